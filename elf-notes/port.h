@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * port.h - all that the notes library needs from what surrounds it:
+ *
+ *   u8 u16 u32 u64 s32     integer types of fixed width
+ *   bool, NULL, uintptr_t
+ *   memcpy memmove memset memcmp   (declared; the surroundings define them)
+ *   __must_check           the caller may not drop this result
+ *   static_assert
+ *
+ * It is the only file of the library that knows __KERNEL__: everything else
+ * compiles unchanged for user space and for the kernel.
+ */
+#ifndef DYNOPT_NOTES_PORT_H
+#define DYNOPT_NOTES_PORT_H
+
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t s32;
+
+#ifndef __must_check
+#define __must_check __attribute__((warn_unused_result))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#else
+#ifndef static_assert
+#define static_assert _Static_assert
+#endif
+#endif
+
+void *memcpy(void *dst, const void *src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+void *memset(void *dst, int byte, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* __KERNEL__ */
+#endif
