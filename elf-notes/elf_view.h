@@ -49,7 +49,7 @@ struct elf_view {
 /*
  * View of a whole file: ELF64, x86-64, ET_EXEC or ET_DYN. Nothing in it is
  * trusted. Returns NOTES_OK or a status of class FILE, told in *fail as well
- * (addr: offset in the file); *view is then unchanged.
+ * (addr: offset in the file); *view is then empty.
  */
 __must_check enum notes_status elf_view_file(struct elf_view *view, const void *bytes, u64 size,
                                              struct notes_failure *fail);
@@ -58,7 +58,7 @@ __must_check enum notes_status elf_view_file(struct elf_view *view, const void *
  * View of a module of this process: `phdrs` is an array of `n` Elf64_Phdr as in
  * struct dl_phdr_info, `base` its dlpi_addr. The segments must be mapped as the
  * headers say, which the dynamic loader guarantees. Returns NOTES_OK or a status
- * of class FILE (addr: offset in the array); *view is then unchanged.
+ * of class FILE (addr: offset in the array); *view is then empty.
  */
 __must_check enum notes_status elf_view_live(struct elf_view *view, const void *phdrs, u32 n,
                                              u64 base, struct notes_failure *fail);

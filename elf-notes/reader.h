@@ -22,6 +22,14 @@
 #include "port.h"
 #include "status.h"
 
+/* Bytes being read; pos never leaves [0, size]. */
+struct notes_cursor {
+	const u8 *bytes;
+	u64 addr; /* of bytes[0] */
+	u64 size;
+	u64 pos;
+};
+
 struct notes_reader {
 	const struct elf_view *view;
 	struct notes_failure first; /* first failure since notes_reader_init() */
@@ -96,10 +104,7 @@ struct notes_record {
 /* Where a walk over an object's records stands. Fields are the reader's own. */
 struct notes_records {
 	struct notes_reader *r;
-	const u8 *bytes;
-	u64 addr;
-	u64 size;
-	u64 pos;
+	struct notes_cursor cur;
 };
 
 void notes_records_begin(struct notes_records *it, struct notes_reader *r,
@@ -146,17 +151,16 @@ struct notes_table {
 /* Where a walk over one list of a record stands. Fields are the reader's own. */
 struct notes_iter {
 	struct notes_reader *r;
-	const u8 *bytes;
-	u64 addr; /* of bytes[0] */
-	u64 size;
-	u64 pos;
+	struct notes_cursor cur;
 	u64 start; /* the range */
 	u64 length;
 	u64 left; /* items still to come */
 	u64 offset; /* where the next delta counts from */
 	enum notes_list list;
-	u32 shift;
-	u32 single; /* 1 + facts while the one function of SINGLE is to come */
+	u32 shift; /* FUNCTIONS: extents are in units of 1 << shift bytes */
+	u32 facts; /* of the one function of SINGLE */
+	bool single;
+	bool open; /* the list's head was read, or there is none */
 };
 
 /* Starts on `list` of a record; a list that the record does not have is an empty one. */
