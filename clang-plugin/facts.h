@@ -20,9 +20,12 @@ enum facts_word {
 	FACTS_NO_SLOTS,       /* 1: place no slot and lengthen nothing here */
 	FACTS_BUDGET_PERMYRIAD, /* text growth allowed, 1/100 percent */
 	FACTS_CACHE_PERMYRIAD,  /* code cache share of the text, 1/100 percent */
-	FACTS_OBJECT_FLAGS,   /* DYNOPT_OBJECT_... of the whole object */
+	FACTS_OBJECT_FLAGS,   /* DYNOPT_OBJECT_... of the whole object; FACTS_REPORT */
 	FACTS_N_WORDS
 };
+
+/* In FACTS_OBJECT_FLAGS: print what was done for this object (-fdynopt-report). */
+#define FACTS_REPORT 0x10000
 
 #define FACTS_BUDGET_DEFAULT 300
 #define FACTS_CACHE_DEFAULT 2000

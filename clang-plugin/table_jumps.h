@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table_jumps.h - proves which indirect jump goes through which jump table.
+ *
+ * Follows, inside one basic block, the two shapes LLVM emits on x86-64:
+ *     lea  table(%rip), B;  movslq (B,I,4), T;  add B, T;  jmp *T
+ *     jmp *table(,I,8)   or   mov table(,I,8), T;  jmp *T
+ * Where B comes from outside the block, the jump is only known to be a table jump
+ * of this function; record.cpp names its table if the function has just one.
+ * An unproven pair is never written down.
+ */
+#ifndef DYNOPT_TABLE_JUMPS_H
+#define DYNOPT_TABLE_JUMPS_H
+
+#include "opcodes.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/MC/MCInst.h"
+#include "llvm/MC/MCRegisterInfo.h"
+#include "llvm/MC/MCSymbol.h"
+
+namespace dynopt
+{
+
+class TableJumps
+{
+public:
+	/* What an instruction turned out to be. */
+	struct Seen {
+		bool Jump = false;                   /* a jump through a table */
+		const llvm::MCSymbol *Table = nullptr; /* the table it names or is proven to use */
+	};
+
+	void blockStarts()
+	{
+		Known.clear();
+	}
+	Seen instruction(const llvm::MCInst &I, uint16_t Class, const llvm::MCInstrDesc &Desc,
+	                 const llvm::MCRegisterInfo &MRI);
+
+	static bool isTable(const llvm::MCSymbol &S)
+	{
+		return S.getName().starts_with(".LJTI");
+	}
+
+private:
+	enum What { Base, Entry, Target };
+	struct Fact {
+		unsigned Reg;
+		What Is;
+		unsigned BaseReg;
+		const llvm::MCSymbol *Table;
+	};
+	const Fact *find(unsigned Reg, What Is) const;
+
+	llvm::SmallVector<Fact, 4> Known;
+};
+
+} // namespace dynopt
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * text_section.h - what the streamer remembers of one text section.
+ *
+ * Written while instructions stream by (streamer.cpp), resolved and decided when
+ * the object is finished (streamer.cpp calls place.c), read by record.cpp. State
+ * belongs to a section, not to a function: one function may be spread over many
+ * sections (-fbasic-block-sections, hot/cold splitting) and one section may hold
+ * many functions.
+ */
+#ifndef DYNOPT_TEXT_SECTION_H
+#define DYNOPT_TEXT_SECTION_H
+
+#include "facts.h"
+#include "place.h"
+#include "llvm/MC/MCExpr.h"
+#include "llvm/MC/MCFragment.h"
+#include "llvm/MC/MCSectionELF.h"
+#include "llvm/MC/MCSymbol.h"
+#include "llvm/MC/MCValue.h"
+#include <cstdint>
+#include <vector>
+
+namespace dynopt
+{
+
+/* A number of bytes that is unknown while fragments are laid down and known before layout. */
+struct LateSize final : llvm::MCTargetExpr {
+	int64_t Size = -1;
+
+	void printImpl(llvm::raw_ostream &, const llvm::MCAsmInfo *) const override {}
+	bool evaluateAsRelocatableImpl(llvm::MCValue &Res, const llvm::MCAssembler *,
+	                               const llvm::MCFixup *) const override
+	{
+		if (Size < 0)
+			return false;
+		Res = llvm::MCValue::get(Size);
+		return true;
+	}
+	void visitUsedExpr(llvm::MCStreamer &) const override {}
+	llvm::MCFragment *findAssociatedFragment() const override
+	{
+		return nullptr;
+	}
+	void fixELFSymbolsInTLSFixups(llvm::MCAssembler &) const override {}
+};
+
+/* Bytes to be put in front of (prefixes) or behind (slots) a unit. */
+struct LateFill {
+	uint32_t Unit;
+	LateSize *Size;
+	llvm::MCFillFragment *Fragment;
+};
+
+struct Branch {
+	uint32_t Unit;
+	const llvm::MCSymbol *Target;
+	llvm::MCRelaxableFragment *Relaxable; /* null: one size only */
+};
+
+/* Where a function, or a part of it, starts in this section. */
+struct FunctionStart {
+	uint32_t Unit;
+	uint32_t Function; /* index into the streamer's functions */
+	llvm::MCSymbol *Label;
+};
+
+/* Bytes that the compiler did not generate. */
+struct AsmRun {
+	uint32_t FirstUnit, EndUnit;
+	llvm::MCSymbol *Begin, *End;
+	bool Opaque; /* control flow or raw bytes inside */
+};
+
+struct TableUse {
+	uint32_t Function;
+	const llvm::MCSymbol *Table; /* null: known only to be a table jump of this function */
+	llvm::MCSymbol *Site;        /* null: the table is used, the jump is not proven */
+};
+
+struct TextSection {
+	llvm::MCSectionELF *Section = nullptr;
+	bool Uncertain = false; /* something went by that cannot be sized: no slots, no record */
+	llvm::MCDataFragment *FirstData = nullptr;
+	llvm::MCSymbol *End = nullptr;
+	std::vector<place_unit> Units;
+	std::vector<LateFill> Prefixes, Slots;
+	std::vector<Branch> Branches;
+	std::vector<uint32_t> Entries; /* units that have a symbol people can see */
+	std::vector<FunctionStart> Functions;
+	std::vector<AsmRun> AsmRuns;
+	std::vector<TableUse> Tables;
+	place_stats Stats = {};
+};
+
+struct Function {
+	uint32_t Facts = 0;
+	uint32_t Reasons = 0;
+	bool NoSlots = false;
+	bool Closed = false; /* its facts have arrived or its size was set */
+};
+
+struct JumpTable {
+	uint32_t Entries = 0;
+	uint32_t EntrySize = 0;
+};
+
+} // namespace dynopt
+
+#endif
