@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* module.h - what is done to a module before and after optimization. */
+#ifndef DYNOPT_MODULE_H
+#define DYNOPT_MODULE_H
+
+#include <llvm-c/Core.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Before optimization: options and marks become attributes. True if the module changed. */
+bool module_early(LLVMModuleRef module);
+
+/* After all IR optimization: functions are classified and carry their facts. */
+bool module_late(LLVMModuleRef module);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
