@@ -77,6 +77,11 @@ static void module_flag(LLVMModuleRef module, const struct options *options)
 	                  LLVMMDNodeInContext2(context, &string, 1));
 }
 
+bool module_in_compiler(void)
+{
+	return options_published() != NULL;
+}
+
 bool module_early(LLVMModuleRef module)
 {
 	struct options options = options_here();

@@ -10,6 +10,9 @@
 extern "C" {
 #endif
 
+/* True if this process parses sources with our front end, false in linkers and for IR input. */
+bool module_in_compiler(void);
+
 /* Before optimization: options and marks become attributes. True if the module changed. */
 bool module_early(LLVMModuleRef module);
 

@@ -10,6 +10,7 @@
 #include "module.h"
 
 #include "llvm/IR/Module.h"
+#include "llvm/IR/PassInstrumentation.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Passes/PassPlugin.h"
 
@@ -41,9 +42,33 @@ template <run_fn Run> void add(llvm::ModulePassManager &MPM, llvm::OptimizationL
 	MPM.addPass(module_pass<Run>());
 }
 
+/*
+ * ThinLTO's back end at -O0 calls none of the extension points: its whole pipeline is
+ * WholeProgramDevirt, LowerTypeTests, EliminateAvailableExternally, GlobalDCE. Seen from outside, by the
+ * names of the passes that run; any other pass first means an ordinary pipeline.
+ */
+void watch_thin_O0(llvm::PassInstrumentationCallbacks &PIC)
+{
+	auto bare = std::make_shared<bool>(true);
+
+	PIC.registerAfterPassCallback(
+		[bare](llvm::StringRef Pass, llvm::Any IR, const llvm::PreservedAnalyses &) {
+			if (!*bare || Pass == "VerifierPass" || Pass == "WholeProgramDevirtPass" ||
+		            Pass == "LowerTypeTestsPass")
+				return;
+			*bare = false;
+			if (Pass == "EliminateAvailableExternallyPass")
+				if (auto *M = llvm::any_cast<const llvm::Module *>(&IR))
+					module_late(llvm::wrap(*M));
+		});
+}
+
 void enter(llvm::PassBuilder &PB)
 {
 	dynopt_register_streamer();
+	if (!module_in_compiler())
+		if (auto *PIC = PB.getPassInstrumentationCallbacks())
+			watch_thin_O0(*PIC);
 	PB.registerPipelineStartEPCallback(add<module_early>);
 	PB.registerOptimizerLastEPCallback(add<module_late>);
 	PB.registerFullLinkTimeOptimizationLastEPCallback(add<module_late>);
