@@ -104,8 +104,9 @@ static bool record_function(struct notes_reader *r, const struct notes_record *r
 static void at_add(struct notes_at *at, struct notes_reader *r, const struct notes_record *record,
                    u64 addr)
 {
-	struct notes_function function = { 0 };
 	u64 start = record->start, end = record->end;
+	struct notes_function function;
+	u32 facts = 0;
 
 	if (!at->recorded) {
 		at->recorded = true;
@@ -124,8 +125,9 @@ static void at_add(struct notes_at *at, struct notes_reader *r, const struct not
 	if (record_function(r, record, addr, &function)) {
 		at->function = function.start;
 		at->function_end = function.end;
+		facts = function.facts;
 	}
-	at->facts &= function.facts;
+	at->facts &= facts;
 }
 
 void notes_find(struct notes_reader *r, u64 addr, struct notes_at *out)
