@@ -66,7 +66,7 @@ struct code_error {
 
 struct code {
 	VEC(struct code_region) regions; /* by address */
-	size_t size;		     /* bytes in all regions */
+	size_t size;       /* bytes in all regions */
 	u64 text, certified;             /* bytes marked BYTE_TEXT; BYTE_CERTIFIED */
 	u8 *length;
 	u32 *mark;

@@ -147,7 +147,7 @@ static int by_address(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static void add_symbol(struct image *image, const Elf64_Sym *s, const char *name)
+static void add_symbol(struct image *image, const Elf64_Sym *s, const char *name, const char *file)
 {
 	u8 type = ELF64_ST_TYPE(s->st_info);
 	u64 addr = s->st_value;
@@ -167,6 +167,7 @@ static void add_symbol(struct image *image, const Elf64_Sym *s, const char *name
 		(struct symbol){ .addr = addr,
 		                 .size = s->st_size,
 		                 .name = name,
+		                 .file = ELF64_ST_BIND(s->st_info) == STB_LOCAL ? file : NULL,
 		                 .type = type == STT_GNU_IFUNC ? STT_FUNC : type,
 		                 .binding = ELF64_ST_BIND(s->st_info) };
 }
@@ -174,6 +175,7 @@ static void add_symbol(struct image *image, const Elf64_Sym *s, const char *name
 static void read_symbols(struct image *image)
 {
 	const struct section *table = NULL;
+	const char *file = NULL;
 
 	for (size_t i = 0; i < image->sections.n; i++) {
 		const struct section *s = &image->sections.at[i];
@@ -187,7 +189,12 @@ static void read_symbols(struct image *image)
 		Elf64_Sym s;
 
 		memcpy(&s, table->bytes + i * sizeof(s), sizeof(s));
-		add_symbol(image, &s, elf_strptr(image->elf, table->link, s.st_name));
+		const char *name = elf_strptr(image->elf, table->link, s.st_name);
+
+		if (ELF64_ST_TYPE(s.st_info) == STT_FILE)
+			file = name && *name ? name : NULL;
+		else
+			add_symbol(image, &s, name, file);
 	}
 	if (image->symbols.n)
 		qsort(image->symbols.at, image->symbols.n, sizeof(*image->symbols.at), by_address);

@@ -33,6 +33,7 @@ struct segment {
 struct symbol {
 	u64 addr, size;
 	const char *name;
+	const char *file; /* of local symbols, when the table says; else NULL */
 	u8 type, binding;
 };
 

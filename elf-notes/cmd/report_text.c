@@ -91,8 +91,7 @@ static void print_noopt(const struct subject *s, FILE *out)
 			if (first)
 				fputs("  no-optimize ranges\n", out);
 			first = false;
-			fprintf(out, "    0x%llx..0x%llx %s\n      because: %s\n      so: %s\n",
-			        (ull)n->start, (ull)n->end,
+			fprintf(out, "    0x%llx..0x%llx %s: %s (%s)\n", (ull)n->start, (ull)n->end,
 			        image_where(&s->image, n->start, where, sizeof(where)),
 			        report_reasons(n->reasons, reasons, sizeof(reasons)),
 			        report_forbids(n->forbids, forbids, sizeof(forbids)));
