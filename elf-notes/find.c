@@ -198,6 +198,27 @@ static u32 slots_insert(u64 near, u64 addr, u64 *slots, u32 n, u32 max)
 	return n;
 }
 
+/*
+ * Does every record that covers the slot at addr allow it to be filled? The slot's own
+ * record need not be the only one. Kept apart: two walks do not fit one frame.
+ */
+static __attribute__((noinline)) bool slot_usable(const struct notes_reader *r, u64 addr)
+{
+	const u64 end = addr + DYNOPT_SLOT_SIZE;
+	struct notes_record record;
+	struct find f;
+
+	find_begin(&f, r, addr, end);
+	while (find_next(&f, &record)) {
+		u64 reasons = record_reasons(&f.quiet, &record, addr, end);
+
+		if (f.object.flags & DYNOPT_OBJECT_DISABLED ||
+		    notes_reasons_forbid(reasons) & DYNOPT_FORBID_PATCH)
+			return false;
+	}
+	return true;
+}
+
 u32 notes_find_slots(struct notes_reader *r, u64 lo, u64 hi, u64 near, u64 *slots, u32 max)
 {
 	struct notes_record record;
@@ -207,20 +228,15 @@ u32 notes_find_slots(struct notes_reader *r, u64 lo, u64 hi, u64 near, u64 *slot
 	u32 n = 0;
 
 	find_begin(&f, r, lo, hi);
-	while (find_next(&f, &record)) {
-		if (f.object.flags & DYNOPT_OBJECT_DISABLED)
-			continue;
+	while (max && find_next(&f, &record)) {
 		notes_iter_begin(&it, &f.quiet, &record, NOTES_SLOTS);
 		while (notes_slots_next(&it, &slot) == NOTES_OK) {
-			u64 end = slot.addr + DYNOPT_SLOT_SIZE;
-
-			if (slot.addr < lo || end > hi)
+			if (slot.addr < lo || slot.addr + DYNOPT_SLOT_SIZE > hi)
 				continue;
-			if (notes_reasons_forbid(
-				    record_reasons(&f.quiet, &record, slot.addr, end)) &
-			    DYNOPT_FORBID_PATCH)
+			if (n == max && !nearer(near, slot.addr, slots[n - 1]))
 				continue;
-			n = slots_insert(near, slot.addr, slots, n, max);
+			if (slot_usable(r, slot.addr))
+				n = slots_insert(near, slot.addr, slots, n, max);
 		}
 	}
 	return n;
