@@ -101,8 +101,8 @@ static bool among(const char *word, const char *list)
 {
 	size_t n = strlen(word);
 
-	for (const char *p = list; (p = strstr(p, word)); p += n)
-		if (n && p[-1] == ' ' && p[n] == ' ')
+	for (const char *p = list; n && (p = strstr(p, word)); p += n)
+		if (p[-1] == ' ' && p[n] == ' ')
 			return true;
 	return false;
 }
