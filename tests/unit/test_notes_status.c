@@ -472,7 +472,7 @@ static void test_record_cut(void)
 
 static void test_bytes(void)
 {
-	u8 raw[64];
+	u8 raw[64] = { 0 };
 
 	base(NULL, 0);
 	img.part[IMAGE_TEXT].bytes[GOOD_START + 4] = 0x90;
@@ -562,7 +562,7 @@ static void test_find_is_careful(void)
 	struct notes_failure fail;
 	struct elf_view view;
 	u64 size, text;
-	u8 raw[64], *file;
+	u8 raw[64] = { 0 }, *file;
 
 	base(NULL, 0);
 	text = img.part[IMAGE_TEXT].addr;
