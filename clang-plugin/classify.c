@@ -89,7 +89,7 @@ static uint32_t reasons_of_attributes(LLVMValueRef f)
 	return reasons;
 }
 
-/* Sanitizers may instrument after this pass, so nothing here is final for them. */
+/* Sanitizers are free to run still later, so nothing here is final for them. */
 static bool is_sanitized(LLVMValueRef f)
 {
 	static const char *const names[] = {
@@ -123,12 +123,14 @@ static void intrinsic_visit(struct state *state, LLVMValueRef call, LLVMValueRef
 			state->plain = false;
 		return;
 	}
+	state->stack_private = false;
+	if (intrinsic.kind == INTRINSIC_STACK)
+		return;
 	LLVMAttributeRef memory = LLVMGetEnumAttributeAtIndex(callee, LLVMAttributeFunctionIndex,
 	                                                      state->kinds.memory);
 
 	if (!memory || LLVMGetEnumAttributeValue(memory) != 0)
 		state->plain = false;
-	state->stack_private = false;
 }
 
 static void call_visit(struct state *state, LLVMValueRef call)

@@ -24,6 +24,7 @@
  */
 #include "facts_attach.h"
 
+#include <llvm-c/DebugInfo.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +60,14 @@ static unsigned others(LLVMContextRef context, LLVMMetadataRef node, LLVMMetadat
 		if (name)
 			ours = length == strlen(FACTS_SECTION) &&
 			       !memcmp(name, FACTS_SECTION, length);
-		if (!ours && operands[i])
-			out[kept++] = LLVMValueAsMetadata(operands[i]);
+		if (ours || !operands[i])
+			continue;
+		LLVMMetadataRef operand = LLVMValueAsMetadata(operands[i]);
+
+		/* A node of one constant comes out of LLVM-C as the bare constant. */
+		if (LLVMGetMetadataKind(operand) == LLVMConstantAsMetadataMetadataKind)
+			operand = LLVMMDNodeInContext2(context, &operand, 1);
+		out[kept++] = operand;
 	}
 	free(operands);
 	return kept;

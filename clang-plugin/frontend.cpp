@@ -42,10 +42,15 @@ constexpr char warn_push_without_pop[] =
 	"'#pragma dynopt disable push' is never popped; it disables everything to the end of the "
 	"file; add '#pragma dynopt disable pop' after the code to leave alone";
 
+/* -w and -Werror do not reach custom diagnostics by themselves in clang 19. */
 void warn(DiagnosticsEngine &diagnostics, SourceLocation where, const char *text)
 {
-	diagnostics.Report(where, diagnostics.getDiagnosticIDs()->getCustomDiagID(
-					  DiagnosticIDs::Warning, text));
+	auto level = diagnostics.getWarningsAsErrors() ? DiagnosticIDs::Error
+	                                               : DiagnosticIDs::Warning;
+
+	if (diagnostics.getIgnoreAllWarnings())
+		return;
+	diagnostics.Report(where, diagnostics.getDiagnosticIDs()->getCustomDiagID(level, text));
 }
 
 void annotate(ASTContext &context, Decl *D, SourceRange range)
@@ -161,13 +166,12 @@ class marker : public ASTConsumer
 	size_t after(SourceLocation where) const
 	{
 		const SourceManager &SM = context->getSourceManager();
-		SourceLocation at = SM.getExpansionLoc(where);
 		const auto &marks = state->marks;
 
 		return std::partition_point(marks.begin(), marks.end(),
 		                            [&](const pragma_mark &mark) {
-						    return SM.isBeforeInTranslationUnit(
-							    SM.getExpansionLoc(mark.where), at);
+						    return SM.isBeforeInTranslationUnit(mark.where,
+			                                                                where);
 					    }) -
 		       marks.begin();
 	}

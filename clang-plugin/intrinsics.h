@@ -10,6 +10,7 @@ enum intrinsic_class {
 	INTRINSIC_OTHER,
 	INTRINSIC_NEUTRAL,
 	INTRINSIC_COPY,
+	INTRINSIC_STACK,
 };
 
 struct intrinsic {

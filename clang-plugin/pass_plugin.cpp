@@ -13,6 +13,7 @@
 #include "llvm/IR/PassInstrumentation.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Passes/PassPlugin.h"
+#include "llvm/Support/CommandLine.h"
 
 /* Replaces the target's ELF streamer; may be called from several threads, more than once. */
 extern "C" LLVM_ATTRIBUTE_WEAK void dynopt_register_streamer(void) {}
@@ -42,36 +43,78 @@ template <run_fn Run> void add(llvm::ModulePassManager &MPM, llvm::OptimizationL
 	MPM.addPass(module_pass<Run>());
 }
 
+/* Was this option of LLVM's given (-mllvm)? */
+bool given(const char *name)
+{
+	auto &options = llvm::cl::getRegisteredOptions();
+	auto found = options.find(name);
+
+	return found != options.end() && found->second->getNumOccurrences() > 0;
+}
+
+/* Calls `late` after each pass for which `is_last` holds. */
+template <typename Predicate> void watch(llvm::PassBuilder &PB, Predicate is_last)
+{
+	llvm::PassInstrumentationCallbacks *PIC = PB.getPassInstrumentationCallbacks();
+
+	if (!PIC)
+		return;
+	PIC->registerAfterPassCallback([is_last](llvm::StringRef Pass, llvm::Any IR,
+	                                         const llvm::PreservedAnalyses &) mutable {
+		auto *M = llvm::any_cast<const llvm::Module *>(&IR);
+
+		if (M && is_last(Pass))
+			module_late(llvm::wrap(*M));
+	});
+}
+
 /*
  * ThinLTO's back end at -O0 calls none of the extension points: its whole pipeline is
- * WholeProgramDevirt, LowerTypeTests, EliminateAvailableExternally, GlobalDCE. Seen from outside, by the
- * names of the passes that run; any other pass first means an ordinary pipeline.
+ * WholeProgramDevirt, LowerTypeTests, EliminateAvailableExternally, GlobalDCE. Seen from
+ * outside, by the names of the passes that run; any other pass first means an ordinary
+ * pipeline.
  */
-void watch_thin_O0(llvm::PassInstrumentationCallbacks &PIC)
-{
-	auto bare = std::make_shared<bool>(true);
+struct thin_O0 {
+	bool bare = true;
 
-	PIC.registerAfterPassCallback(
-		[bare](llvm::StringRef Pass, llvm::Any IR, const llvm::PreservedAnalyses &) {
-			if (!*bare || Pass == "VerifierPass" || Pass == "WholeProgramDevirtPass" ||
-		            Pass == "LowerTypeTestsPass")
-				return;
-			*bare = false;
-			if (Pass == "EliminateAvailableExternallyPass")
-				if (auto *M = llvm::any_cast<const llvm::Module *>(&IR))
-					module_late(llvm::wrap(*M));
-		});
+	bool operator()(llvm::StringRef Pass)
+	{
+		if (!bare || Pass == "VerifierPass" || Pass == "WholeProgramDevirtPass" ||
+		    Pass == "LowerTypeTestsPass")
+			return false;
+		bare = false;
+		return Pass == "EliminateAvailableExternallyPass";
+	}
+};
+
+/* Passes that move code to new functions, run only on demand, after the last extension point. */
+bool outlines(llvm::StringRef Pass)
+{
+	return Pass == "HotColdSplittingPass" || Pass == "IROutlinerPass";
 }
 
 void enter(llvm::PassBuilder &PB)
 {
 	dynopt_register_streamer();
-	if (!module_in_compiler())
-		if (auto *PIC = PB.getPassInstrumentationCallbacks())
-			watch_thin_O0(*PIC);
+	if (given("hot-cold-split") || given("ir-outliner"))
+		watch(PB, outlines);
 	PB.registerPipelineStartEPCallback(add<module_early>);
-	PB.registerOptimizerLastEPCallback(add<module_late>);
 	PB.registerFullLinkTimeOptimizationLastEPCallback(add<module_late>);
+	if (!module_in_compiler()) {
+		watch(PB, thin_O0());
+		PB.registerOptimizerLastEPCallback(add<module_late>);
+		return;
+	}
+	/*
+	 * clang registers its sanitizers after plugins have had their turn, and what
+	 * they add counts: so the place is taken when the pipeline begins to be built.
+	 */
+	PB.registerPipelineStartEPCallback(
+		[&PB, done = false](llvm::ModulePassManager &, llvm::OptimizationLevel) mutable {
+			if (!done)
+				PB.registerOptimizerLastEPCallback(add<module_late>);
+			done = true;
+		});
 }
 
 } // namespace

@@ -17,8 +17,10 @@
  *     bitcast, phi and select (to scalar pointers), and ends in
  *       - the address of a load or store that is neither atomic nor volatile (the
  *         value of a volatile local may be observed by a handler or a debugger),
- *       - a memcpy or memmove, not volatile, of at most 16 bytes by constant: LLVM 19
- *         expands these inline on x86-64 at every level; or memcpy.inline,
+ *       - a copy, not volatile, of constant size: memcpy of at most 32, memmove of at
+ *         most 16 bytes, which LLVM 19 expands inline on x86-64 at every level (four
+ *         general registers do; FastISel and SelectionDAG allow that many under -Oz
+ *         too, and only memcpy may overlap its moves); or memcpy.inline,
  *         memset.inline. Other copies may become calls, so the address escapes,
  *       - a comparison with null or with an address derived from a local: it says
  *         nothing about where the frame is to anyone else,
@@ -43,9 +45,12 @@
 #include "intrinsics.h"
 #include "ir.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
-#define INLINE_COPY_MAX 16 /* bytes */
+/* Bytes. */
+#define INLINE_MEMCPY_MAX 32
+#define INLINE_MEMMOVE_MAX 16
 
 /* Registers that carry arguments and results (System V x86-64 ABI, 3.2.3). */
 #define INT_ARGUMENTS 6
@@ -337,12 +342,12 @@ static void derive_once(struct flow *flow, LLVMValueRef v)
 	derive(flow, v);
 }
 
-static bool copy_private(LLVMValueRef call)
+static bool copy_private(LLVMValueRef call, unsigned long long max)
 {
 	LLVMValueRef length = LLVMGetOperand(call, 2);
 	LLVMValueRef is_volatile = LLVMGetOperand(call, 3);
 
-	return LLVMIsAConstantInt(length) && LLVMConstIntGetZExtValue(length) <= INLINE_COPY_MAX &&
+	return LLVMIsAConstantInt(length) && LLVMConstIntGetZExtValue(length) <= max &&
 	       LLVMIsAConstantInt(is_volatile) && !LLVMConstIntGetZExtValue(is_volatile);
 }
 
@@ -362,10 +367,11 @@ static bool use_by_call(LLVMValueRef call)
 	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
 		if (!strncmp(name, harmless[i], strlen(harmless[i])))
 			return true;
-	if (!strncmp(name, "llvm.memcpy.p", 13) || !strncmp(name, "llvm.memmove.p", 14) ||
-	    !strncmp(name, "llvm.memcpy.inline.", 19) || !strncmp(name, "llvm.memset.inline.", 19))
-		return copy_private(call);
-	return false;
+	if (!strncmp(name, "llvm.memcpy.inline.", 19) || !strncmp(name, "llvm.memset.inline.", 19))
+		return copy_private(call, UINT64_MAX);
+	if (!strncmp(name, "llvm.memcpy.p", 13))
+		return copy_private(call, INLINE_MEMCPY_MAX);
+	return !strncmp(name, "llvm.memmove.p", 14) && copy_private(call, INLINE_MEMMOVE_MAX);
 }
 
 /* One use of a derived address. */
