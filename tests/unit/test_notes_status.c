@@ -391,7 +391,7 @@ static void test_records(void)
 {
 	for (u32 i = 0; i < sizeof(record_cases) / sizeof(record_cases[0]); i++) {
 		const struct record_case *c = &record_cases[i];
-		u8 raw[64];
+		u8 raw[64] = { 0 };
 		u64 size = raw_record(c->body, raw), first;
 
 		base(raw, size);
@@ -438,7 +438,7 @@ static void test_odd_records(void)
 	};
 
 	for (u32 i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		u8 raw[64];
+		u8 raw[64] = { 0 };
 		u64 size = raw_record(good[i], raw);
 
 		base(raw, size);
@@ -456,7 +456,7 @@ static void test_record_cut(void)
 	static const char *const cut[] = { "7f", "ffffffffffffffffff01", "80808080808080808080" };
 
 	for (u32 i = 0; i < sizeof(cut) / sizeof(cut[0]); i++) {
-		u8 raw[64];
+		u8 raw[64] = { 0 };
 
 		base(raw, unhex(cut[i], raw));
 		expect(check(), NOTES_RECORD_CUT, cut[i]);
@@ -466,6 +466,10 @@ static void test_record_cut(void)
 		CU_ASSERT_EQUAL(totals.n_farpools, 1);
 		CU_ASSERT_EQUAL(notes_status_class(NOTES_RECORD_CUT), NOTES_CLASS_REST);
 	}
+	/* One byte too long: the end piece is not part of the records. */
+	base(NULL, 0);
+	img.part[IMAGE_RECORDS].bytes[1]++;
+	expect(check(), NOTES_RECORD_CUT, "one byte too long");
 }
 
 /* ---- notes against bytes ---- */
