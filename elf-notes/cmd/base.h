@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * base.h - what every file of the `dynopt` command shares: growing arrays, exit codes and the one way to say what went wrong.
+ * base.h - what every file of the `dynopt` command shares: growing arrays, exit codes
+ * and the one way to say what went wrong.
  *
  * Only the command uses this; the reader under it stays freestanding. Out of
  * memory ends the command with the "cannot read" code, so no caller checks for it.
