@@ -277,6 +277,23 @@ static void test_notes(void)
 	expect(check(), NOTES_FARPOOL_ORDER, "far pool of one and a half slots");
 }
 
+/* What follows the last note: zeros are padding, anything else is a note that is cut. */
+static void test_note_tails(void)
+{
+	for (u64 tail = 1; tail < 12; tail++) {
+		struct image_region *notes = &img.part[IMAGE_NOTES];
+
+		base(NULL, 0);
+		notes->used += tail;
+		expect(check(), NOTES_OK, "a tail of zeros");
+		notes->bytes[notes->used - 1] = 1;
+		expect(check(), NOTES_NOTE_CUT, "a tail that is no padding");
+		CU_ASSERT_EQUAL(reader.first.detail, 12);
+		CU_ASSERT_EQUAL(reader.first.addr, notes->addr + notes->used - tail);
+		CU_ASSERT(totals.n_objects == 1 && totals.n_farpools == 1);
+	}
+}
+
 /* An object without a cache says nothing of where it is. */
 static void test_no_cache(void)
 {
@@ -634,6 +651,7 @@ int main(void)
 		{ "truncated files", test_truncated_files },
 		{ "many segments", test_many_segments },
 		{ "notes", test_notes },
+		{ "tails of note segments", test_note_tails },
 		{ "no cache", test_no_cache },
 		{ "records", test_records },
 		{ "odd but valid records", test_odd_records },
