@@ -37,6 +37,14 @@ struct cie {
 	bool augmented;   /* 'z': augmentation data has a length */
 };
 
+/* A function's LSDA. */
+struct table {
+	u64 lsda, function, size;
+};
+struct tables {
+	VEC(struct table) v;
+};
+
 static struct cursor cursor_at(const struct image *image, u64 addr)
 {
 	for (size_t i = 0; i < image->segments.n; i++) {
@@ -148,11 +156,16 @@ static bool read_cie(struct cursor c, struct cie *cie)
 	return !c.bad;
 }
 
-/* Itanium C++ ABI, exception handling tables: header, then call sites. */
-static void read_lsda(struct unwind *unwind, const struct image *image, u64 lsda, u64 function)
+/*
+ * Itanium C++ ABI, exception handling tables: header, then call sites. `next` is where
+ * another LSDA starts: with -fbasic-block-sections a table's length takes in those of the
+ * sections after it. Call sites ascend and lie in the function; what does not is none.
+ */
+static void read_lsda(struct unwind *unwind, const struct image *image, const struct table *t,
+                      u64 next)
 {
-	struct cursor c = cursor_at(image, lsda);
-	u64 base = function;
+	struct cursor c = cursor_at(image, t->lsda);
+	u64 base = t->function, covered = 0;
 	u8 encoding = (u8)take(&c, 1);
 
 	if (encoding != PE_OMIT)
@@ -164,19 +177,23 @@ static void read_lsda(struct unwind *unwind, const struct image *image, u64 lsda
 
 	if (c.bad || length > (u64)(c.end - c.at))
 		return;
+	if (next >= c.addr && length > next - c.addr)
+		length = next - c.addr;
 	c.end = c.at + length;
 	while (c.at < c.end && !c.bad) {
-		take_format(&c, encoding);
-		take_format(&c, encoding);
+		u64 start = take_format(&c, encoding), size = take_format(&c, encoding);
 		u64 pad = take_format(&c, encoding);
 
 		take_leb(&c, false);
+		if (start < covered || start > t->size || size > t->size - start)
+			return;
+		covered = start + size;
 		if (pad && !c.bad)
 			*vec_add(&unwind->landing_pads) = base + pad;
 	}
 }
 
-static void read_fde(struct unwind *unwind, const struct image *image, struct cursor c,
+static void read_fde(struct unwind *unwind, struct tables *tables, struct cursor c,
                      const struct cie *cie)
 {
 	u64 start = take_pointer(&c, cie->pointer);
@@ -193,11 +210,11 @@ static void read_fde(struct unwind *unwind, const struct image *image, struct cu
 	u64 lsda = take_pointer(&c, cie->lsda);
 
 	if (!c.bad && lsda)
-		read_lsda(unwind, image, lsda, start);
+		*vec_add(&tables->v) = (struct table){ lsda, start, size };
 }
 
 /* One pass over the records; a CIE is parsed again only when an FDE names another one. */
-static void read_frames(struct unwind *unwind, const struct image *image, struct cursor c)
+static void read_frames(struct unwind *unwind, struct tables *tables, struct cursor c)
 {
 	const u8 *base = c.at, *last_cie = NULL;
 	u64 base_addr = c.addr;
@@ -230,7 +247,7 @@ static void read_frames(struct unwind *unwind, const struct image *image, struct
 				continue;
 			last_cie = id_at - id;
 		}
-		read_fde(unwind, image, record, &cie);
+		read_fde(unwind, tables, record, &cie);
 	}
 }
 
@@ -264,13 +281,40 @@ static int by_start(const void *a, const void *b)
 	return (x->end > y->end) - (x->end < y->end);
 }
 
+static int by_lsda(const void *a, const void *b)
+{
+	const struct table *x = a, *y = b;
+
+	if (x->lsda != y->lsda)
+		return x->lsda < y->lsda ? -1 : 1;
+	return (x->function > y->function) - (x->function < y->function);
+}
+
+static void read_tables(struct unwind *unwind, const struct image *image, struct tables *tables)
+{
+	u64 next = UINT64_MAX;
+
+	if (tables->v.n)
+		qsort(tables->v.at, tables->v.n, sizeof(*tables->v.at), by_lsda);
+	for (size_t i = tables->v.n; i-- > 0;) {
+		const struct table *t = &tables->v.at[i];
+
+		if (i + 1 < tables->v.n && t[1].lsda != t->lsda)
+			next = t[1].lsda;
+		read_lsda(unwind, image, t, next);
+	}
+}
+
 void unwind_read(struct unwind *unwind, const struct image *image)
 {
 	struct cursor c = find_frames(image);
+	struct tables tables = { 0 };
 
 	*unwind = (struct unwind){ 0 };
 	if (!c.bad)
-		read_frames(unwind, image, c);
+		read_frames(unwind, &tables, c);
+	read_tables(unwind, image, &tables);
+	free(tables.v.at);
 	if (unwind->functions.n)
 		qsort(unwind->functions.at, unwind->functions.n, sizeof(*unwind->functions.at),
 		      by_start);
