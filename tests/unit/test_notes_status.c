@@ -357,6 +357,7 @@ static const struct record_case record_cases[] = {
 	{ NOTES_SLOT_PAST, "1002010c", 12 },
 	{ NOTES_SLOT_PAST, "10020111", 17 },
 	{ NOTES_SLOT_PAST, "100202000b", 16 },
+	{ NOTES_SLOT_PAST, "100202000c", 17 },
 	{ NOTES_SLOT_PAST, "100201ffffffffffffffffff01", ~(u64)0 },
 	{ NOTES_SLOT_PAST, "0402010000", 0 },
 	{ NOTES_SLOT_OPAQUE, "100a0100010401", 0 },
@@ -377,6 +378,9 @@ static const struct record_case record_cases[] = {
 	{ NOTES_TABLE_OUTSIDE, "101001000000001002", 0 },
 	{ NOTES_TABLE_OUTSIDE, "10100100f6dfffff04", 0 }, /* one word of two is a table's */
 	{ NOTES_TABLE_OUTSIDE, "10100100f6dfffff03", 0 }, /* a word of 8 bytes */
+	/* Counts whose size in bytes is 0 modulo 2^64. */
+	{ NOTES_TABLE_OUTSIDE, "10100100f6dfffff80808080808080808001", 0 },
+	{ NOTES_TABLE_OUTSIDE, "10100100f6dfffff818080808080808040", 0 },
 	{ NOTES_TABLE_OUTSIDE, "10100100f6dfffffffffffffffffffffff01", 0 },
 };
 
@@ -611,6 +615,35 @@ static void test_find_is_careful(void)
 	free(file);
 }
 
+/* What docs/notes-format.md says of reasons, row by row. */
+static void test_reasons(void)
+{
+	static const struct {
+		u64 reasons;
+		u32 forbids;
+	} rows[] = {
+		{ 0, 0 },
+		{ 0x001, 15 }, /* USER: all */
+		{ 0x002, 4 | 8 }, /* SETJMP: INLINE, DEFER */
+		{ 0x004, 4 | 8 }, /* RETADDR */
+		{ 0x008, 4 | 8 }, /* FRAMEADDR */
+		{ 0x010, 1 | 2 }, /* ASMFLOW: PATCH, TRANSLATE */
+		{ 0x020, 15 }, /* NAKED */
+		{ 0x040, 1 | 2 | 4 }, /* IFUNC */
+		{ 0x080, 4 | 8 }, /* SIGNAL */
+		{ 0x100, 15 }, /* INTERRUPT */
+		{ 0x200, 1 }, /* SLEDS */
+		{ 0x400, 1 | 4 }, /* SPLITSTACK */
+		{ 0x202, 1 | 4 | 8 },
+		{ 0x800, 15 }, /* unknown bits: all */
+		{ (u64)1 << 32, 15 },
+		{ (u64)1 << 63 | 0x200, 15 },
+	};
+
+	for (u32 i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		CU_ASSERT_EQUAL(notes_reasons_forbid(rows[i].reasons), rows[i].forbids);
+}
+
 /* ---- words ---- */
 
 static void test_words(void)
@@ -660,6 +693,7 @@ int main(void)
 		{ "misuse", test_misuse },
 		{ "writer", test_writer },
 		{ "find is careful", test_find_is_careful },
+		{ "reasons", test_reasons },
 		{ "words", test_words },
 		{ "every status was provoked", test_all_provoked },
 	};
