@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # checks.sh NAME: one check of the plugins that is no table of functions. Prints what
 # was wrong; exit 0 right, 1 wrong, 77 skipped with the reason.
-# Environment: CLANG CLANGXX FE PASS INCLUDE, LLD for LTO, LLVM_DIS
+# Environment: CLANG CLANGXX FE PASS INCLUDE, LLD for LTO, LLVM_DIS,
+# READELF (LLVM's)
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d) || exit 1
@@ -153,6 +154,29 @@ copies_inline() {
 		if grep -E 'call.*mem(cpy|move)' c.s; then
 			wrong "a small copy is a call with $flags"
 		fi
+	done
+}
+
+# Through the object streamer: the facts' section is swallowed, and -g changes no byte of
+# what is loaded into memory.
+objects() {
+	for source in "$here"/cases/*.c "$here"/cases/*.cpp; do
+		flags=$(sed -n 's|^// FLAGS: *||p' "$source")
+		for level in -O0 -O2; do
+			for debug in "" -g; do
+				# shellcheck disable=SC2086
+				cc $flags $level $debug -c "$source" -o o$debug.o || exit 1
+				"$READELF" -SW o$debug.o | grep -q 'dynopt\.facts' &&
+					wrong "$source $level $debug: the facts' section is in the object"
+				# Every section with the flag A, by name and in order.
+				"$READELF" -SW o$debug.o | sed 's/^ *\[ *[0-9]*\] *//' |
+					awk '$7 ~ /A/ && $2 != "NOBITS" && !seen[$1]++ { print "-x"; print $1 }' >alloc
+				# shellcheck disable=SC2046
+				"$READELF" $(cat alloc) o$debug.o >loaded$debug || exit 1
+			done
+			grep -q 'dynopt.rec' loaded || wrong "$source $level: no records"
+			cmp loaded loaded-g || wrong "$source $level: -g changes the code or the notes"
+		done
 	done
 }
 
