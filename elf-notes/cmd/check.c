@@ -237,6 +237,7 @@ void check_notes(struct findings *findings, const struct image *image, const str
 
 	*findings = (struct findings){ 0 };
 	check_reader(&c);
+	check_records(&c);
 	check_decoding(&c);
 	check_functions(&c);
 	check_arrivals(&c);

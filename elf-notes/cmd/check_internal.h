@@ -28,6 +28,7 @@ const char *check_where(const struct checking *c, u64 addr, struct where *where)
 
 /* check_items.c */
 void check_ranges(struct checking *c);   /* slots, no-optimize ranges, PLAIN facts */
+void check_records(struct checking *c);
 void check_reserves(struct checking *c); /* code cache and far pool */
 
 #endif

@@ -6,6 +6,7 @@
 #include "check_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FREE_BYTE 0xcc
 #define INSN_MAX_LEN 15
@@ -118,6 +119,38 @@ void check_ranges(struct checking *c)
 		for (u64 k = 0; k < counts[NOTES_FUNCTIONS]; k++)
 			check_plain(c, &m->functions.at[r->first[NOTES_FUNCTIONS] + k]);
 	}
+}
+
+static int by_records(const void *a, const void *b)
+{
+	const struct notes_object *x = a, *y = b;
+
+	return (x->records > y->records) - (x->records < y->records);
+}
+
+/* Identical code folding that takes the pieces around the records loses what is between. */
+void check_records(struct checking *c)
+{
+	size_t n = c->model->objects.n;
+	struct notes_object *objects = base_calloc(n, sizeof(*objects));
+
+	if (n)
+		memcpy(objects, c->model->objects.at, n * sizeof(*objects));
+	qsort(objects, n, sizeof(*objects), by_records);
+	for (size_t i = 0; i < n; i++) {
+		const struct notes_object *o = &objects[i];
+
+		if (o->records == o->records_end)
+			check_found(c, CHECK_RECORDS, o->note,
+			            "an object's records are gone: the pieces that begin and end "
+			            "them were folded into one");
+		else if (i + 1 < n && o->records_end > o[1].records)
+			check_found(
+				c, CHECK_RECORDS, o->note,
+				"an object's records overlap those of the object noted at 0x%llx",
+				(unsigned long long)o[1].note);
+	}
+	free(objects);
 }
 
 struct reserve {

@@ -139,6 +139,7 @@ pointer:
 
 	.section .dynopt.cache, "ax", @progbits
 .Lcache:
+	.reloc .Lcache, R_X86_64_NONE, .Lnote
 #ifdef LIE_CACHE_BYTES
 	.byte 0x90
 #else
@@ -159,10 +160,15 @@ pointer:
 
 	.section .note.dynopt, "a", @note
 	.p2align 2
+.Lnote:
 	.long 7, 20, 0x101
 	.asciz "DynOpt"
 	.p2align 2
+#ifdef LIE_RECORDS
+	.long .Lbegin - ., .Lbegin - .
+#else
 	.long .Lbegin - ., .Lend - .
+#endif
 #ifdef LIE_NOTES
 	.short 99, 0
 #else
@@ -186,6 +192,7 @@ pointer:
 	.section .dynopt.rec, "ax", @progbits, unique, 1
 .Lbegin:
 	.byte 0
+	.reloc .Lbegin, R_X86_64_NONE, .Lnote	/* no other object has this: never folded */
 	.section .dynopt.rec, "ax", @progbits, unique, 2
 .Lrecord:
 	.uleb128 .Lrecord_end - .Lrecord_body
@@ -245,5 +252,6 @@ pointer:
 #endif
 	.section .dynopt.rec, "ax", @progbits, unique, 3
 .Lend:
-	.byte 0
+	.byte 0, 0
+	.reloc .Lend, R_X86_64_NONE, .Lnote
 	.section .note.GNU-stack, "", @progbits
