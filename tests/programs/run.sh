@@ -1,0 +1,161 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # much is set for the lines of programs.def
+#
+# run.sh - builds the real programs of programs.def with the flag and tests them.
+#
+#     run.sh BUILD test PROGRAM              every way of linking, with its tests
+#     run.sh BUILD build PROGRAM flag|plain FOLDER
+#                                            only the first way, into FOLDER
+#
+# BUILD is dynopt's build folder. Work is done in BUILD/programs, sources are kept
+# in BUILD/sources. Exit code 0: passed; 1: something failed, and the output says
+# what; 77: SKIP with the reason (no sources, no compiler).
+#
+# What is built with the flag must carry notes that `dynopt notes --check`
+# accepts, so that a driver that silently did nothing cannot pass.
+
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "$1" && pwd)
+action=$2
+program=$3
+full=${DYNOPT_TEST_FULL:-0}
+jobs=${DYNOPT_TEST_JOBS:-1}
+export DYNOPT_SOURCES="${DYNOPT_SOURCES:-$build/sources}"
+: "${DYNOPT_PLAIN_CC:=clang-19}" "${DYNOPT_PLAIN_CXX:=clang++-19}"
+: "${DYNOPT_PROGRAM_CFLAGS:=-O2}"
+
+# shellcheck source-path=SCRIPTDIR
+. "$here/words.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/suites.sh"
+
+# Reads the row of $program into $source, $linkings, $files, $against, $builds, $tests.
+read_row()
+{
+	source='' linkings='' files='' against='' builds='' tests='' row=''
+	while read -r key value; do
+		case $key in
+		program) row=$value ;;
+		'' | \#*) continue ;;
+		esac
+		[ "$row" = "$program" ] || continue
+		case $key in
+		program) ;;
+		source) source=$value ;;
+		linking) linkings=$value ;;
+		files) files=$value ;;
+		against) against=$value ;;
+		build) builds="$builds$value
+" ;;
+		test) tests="$tests$value
+" ;;
+		*)
+			echo "programs.def: unknown key '$key' in '$row'"
+			exit 1
+			;;
+		esac
+	done <"$here/programs.def"
+	[ -n "$source" ] || {
+		echo "programs.def has no program '$program'"
+		exit 1
+	}
+}
+
+# The compiler: flag or plain.
+select_compiler()
+{
+	if [ "$1" = flag ]; then
+		CC=$build/bin/dynopt-clang
+		CXX=$build/bin/dynopt-clang++
+		CFLAGS="$DYNOPT_PROGRAM_CFLAGS -fdynopt-jumpstations"
+		toolchain=$build/lib/cmake/dynopt/dynopt-toolchain.cmake
+	else
+		CC=$DYNOPT_PLAIN_CC
+		CXX=$DYNOPT_PLAIN_CXX
+		CFLAGS=$DYNOPT_PROGRAM_CFLAGS
+		toolchain=
+	fi
+	LDFLAGS=${DYNOPT_PROGRAM_LDFLAGS:-}
+}
+
+# Runs the lines of one kind, stopping at the first that fails.
+run_lines() # LINES
+{
+	set -- "$1"
+	lines=$1
+	set --
+	while [ -n "$lines" ]; do
+		line=${lines%%
+*}
+		lines=${lines#*
+}
+		eval "$line"
+	done
+}
+
+fresh_folder()
+{
+	rm -rf "$1"
+	mkdir -p "$1"
+	cd "$1"
+}
+
+check_notes()
+{
+	for file in $(eval "echo $files"); do
+		file=$(readlink -f "$file")
+		readelf -SW "$file" | grep -q '\.note\.dynopt' || {
+			echo "FAILED: $file was built with the flag but has no notes"
+			exit 1
+		}
+		"$build/bin/dynopt" notes --check "$file" >notes.log 2>&1 || {
+			echo "FAILED: dynopt notes --check $file"
+			tail -n 20 notes.log
+			exit 1
+		}
+	done
+}
+
+test_program()
+{
+	for linking in $linkings; do
+		work=$build/programs/$program-$linking
+		if [ -n "$against" ]; then
+			plain=$work-plain
+			select_compiler plain
+			fresh_folder "$plain"
+			run_lines "$builds"
+		fi
+		echo "$program, $linking: building with -fdynopt-jumpstations"
+		select_compiler flag
+		fresh_folder "$work"
+		run_lines "$builds"
+		check_notes
+		echo "$program, $linking: testing"
+		compared=0
+		run_lines "$tests"
+		[ "$compared" = 0 ] || echo "$program, $linking: $compared outputs equal to the plain build's"
+		echo "$program, $linking: passed"
+		[ -n "${DYNOPT_TEST_KEEP:-}" ] || rm -rf "$work" "$work-plain"
+	done
+}
+
+read_row
+src=$("$here/source.sh" "$source") || exit $?
+case $action in
+test)
+	test_program
+	;;
+build)
+	linking=${linkings%% *}
+	select_compiler "$4"
+	fresh_folder "$5"
+	run_lines "$builds"
+	;;
+*)
+	echo "run.sh: unknown action '$action'"
+	exit 2
+	;;
+esac
