@@ -156,6 +156,12 @@ static void add_lto(const struct request *r, const struct installation *where,
 	if (linker->kind == LINKER_LLD && (r->lto || linker->same_llvm)) {
 		need_file(pass);
 		add_linker_words(out, text_format("--load-pass-plugin=%s", pass), NULL);
+		/*
+		 * ThinLTO's cache key knows -mllvm options but no plugins. This
+		 * option names a function for a debugging dump and is otherwise
+		 * without effect: it carries the plugin's hash into the key.
+		 */
+		add_linker_words(out, "-mllvm", "-print-bfi-func-name=dynopt-" DYNOPT_PLUGIN_HASH);
 	} else if (r->lto && r->wanted == WANTED_BY_FLAG && !r->quiet) {
 		warn("LTO through %s: no jumpstations in what is compiled at link time; only lld can load the plugin (-fuse-ld=lld)",
 		     linker->name);

@@ -59,7 +59,7 @@ shorten()
 		-e 's,-fplugin=LIB/libdynopt-fe-HASH.so -fpass-plugin=LIB/libdynopt-pass-HASH.so -fplugin-arg-dynopt-hash=HASH,PLUGIN,' \
 		-e 's,PLUGIN -fplugin-arg-dynopt-budget=300 -fplugin-arg-dynopt-cache=2000,PLUGIN300,' \
 		-e 's,-Xlinker --undefined-version,UNDEF,' \
-		-e 's,-Xlinker --load-pass-plugin=LIB/libdynopt-pass-HASH.so,LTOPLUGIN,' \
+		-e 's,-Xlinker --load-pass-plugin=LIB/libdynopt-pass-HASH.so -Xlinker -mllvm -Xlinker -print-bfi-func-name=dynopt-HASH,LTOPLUGIN,' \
 		-e 's,-Xlinker LIB/dynopt_far.o,FAR,' \
 		-e 's,-Xlinker -T -Xlinker LIB/,SCRIPT:,' \
 		-e 's,dynopt-clang: ,,'
