@@ -7,9 +7,9 @@
  *
  * A block is *patchable* when its site, the first instruction of two bytes or
  * more, is at least JMP_REL32_LEN long or reaches a slot with a two-byte jump.
- * On return every site is patchable, except those the caller has forbidden to
- * touch, and every loop head is patchable without a slot. No decision adds an
- * executed instruction.
+ * On return every site that the caller has not forbidden to touch is patchable, and
+ * all loop heads are patchable at the same time; within the budget, so are most
+ * other selections. No decision adds an executed instruction.
  */
 #ifndef DYNOPT_PLACE_H
 #define DYNOPT_PLACE_H
@@ -37,6 +37,7 @@ enum place_kind {
 #define PLACE_PREFIXABLE 0x10 /* redundant prefixes may be put in front */
 #define PLACE_ENDBR 0x20     /* must stay the first instruction, whole */
 #define PLACE_FORBIDDEN 0x40 /* never a site, never touched */
+#define PLACE_GIFT 0x80      /* place.c's own: made longer at the expense of padding */
 
 struct place_unit {
 	uint32_t arg;    /* INSN: unit index of a relaxable branch's target, or PLACE_NO_TARGET */
@@ -63,15 +64,19 @@ struct place_stats {
 	uint32_t unpatchable;
 };
 
-/*
- * Decide for one section. budget_permyriad: most growth wanted, in 1/100 percent
- * of the section (loop heads and the last resort come first and may pass it).
- * scratch: PLACE_SCRATCH(n) bytes, aligned for uint32_t.
- */
-void place_section(struct place_unit *units, size_t n, uint32_t budget_permyriad, void *scratch,
-                   struct place_stats *stats);
+struct place_options {
+	uint32_t budget_permyriad; /* most growth wanted, in 1/100 percent of the section */
+	uint32_t nop_max;          /* longest NOP the assembler pads with, in bytes */
+};
 
-#define PLACE_SCRATCH(n) (((size_t)(n) + 1) * 6 * sizeof(uint32_t))
+/*
+ * Decide for one section. What is promised above comes first and may pass the
+ * budget. scratch: PLACE_SCRATCH(n) bytes, aligned for uint32_t.
+ */
+void place_section(struct place_unit *units, size_t n, const struct place_options *options,
+                   void *scratch, struct place_stats *stats);
+
+#define PLACE_SCRATCH(n) (((size_t)(n) + 1) * 9 * sizeof(uint32_t))
 
 #ifdef __cplusplus
 }

@@ -372,7 +372,7 @@ void emitRecords(Streamer &S, const std::vector<std::unique_ptr<TextSection>> &S
 	uint64_t Text = 0;
 
 	for (const auto &T : Sections) {
-		if (T->Uncertain || T->Units.empty())
+		if (!T->hasCode())
 			continue;
 		S.switchSection(T->Section);
 		T->End = S.labelHere();

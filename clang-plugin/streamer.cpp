@@ -620,15 +620,16 @@ void Streamer::apply(TextSection &T)
 
 void Streamer::decide(TextSection &T)
 {
-	if (!T.Uncertain && !T.Units.empty()) {
+	if (T.hasCode()) {
 		std::vector<uint32_t> Scratch(PLACE_SCRATCH(T.Units.size()) / sizeof(uint32_t));
 		bool Off = Opts.ObjectFlags & DYNOPT_OBJECT_DISABLED;
 		forbid(T);
 		if (Off)
 			for (place_unit &U : T.Units)
 				U.flags |= PLACE_FORBIDDEN;
-		place_section(T.Units.data(), T.Units.size(), Opts.BudgetPermyriad, Scratch.data(),
-		              &T.Stats);
+		place_options Place = { Opts.BudgetPermyriad,
+			                getAssembler().getBackend().getMaximumNopSize(*STI) };
+		place_section(T.Units.data(), T.Units.size(), &Place, Scratch.data(), &T.Stats);
 	}
 	apply(T);
 }

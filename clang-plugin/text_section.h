@@ -91,6 +91,12 @@ struct TextSection {
 	std::vector<AsmRun> AsmRuns;
 	std::vector<TableUse> Tables;
 	place_stats Stats = {};
+
+	/* Gets a record: there is code in it, all of it accounted for. */
+	bool hasCode() const
+	{
+		return !Uncertain && !Functions.empty();
+	}
 };
 
 struct Function {
