@@ -75,16 +75,24 @@ static size_t first_slot(const struct cover *cover, u64 site, size_t from)
 
 bool cover_nearest(const struct cover *cover, const struct block *block, s64 *distance)
 {
-	bool found = false;
+	u64 from = block->site + JMP_REL8_LEN;
+	size_t low = 0, high = cover->slots.n;
 
-	for (size_t i = 0; i < cover->slots.n; i++) {
-		s64 d = (s64)(cover->slots.at[i] - (block->site + JMP_REL8_LEN));
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
 
-		if (!found || llabs(d) < llabs(*distance))
-			*distance = d;
-		found = true;
+		if (cover->slots.at[mid] < from)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return found;
+	if (!cover->slots.n)
+		return false;
+	if (low == cover->slots.n ||
+	    (low && from - cover->slots.at[low - 1] < cover->slots.at[low] - from))
+		low--;
+	*distance = (s64)(cover->slots.at[low] - from);
+	return true;
 }
 
 /* Finds the site of the block that starts at index i of its region. */
