@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Copies to and from locals, up to the sizes that code generation surely expands inline.
 // EXPECT: up_to_32 plain private
 // EXPECT: overlapping_16 plain private

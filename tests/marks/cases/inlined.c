@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is inlined brings its reasons and takes facts away; a disabled function stays out.
 // RUN: O2 -O2
 // RUN: Os -Os

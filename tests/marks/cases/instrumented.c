@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Flags that add code after the IR is final.
 // RUN: pg -O2 -pg
 // RUN: hooks -O2 -finstrument-functions

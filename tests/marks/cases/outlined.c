@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Cold code that LLVM moves out late gets the address of locals: the frame is not private then.
 // RUN: whole -O2
 // RUN: split -O2 -mllvm -hot-cold-split -mllvm -hotcoldsplit-threshold=-1

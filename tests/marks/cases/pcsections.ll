@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: MIT
 ; A user's own !pcsections stay, before ours; facts of an earlier compilation are replaced.
 target triple = "x86_64-pc-linux-gnu"
 

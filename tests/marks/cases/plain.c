@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PLAIN: nothing ordered is left in the final IR.
 // EXPECT: ordinary plain private
 // EXPECT: call_of_ordered plain private

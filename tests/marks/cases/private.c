@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // STACK_PRIVATE, each way in which it holds and in which it is lost.
 // FLAGS: -Wall -Werror -fno-math-errno
 // EXPECT: no_locals plain private

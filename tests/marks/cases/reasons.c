@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every reason that a function can have by what it does or is.
 // FLAGS: -Wall -Werror -Wno-unused-function
 // EXPECT: uses_setjmp plain SETJMP
@@ -85,9 +86,7 @@ __attribute__((naked)) void is_naked(void)
 }
 
 struct frame;
-__attribute__((interrupt)) void is_interrupt(struct frame *frame)
-{
-}
+__attribute__((interrupt)) void is_interrupt(struct frame *frame) {}
 
 static int implementation(void)
 {

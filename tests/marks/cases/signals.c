@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Signal handlers, by the ways in which programs install them.
 // FLAGS: -Wall -Werror
 // EXPECT: by_signal plain private SIGNAL

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every way in which a C source can ask to be left alone.
 // FLAGS: -Wall -Werror -Wextra -std=c23
 // EXPECT: by_attribute plain private USER

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Marks on what C++ has: methods, templates, lambdas, COMDAT, exceptions.
 // FLAGS: -Wall -Werror -Wextra -std=c++20 -fno-inline
 // RUN: O0 -O0
@@ -23,9 +24,7 @@
 
 struct S {
 	int v;
-	DYNOPT_DISABLE S(int x) : v(x)
-	{
-	}
+	DYNOPT_DISABLE S(int x) : v(x) {}
 	__attribute__((dynopt_disable)) int by_member(int x)
 	{
 		return x + v;
@@ -63,7 +62,9 @@ template <class T> T free_template(T x)
 	return x - 2;
 }
 
-auto lambda = [](int x) __attribute__((dynopt_disable)) { return x * 5; };
+auto lambda = [](int x) __attribute__((dynopt_disable)) {
+	return x * 5;
+};
 
 #pragma dynopt disable push
 template <class T> struct ClassTemplate {
@@ -73,13 +74,17 @@ template <class T> struct ClassTemplate {
 	}
 };
 
-auto lambda_in_region = [](int x) { return x * 6; };
+auto lambda_in_region = [](int x) {
+	return x * 6;
+};
 
 namespace space
 {
 int within(int x)
 {
-	auto inner = [&] { return x + 2; };
+	auto inner = [&] {
+		return x + 2;
+	};
 
 	return inner();
 }
@@ -107,7 +112,7 @@ int uses(int x)
 	S s(x);
 	ClassTemplate<int> c;
 
-	return s.by_member(x) + s.in_region(x) + s.ordinary(x) + s.out_of_line(x) +
-	       by_template(x) + free_template(x) + (int)by_template((long)x) + lambda(x) + lambda_in_region(x) +
+	return s.by_member(x) + s.in_region(x) + s.ordinary(x) + s.out_of_line(x) + by_template(x) +
+	       free_template(x) + (int)by_template((long)x) + lambda(x) + lambda_in_region(x) +
 	       c.method(x) + space::within(x);
 }

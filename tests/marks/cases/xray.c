@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // XRay decides at code generation which functions get sleds: all that may are marked.
 // FLAGS: -fxray-instrument
 // EXPECT: always plain SLEDS noslots
