@@ -92,6 +92,8 @@ uint32_t lengthen_cost(const struct place_unit *u)
 {
 	uint32_t len = insn_len(u);
 
+	if (u->kind != PLACE_INSN)
+		return 0;
 	if (relaxable(u) && !u->force_long)
 		return u->size_long - u->size;
 	if ((u->flags & PLACE_PREFIXABLE) && len < JMP_REL32_LEN)
@@ -113,6 +115,16 @@ bool lengthen(struct place_unit *u)
 bool forced_long(const struct place_unit *u)
 {
 	return u->force_long & FORCED;
+}
+
+/* What a site offers to be overwritten; padding of less than two bytes is no site. */
+bool is_short(const struct place *p, uint32_t s)
+{
+	uint32_t unit = p->sites[s];
+
+	if (p->units[unit].kind == PLACE_ALIGN)
+		return padding(p, unit) >= JMP_REL8_LEN && padding(p, unit) < JMP_REL32_LEN;
+	return insn_len(&p->units[unit]) < JMP_REL32_LEN;
 }
 
 /* First instruction of two bytes or more of the block that starts at unit i. */
@@ -141,6 +153,9 @@ void model_find_sites(struct place *p, struct place_stats *stats)
 	for (uint32_t i = 0; i < p->n; i++) {
 		struct place_unit *u = &p->units[i];
 
+		if (u->kind == PLACE_ALIGN && ((u->flags & PLACE_LEADER) || falls_in) &&
+		    !(u->flags & PLACE_FORBIDDEN))
+			p->sites[p->n_sites++] = i; /* if there is padding, it is a block */
 		if (u->kind != PLACE_INSN)
 			continue;
 		if ((u->flags & PLACE_LEADER) || falls_in) {
@@ -159,11 +174,14 @@ void model_find_sites(struct place *p, struct place_stats *stats)
 	}
 }
 
-/* Padding behind a barrier: never executed. */
+/*
+ * Padding behind a barrier: never executed. But where something leads to it (a jump
+ * table's entry for an impossible case may) nobody else may use it.
+ */
 bool is_gap(const struct place *p, uint32_t unit)
 {
-	return p->units[unit].kind == PLACE_ALIGN && unit &&
-	       (p->units[unit - 1].flags & PLACE_BARRIER);
+	return p->units[unit].kind == PLACE_ALIGN && !(p->units[unit].flags & PLACE_LEADER) &&
+	       unit && (p->units[unit - 1].flags & PLACE_BARRIER);
 }
 
 /*
@@ -223,7 +241,9 @@ uint32_t open_cost(const struct place *p, uint32_t unit)
 	if (unit + 1 >= p->n || u[1].kind != PLACE_ALIGN)
 		return SLOT_LEN;
 	/* padding that holds a slot is one already; else a whole alignment step is due */
-	return padding(p, unit + 1) >= SLOT_LEN ? NO_OPENING : u[1].arg;
+	if (padding(p, unit + 1) < SLOT_LEN)
+		return u[1].arg;
+	return is_gap(p, unit + 1) ? NO_OPENING : 0;
 }
 
 void model_find_points(struct place *p)

@@ -58,10 +58,7 @@ static inline int64_t site_end(const struct place *p, uint32_t unit)
 	return (int64_t)p->addr[unit] + JMP_REL8_LEN;
 }
 
-static inline bool is_short(const struct place *p, uint32_t s)
-{
-	return insn_len(&p->units[p->sites[s]]) < JMP_REL32_LEN;
-}
+bool is_short(const struct place *p, uint32_t s);
 
 bool is_gap(const struct place *p, uint32_t unit);
 /* First slot's address and number of slots, reserved or found, at a point's unit. */

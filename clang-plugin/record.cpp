@@ -28,15 +28,22 @@ namespace
 struct NoOpt {
 	const MCSymbol *Begin, *End;
 	uint32_t Unit, Reasons;
+	bool Asm;
 };
 
 class RecordWriter
 {
 public:
-	explicit RecordWriter(Streamer &S) : S(S), C(S.getContext()) {}
+	explicit RecordWriter(Streamer &S) : S(S), C(S.getContext()), Note(C.createTempSymbol()) {}
 
-	MCSymbol *begin();
-	MCSymbol *end();
+	MCSymbol *begin()
+	{
+		return border(1);
+	}
+	MCSymbol *end()
+	{
+		return border(2);
+	}
 	void section(TextSection &T);
 	void object(MCSymbol *Begin, MCSymbol *End, const Options &O, uint64_t Text);
 
@@ -66,6 +73,9 @@ private:
 		MCSymbol *Here = S.labelHere();
 		S.emitValue(distance(To, Here), 4);
 	}
+	MCSymbol *border(unsigned Bytes);
+	MCSymbol *ownBytes(uint64_t Size, uint8_t Byte);
+	void none(MCDataFragment *F, const MCSymbol *To);
 	MCSectionELF *piece(const MCSectionELF *Text);
 	void edge(TextSection &T, const MCSymbol *Record);
 	void functions(const TextSection &T, const MCSymbol *Start);
@@ -78,6 +88,7 @@ private:
 
 	Streamer &S;
 	MCContext &C;
+	MCSymbol *Note; /* start of the object's note */
 	unsigned NextPiece = 1;
 };
 
@@ -91,25 +102,39 @@ MCSectionELF *RecordWriter::piece(const MCSectionELF *Text)
 	                       Text && Text->isComdat(), NextPiece++, nullptr);
 }
 
-MCSymbol *RecordWriter::begin()
+/* An edge that linkers follow and nobody else sees. */
+void RecordWriter::none(MCDataFragment *F, const MCSymbol *To)
 {
-	S.switchSection(piece(nullptr));
+	auto Kind = (MCFixupKind)(FirstLiteralRelocationKind + ELF::R_X86_64_NONE);
+
+	F->getFixups().insert(F->getFixups().begin(), MCFixup::create(0, ref(To), Kind));
+}
+
+/*
+ * Border pieces and cache shares look alike in every object; identical code folding
+ * would make one of them all. An edge to the object's own note tells them apart.
+ */
+MCSymbol *RecordWriter::ownBytes(uint64_t Size, uint8_t Byte)
+{
 	MCSymbol *Sym = S.labelHere();
-	S.emitIntValue(0, 1);
+
+	S.emitIntValue(Byte, 1);
+	none(cast<MCDataFragment>(S.getCurrentFragment()), Note);
+	if (Size > 1)
+		static_cast<MCStreamer &>(S).emitFill(Size - 1, Byte);
 	return Sym;
 }
 
-MCSymbol *RecordWriter::end()
+/* A section must not be empty: zero bytes are padding to the reader. */
+MCSymbol *RecordWriter::border(unsigned Bytes)
 {
-	return begin(); /* the same byte of padding: a section must not be empty */
+	S.switchSection(piece(nullptr));
+	return ownBytes(Bytes, 0);
 }
 
 void RecordWriter::edge(TextSection &T, const MCSymbol *Record)
 {
-	auto Kind = (MCFixupKind)(FirstLiteralRelocationKind + ELF::R_X86_64_NONE);
-	MCDataFragment *F = T.FirstData ? T.FirstData : S.getOrCreateDataFragment();
-
-	F->getFixups().insert(F->getFixups().begin(), MCFixup::create(0, ref(Record), Kind));
+	none(T.FirstData ? T.FirstData : S.getOrCreateDataFragment(), Record);
 }
 
 static bool isSingle(const TextSection &T)
@@ -176,13 +201,15 @@ std::vector<NoOpt> RecordWriter::noOptRanges(const TextSection &T)
 		if (uint32_t R = S.functions()[T.Functions[K].Function].Reasons)
 			All.push_back({ T.Functions[K].Label,
 			                Last ? T.End : T.Functions[K + 1].Label,
-			                T.Functions[K].Unit, R });
+			                T.Functions[K].Unit, R, false });
 	}
 	for (const AsmRun &A : T.AsmRuns)
 		if (A.Opaque)
-			All.push_back({ A.Begin, A.End, A.FirstUnit, DYNOPT_REASON_ASMFLOW });
+			All.push_back({ A.Begin, A.End, A.FirstUnit, DYNOPT_REASON_ASMFLOW, true });
 	/* a function before the assembly it starts with */
-	llvm::stable_sort(All, [](const NoOpt &A, const NoOpt &B) { return A.Unit < B.Unit; });
+	llvm::sort(All, [](const NoOpt &A, const NoOpt &B) {
+		return std::tie(A.Unit, A.Asm) < std::tie(B.Unit, B.Asm);
+	});
 	return All;
 }
 
@@ -315,11 +342,11 @@ void RecordWriter::object(MCSymbol *Begin, MCSymbol *End, const Options &O, uint
 		S.switchSection(C.getELFSection(DYNOPT_CACHE_SECTION, ELF::SHT_PROGBITS,
 		                                ELF::SHF_ALLOC | ELF::SHF_EXECINSTR));
 		S.emitValueToAlignment(Align(16), 0xcc, 1, 0);
-		CacheStart = S.labelHere();
-		static_cast<MCStreamer &>(S).emitFill(Cache, 0xcc);
+		CacheStart = ownBytes(Cache, 0xcc);
 	}
 	S.switchSection(C.getELFSection(DYNOPT_NOTE_SECTION, ELF::SHT_NOTE, ELF::SHF_ALLOC));
 	S.emitValueToAlignment(Align(4), 0, 1, 0);
+	S.emitLabel(Note, SMLoc());
 	S.emitIntValue(sizeof(DYNOPT_NOTE_OWNER), 4);
 	S.emitIntValue(sizeof(struct dynopt_note_object), 4);
 	S.emitIntValue(DYNOPT_NT_OBJECT, 4);

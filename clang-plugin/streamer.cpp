@@ -150,6 +150,7 @@ void Streamer::factsArrived()
 	F.Reasons = FactWords[FACTS_REASONS];
 	F.NoSlots = FactWords[FACTS_NO_SLOTS];
 	F.Closed = true;
+	AnyFacts = true;
 	Opts.BudgetPermyriad = FactWords[FACTS_BUDGET_PERMYRIAD];
 	Opts.CachePermyriad = FactWords[FACTS_CACHE_PERMYRIAD];
 	Opts.ObjectFlags |= FactWords[FACTS_OBJECT_FLAGS];
@@ -652,7 +653,8 @@ void Streamer::finishNotes()
 	for (auto &T : Sections)
 		decide(*T);
 	Where = Finished;
-	emitRecords(*this, Sections);
+	if (AnyFacts)
+		emitRecords(*this, Sections);
 }
 
 } // namespace dynopt

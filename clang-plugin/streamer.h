@@ -114,6 +114,7 @@ private:
 	std::vector<Function> Functions;
 	const llvm::MCSymbol *OpenFunction = nullptr;
 	std::vector<uint32_t> FactWords;
+	bool AnyFacts = false; /* some function was compiled with the flag */
 
 	bool PendingSite = false; /* the next instruction of two bytes or more may be a site */
 	unsigned GluedSize = 0;   /* bytes of prefixes emitted as instructions of their own */

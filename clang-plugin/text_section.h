@@ -102,7 +102,7 @@ struct TextSection {
 struct Function {
 	uint32_t Facts = 0;
 	uint32_t Reasons = 0;
-	bool NoSlots = false;
+	bool NoSlots = true; /* until its facts say otherwise: only flagged code is touched */
 	bool Closed = false; /* its facts have arrived or its size was set */
 };
 

@@ -200,6 +200,9 @@ static u32 classify(const ZydisDecodedInstruction *insn)
 	switch (insn->mnemonic) {
 	case ZYDIS_MNEMONIC_NOP:
 		mark |= INSN_PAD;
+		if (insn->opcode_map == ZYDIS_OPCODE_MAP_0F && insn->raw.modrm.mod == 2 &&
+		    insn->raw.modrm.rm == 4)
+			mark |= INSN_LONG_NOP;
 		break;
 	case ZYDIS_MNEMONIC_INT3:
 		mark |= INSN_PAD | INSN_INT3;

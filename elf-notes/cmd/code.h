@@ -27,6 +27,7 @@ enum code_mark {
 	INSN_INT3 = 1 << 5,
 	INSN_ENDBR = 1 << 6,
 	INSN_ORDERED = 1 << 7, /* locked, xchg with memory, or mfence */
+	INSN_LONG_NOP = 1 << 14, /* executed NOP with SIB and disp32: its last 5 bytes are free */
 	/* of the byte */
 	BYTE_TEXT = 1 << 8,
 	BYTE_CERTIFIED = 1 << 9,

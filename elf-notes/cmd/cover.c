@@ -23,6 +23,26 @@ static void add_piece(struct cover *cover, const struct code_region *r, size_t f
 	}
 }
 
+/*
+ * An executed NOP of 8 bytes or more, 0f 1f with SIB and disp32, may hold anything in
+ * its last five: a jmp rel32 for whoever jumps there. One that starts a block is
+ * left for that block's own patch.
+ */
+static void collect_nop_slots(struct cover *cover, const struct code *code,
+                              const struct code_region *r)
+{
+	for (size_t i = r->base, end = r->base + r->size; i < end; i++) {
+		u32 mark = code->mark[i];
+
+		if (!(mark & INSN_LONG_NOP) ||
+		    (mark & (BYTE_FREE | BYTE_NOPATCH | BYTE_OPAQUE | LEAD_ANY)))
+			continue;
+		*vec_add(&cover->slots) =
+			r->addr + (i - r->base) + code->length[i] - DYNOPT_SLOT_SIZE;
+		cover->nop_slots++;
+	}
+}
+
 static void collect_slots(struct cover *cover, const struct code *code, const struct model *model)
 {
 	for (size_t i = 0; i < code->regions.n; i++) {
@@ -37,6 +57,7 @@ static void collect_slots(struct cover *cover, const struct code *code, const st
 			else
 				k++;
 		}
+		collect_nop_slots(cover, code, r);
 	}
 	for (size_t i = 0; i < model->ranges.n; i++) {
 		const struct range *range = &model->ranges.at[i];

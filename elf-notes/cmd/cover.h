@@ -57,7 +57,7 @@ struct cover {
 	struct cover_group groups[COVER_N_GROUPS];
 	VEC(struct block) blocks; /* by leader */
 	VEC(u64) slots;           /* all of them, sorted */
-	u64 noted_slots, padding_slots, free_bytes;
+	u64 noted_slots, padding_slots, nop_slots, free_bytes;
 	u64 instructions, short_insns, middle_insns, long_insns; /* 1, 2-4, >= 5 bytes */
 };
 

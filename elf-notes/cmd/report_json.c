@@ -140,6 +140,7 @@ static void put_coverage(struct json_object *to, const struct subject *s)
 	put(to, "free_bytes", c->free_bytes);
 	put(to, "noted_slots", c->noted_slots);
 	put(to, "padding_slots", c->padding_slots);
+	put(to, "nop_slots", c->nop_slots);
 	put(to, "tables", s->flow.tables);
 	put(to, "table_targets", s->flow.table_targets);
 	put(to, "table_targets_backward", s->flow.table_backward);
