@@ -48,7 +48,7 @@ static const char *target_name(const struct request *r)
 /* The major version in a path like /usr/lib/llvm-14/bin/clang or clang-14; 0: unknown. */
 static int version_in_path(const char *path)
 {
-	static const char *const marks[] = { "llvm-", "/clang-", "/clang++-" };
+	static const char *const marks[] = { "/llvm-", "/clang-", "/clang++-" };
 	const char *at;
 	int version = 0;
 
@@ -60,15 +60,33 @@ static int version_in_path(const char *path)
 	return version;
 }
 
+/*
+ * Asking the compiler would cost a process, so its place is asked: the version
+ * in its name, or the directory of its own headers. Where neither tells, the
+ * plugin finds out when it is loaded.
+ */
+static void check_version(const char *clang, const char *dir)
+{
+	int version = version_in_path(clang);
+	char *headers = text_format("%s/../lib/clang", dir);
+
+	if (version && version != atoi(DYNOPT_LLVM_MAJOR))
+		fail(1, "%s is clang %d; the plugin is for clang " DYNOPT_LLVM_MAJOR, clang,
+		     version);
+	if (!version && !strncmp(clang + strlen(dir), "/clang", 6) && !access(headers, F_OK) &&
+	    access(text_format("%s/" DYNOPT_LLVM_MAJOR, headers), F_OK))
+		fail(1,
+		     "%s is another clang (%s has no " DYNOPT_LLVM_MAJOR
+		     "); the plugin is for clang " DYNOPT_LLVM_MAJOR,
+		     clang, headers);
+}
+
 /* False: this call is to be clang's own. */
 static bool can_honour(const struct request *r, const struct installation *where)
 {
 	bool loud = r->wanted == WANTED_BY_FLAG;
-	int version = version_in_path(where->clang);
 
-	if (version && version != atoi(DYNOPT_LLVM_MAJOR))
-		fail(1, "%s is clang %d; the plugin is for clang " DYNOPT_LLVM_MAJOR, where->clang,
-		     version);
+	check_version(where->clang, where->clang_dir);
 	if (!target_supported(r)) {
 		if (loud)
 			fail(1, "-fdynopt-jumpstations supports only x86_64 Linux, not %s",

@@ -239,6 +239,13 @@ ENV="DYNOPT_REAL_CC=$lab/llvm-14/bin/clang" t other-clang \
 	"error: LAB/llvm-14/bin/clang is clang 14; the plugin is for clang 19
 exit 1" $F -c x.c
 ENV="DYNOPT_REAL_CC=$lab/llvm-14/bin/clang" t other-clang-plain "clang -c x.c" -c x.c
+mkdir -p "$lab/custom/bin" "$lab/custom/lib/clang/17"
+cp "$lab/llvm-19/bin/clang" "$lab/custom/bin"
+ENV="DYNOPT_REAL_CC=$lab/custom/bin/clang" t other-clang-headers \
+	"error: LAB/custom/bin/clang is another clang (LAB/custom/bin/../lib/clang has no 19); the plugin is for clang 19
+exit 1" $F -c x.c
+mkdir "$lab/custom/lib/clang/19"
+ENV="DYNOPT_REAL_CC=$lab/custom/bin/clang" t own-clang-headers "clang $C -c x.c" $F -c x.c
 ENV="DYNOPT_REAL_CC=$lab/bin/dynopt-clang" t itself \
 	"error: LAB/bin/dynopt-clang is this wrapper itself, not a compiler
 exit 1" -c x.c
