@@ -12,14 +12,29 @@ int work(const char *text)
 
 	for (; *text; text++) {
 		switch (*text) {
-		case '%': sum ^= 0x55; break;
-		case '*': sum *= 3; break;
-		case '+': sum += 7; break;
-		case ',': sum -= 9; break;
-		case '-': sum <<= 1; break;
-		case '.': sum = ~sum; break;
-		case '/': sum /= 5; break;
-		default: sum += *text;
+		case '%':
+			sum ^= 0x55;
+			break;
+		case '*':
+			sum *= 3;
+			break;
+		case '+':
+			sum += 7;
+			break;
+		case ',':
+			sum -= 9;
+			break;
+		case '-':
+			sum <<= 1;
+			break;
+		case '.':
+			sum = ~sum;
+			break;
+		case '/':
+			sum /= 5;
+			break;
+		default:
+			sum += *text;
 		}
 	}
 	return sum;
