@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2034 # much is set for the lines of programs.def
 #
 # run.sh - builds the real programs of programs.def with the flag and tests them.
 #
@@ -26,9 +25,7 @@ export DYNOPT_SOURCES="${DYNOPT_SOURCES:-$build/sources}"
 : "${DYNOPT_PLAIN_CC:=clang-19}" "${DYNOPT_PLAIN_CXX:=clang++-19}"
 : "${DYNOPT_PROGRAM_CFLAGS:=-O2}"
 
-# shellcheck source-path=SCRIPTDIR
 . "$here/words.sh"
-# shellcheck source-path=SCRIPTDIR
 . "$here/suites.sh"
 
 # Reads the row of $program into $source, $linkings, $files, $against, $builds, $tests.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2154,SC2016 # set by run.sh; for make and awk
+# shellcheck shell=sh
 #
 # suites.sh - the parts of programs.def that need more than a line: sqlite's
 # fixed list of tests and its shared driver, tcc's own examples.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2154 # set by run.sh
+# shellcheck shell=sh
 #
 # words.sh - what the lines of programs.def are written in. Sourced by run.sh,
 # which sets $src, $CC, $CXX, $CFLAGS, $LDFLAGS, $toolchain, $linking, $jobs.
