@@ -12,8 +12,8 @@
  * heads that cannot all be patched at once are made longer. What is left of the
  * budget goes where many patches at a time would compete, then into loop heads.
  *
- * Addresses come from a model, so a final pass checks what was promised and mends
- * it; nothing but coverage depends on the model being exact.
+ * Addresses come from a model, so the end of it all is a check of what was
+ * promised; nothing but coverage depends on the model being exact.
  */
 #include "place.h"
 #include "place_balance.h"
@@ -24,39 +24,48 @@
 /* Decisions to come move things apart; the sweep keeps this far from the limit. */
 #define SWEEP_MARGIN 6
 #define SETTLE_ROUNDS 12
+#define RETRY_LEAST 128 /* bytes over the budget that are not worth another try */
 
-static bool reaches(const struct place *p, uint32_t site, uint32_t point, uint32_t margin)
+static bool reaches(const struct place *p, uint32_t s, uint32_t k, uint32_t margin)
 {
-	int64_t d = (int64_t)point_addr(p, point) - site_end(p, site);
+	int64_t d = (int64_t)point_addr(p, k) - site_end(p, s);
 
 	return d >= REL8_MIN + (int64_t)margin && d <= REL8_MAX - (int64_t)margin;
 }
 
 /* How many of the sites from s on a slot at this point would serve. */
-static uint32_t clients(const struct place *p, uint32_t s, uint32_t point)
+static uint32_t clients(const struct place *p, uint32_t s, uint32_t k)
 {
 	uint32_t n = 0;
 
-	for (; s < p->n_sites && reaches(p, p->sites[s], point, SWEEP_MARGIN); s++)
+	for (; s < p->n_sites && reaches(p, s, k, SWEEP_MARGIN); s++)
 		n += is_short(p, s);
 	return n;
+}
+
+/* The first point that site s, and every site behind it, may reach. */
+static uint32_t first_point(const struct place *p, uint32_t s, uint32_t from)
+{
+	while (from < p->n_points && (int64_t)point_addr(p, from) < site_end(p, s) + REL8_MIN)
+		from++;
+	return from;
 }
 
 /* The point at which to open a slot for site s: the last in reach, cheap ones first. */
 static uint32_t best_opening(const struct place *p, uint32_t s, uint32_t from, uint32_t margin,
                              uint32_t *cost)
 {
-	uint32_t best = PLACE_NO_TARGET, site = p->sites[s];
+	uint32_t best = PLACE_NO_TARGET;
 
 	*cost = NO_OPENING;
 	for (uint32_t k = from; k < p->n_points; k++) {
 		uint32_t c;
 
-		if (point_addr(p, p->points[k]) > site_end(p, site) + REL8_MAX)
+		if ((int64_t)point_addr(p, k) > site_end(p, s) + REL8_MAX)
 			break;
-		if (!reaches(p, site, p->points[k], margin))
+		if (!reaches(p, s, k, margin))
 			continue;
-		c = open_cost(p, p->points[k]);
+		c = open_cost(p, k);
 		if (c != NO_OPENING && c <= *cost) {
 			best = p->points[k];
 			*cost = c;
@@ -68,71 +77,57 @@ static uint32_t best_opening(const struct place *p, uint32_t s, uint32_t from, u
 /* See to it that one short site has a slot in reach, or is short no more. */
 static void serve(struct place *p, uint32_t s, uint32_t from)
 {
-	struct place_unit *u = &p->units[p->sites[s]];
-	uint32_t cost, point;
+	struct node *n = &p->nodes[p->sites[s]];
+	uint32_t cost, node;
 
 	for (uint32_t k = from; k < p->n_points; k++) {
-		if (point_addr(p, p->points[k]) > site_end(p, p->sites[s]) + REL8_MAX)
+		if ((int64_t)point_addr(p, k) > site_end(p, s) + REL8_MAX)
 			break;
-		if (point_slots(p, p->points[k]) &&
-		    reaches(p, p->sites[s], p->points[k], SWEEP_MARGIN))
+		if (point_slots(p, k) && reaches(p, s, k, SWEEP_MARGIN))
 			return;
 	}
-	point = best_opening(p, s, from, SWEEP_MARGIN, &cost);
-	if (lengthen_cost(u) &&
-	    (point == PLACE_NO_TARGET || cost > lengthen_cost(u) * clients(p, s, point)))
-		lengthen(u);
-	else if (point != PLACE_NO_TARGET)
-		p->units[point].slots++;
+	node = best_opening(p, s, from, SWEEP_MARGIN, &cost);
+	if (node == PLACE_NO_TARGET) {
+		lengthen(n);
+		return;
+	}
+	for (uint32_t k = from; k < p->n_points; k++) {
+		if (p->points[k] != node)
+			continue;
+		if (lengthen_cost(n) && cost > lengthen_cost(n) * clients(p, s, k))
+			lengthen(n);
+		else
+			p->nodes[node].slots++;
+		return;
+	}
 }
 
 static void sweep(struct place *p)
 {
 	uint32_t from = 0;
 
-	model_find_points(p);
 	for (uint32_t s = 0; s < p->n_sites; s++) {
 		if (!is_short(p, s))
 			continue;
-		while (from < p->n_points && (int64_t)point_addr(p, p->points[from]) - REL8_MIN <
-		                                     site_end(p, p->sites[s]))
-			from++;
+		from = first_point(p, s, from);
 		serve(p, s, from);
 	}
 }
 
-/* Can a site reach the point's last slot? (The last one is where reach backwards ends.) */
-static bool reaches_slot(const struct place *p, uint32_t site, uint32_t unit)
-{
-	uint32_t slots = point_slots(p, unit);
-	int64_t d = (int64_t)point_addr(p, unit) - site_end(p, site);
-
-	return slots && d <= REL8_MAX && d + (int64_t)(slots - 1) * SLOT_LEN >= REL8_MIN;
-}
-
-static uint32_t first_in_reach(const struct place *p, uint32_t s, uint32_t from)
-{
-	int64_t low = site_end(p, p->sites[s]) + REL8_MIN - 16 * SLOT_LEN;
-
-	while (from < p->n_points && point_addr(p, p->points[from]) < low)
-		from++;
-	return from;
-}
-
-/* p->load[s]: number of slots that short site s can reach. */
+/* p->reach[s]: number of slots that short site s can reach. */
 static void count_reach(struct place *p)
 {
-	uint32_t from = 0;
+	uint32_t low = 0, high = 0;
 
+	model_list_slots(p);
 	for (uint32_t s = 0; s < p->n_sites; s++) {
-		p->load[s] = 0;
-		from = first_in_reach(p, s, from);
-		for (uint32_t k = from; k < p->n_points && is_short(p, s); k++) {
-			if (point_addr(p, p->points[k]) > site_end(p, p->sites[s]) + REL8_MAX)
-				break;
-			if (reaches_slot(p, p->sites[s], p->points[k]))
-				p->load[s] += point_slots(p, p->points[k]);
-		}
+		int64_t end = site_end(p, s);
+
+		while (low < p->n_slots && p->slots[low] < end + REL8_MIN)
+			low++;
+		while (high < p->n_slots && p->slots[high] <= end + REL8_MAX)
+			high++;
+		p->reach[s] = high - low;
 	}
 }
 
@@ -141,48 +136,42 @@ static void prune(struct place *p)
 {
 	uint32_t first = 0;
 
-	model_find_points(p);
 	count_reach(p);
 	for (uint32_t k = 0; k < p->n_points; k++) {
-		struct place_unit *u = &p->units[p->points[k]];
+		struct node *n = &p->nodes[p->points[k]];
+		int64_t slot = (int64_t)point_addr(p, k) + (n->slots - 1) * SLOT_LEN;
 		bool needed = false;
-		uint32_t s;
+		uint32_t end;
 
-		if (u->kind != PLACE_INSN || !u->slots)
+		if (n->kind != PLACE_INSN || !n->slots)
 			continue;
-		while (first < p->n_sites &&
-		       site_end(p, p->sites[first]) + REL8_MAX < point_addr(p, p->points[k]))
+		while (first < p->n_sites && site_end(p, first) + REL8_MAX < point_addr(p, k))
 			first++;
-		for (s = first; s < p->n_sites && !needed; s++) {
-			if (site_end(p, p->sites[s]) + REL8_MIN > point_addr(p, p->points[k]) + 64)
-				break;
-			needed = is_short(p, s) && p->load[s] < 2 &&
-			         reaches_slot(p, p->sites[s], p->points[k]);
-		}
+		for (end = first; end < p->n_sites && site_end(p, end) + REL8_MIN <= slot; end++)
+			needed |= is_short(p, end) && p->reach[end] < 2 &&
+			          site_end(p, end) + REL8_MAX >= slot;
 		if (needed)
 			continue;
-		for (uint32_t i = first; i < s; i++)
-			if (is_short(p, i) && reaches_slot(p, p->sites[i], p->points[k]))
-				p->load[i]--;
-		u->slots--;
+		for (uint32_t s = first; s < end; s++)
+			if (site_end(p, s) + REL8_MAX >= slot)
+				p->reach[s]--;
+		n->slots--;
 	}
 }
 
 /*
  * Make sites longer for nothing, with `bytes` of padding that stands behind them,
- * the cheap ones first. first, end: site indices between two paddings. Returns the
- * bytes that are left.
+ * the cheap ones first. first, end: sites between two paddings. Returns what is left.
  */
 static uint32_t spend(struct place *p, uint32_t first, uint32_t end, uint32_t bytes, bool needy)
 {
 	for (uint32_t price = 1; price <= JMP_REL32_LEN - JMP_REL8_LEN && price <= bytes; price++) {
 		for (uint32_t s = first; s < end && price <= bytes; s++) {
-			struct place_unit *u = &p->units[p->sites[s]];
+			struct node *n = &p->nodes[p->sites[s]];
 
-			if (!is_short(p, s) || lengthen_cost(u) != price || (needy && !p->needy[s]))
+			if (lengthen_cost(n) != price || !is_short(p, s) || (needy && !n->needy))
 				continue;
-			lengthen(u);
-			u->flags |= PLACE_GIFT;
+			n->gift = lengthen(n);
 			bytes -= price;
 		}
 	}
@@ -194,11 +183,11 @@ static void spend_padding(struct place *p)
 	uint32_t first = 0, s = 0;
 
 	for (uint32_t i = 0; i < p->n; i++) {
-		if (p->units[i].kind != PLACE_ALIGN)
+		if (p->nodes[i].kind != PLACE_ALIGN)
 			continue;
 		while (s < p->n_sites && p->sites[s] < i)
 			s++;
-		spend(p, first, s, spend(p, first, s, point_spare(p, i), true), false);
+		spend(p, first, s, spend(p, first, s, spare_padding(p, i), true), false);
 		first = s;
 	}
 }
@@ -206,64 +195,68 @@ static void spend_padding(struct place *p)
 static void unspend(struct place *p)
 {
 	for (uint32_t s = 0; s < p->n_sites; s++) {
-		struct place_unit *u = &p->units[p->sites[s]];
+		struct node *n = &p->nodes[p->sites[s]];
 
-		if (u->flags & PLACE_GIFT) {
-			u->flags &= ~PLACE_GIFT;
-			u->prefixes = 0;
-			u->force_long = 0;
+		if (n->gift) {
+			n->gift = false;
+			n->prefixes = 0;
+			n->force_long = 0;
 		}
 	}
 }
 
 /* Whoever is missed is first in line for padding; whoever was so before is paid for. */
-static void help(struct place *p, uint32_t s, uint32_t from)
+static void help(struct place *p, uint32_t s)
 {
-	uint32_t cost, point;
+	struct node *n = &p->nodes[p->sites[s]];
+	uint32_t cost, node;
 
-	if (!p->needy[s]) {
-		p->needy[s] = 1;
-	} else if (!lengthen(&p->units[p->sites[s]])) {
-		point = best_opening(p, s, from, 0, &cost);
-		if (point != PLACE_NO_TARGET)
-			p->units[point].slots++;
+	if (!n->needy) {
+		n->needy = true;
+	} else if (!lengthen(n)) {
+		node = best_opening(p, s, first_point(p, s, 0), 0, &cost);
+		if (node != PLACE_NO_TARGET)
+			p->nodes[node].slots++;
 	}
 }
 
 /* Sites without a slot in reach, and loop heads that lose when all are patched at once. */
 static uint32_t help_needy(struct place *p)
 {
-	uint32_t found = 0, from = 0, lost;
+	uint32_t found = 0;
 
-	model_find_points(p);
 	count_reach(p);
 	for (uint32_t s = 0; s < p->n_sites; s++) {
-		from = first_in_reach(p, s, from);
-		if (is_short(p, s) && !p->load[s]) {
-			help(p, s, from);
+		if (!p->reach[s] && is_short(p, s)) {
+			help(p, s);
 			found++;
 		}
 	}
 	if (found)
 		return found; /* decisions have moved things: look again first */
-	lost = play_loop_heads(p);
-	for (uint32_t i = 0; i < lost; i++)
-		help(p, p->work[i], first_in_reach(p, p->work[i], 0));
-	return lost;
+	found = play_loop_heads(p);
+	for (uint32_t i = 0; i < found; i++)
+		help(p, p->failed[i]);
+	return found;
 }
 
 /*
- * Give padding away until every site has what it was promised. Full padding would
- * cost a whole step for the next byte in front of it, so gifts are taken back
- * before anything is paid for, and given anew. Returns the section's size.
+ * Full padding would cost a whole step for the next byte in front of it, so gifts
+ * are taken back before anything is paid for, and given anew.
  */
+static uint32_t give_padding(struct place *p)
+{
+	unspend(p);
+	model_layout(p);
+	spend_padding(p);
+	return model_layout(p);
+}
+
+/* Until every site has what it was promised. Returns the section's size. */
 static uint32_t settle(struct place *p)
 {
 	for (int round = 0; round < SETTLE_ROUNDS; round++) {
-		unspend(p);
-		model_layout(p);
-		spend_padding(p);
-		model_layout(p);
+		give_padding(p);
 		if (help_needy(p))
 			continue;
 		model_forget_relaxed(p);
@@ -272,26 +265,6 @@ static uint32_t settle(struct place *p)
 			break;
 	}
 	return model_layout(p);
-}
-
-static uint32_t count_unserved(struct place *p)
-{
-	uint32_t n = 0;
-
-	model_find_points(p);
-	count_reach(p);
-	for (uint32_t s = 0; s < p->n_sites; s++)
-		n += is_short(p, s) && !p->load[s];
-	return n;
-}
-
-static void forget(struct place *p)
-{
-	for (uint32_t i = 0; i < p->n; i++) {
-		p->units[i].prefixes = 0;
-		p->units[i].force_long = 0;
-		p->units[i].slots = 0;
-	}
 }
 
 /* What every section gets: one patch at a time anywhere, all loop heads at once. */
@@ -304,82 +277,106 @@ static uint32_t decide_base(struct place *p)
 }
 
 /* Make loop heads longer, the cheap ones first, until about `bytes` are spent. */
-static bool lengthen_heads(struct place *p, uint32_t bytes)
+static uint32_t lengthen_heads(struct place *p, uint32_t bytes)
 {
 	uint32_t spent = 0;
 
 	for (uint32_t price = 1; price <= JMP_REL32_LEN - JMP_REL8_LEN; price++) {
 		for (uint32_t s = 0; s < p->n_sites && spent < bytes; s++) {
-			struct place_unit *u = &p->units[p->sites[s]];
+			struct node *n = &p->nodes[p->sites[s]];
 
-			if (!(u->flags & PLACE_LOOP_HEAD) || lengthen_cost(u) != price)
-				continue;
-			spent += price;
-			lengthen(u);
+			if ((n->flags & PLACE_LOOP_HEAD) && lengthen_cost(n) == price &&
+			    lengthen(n))
+				spent += price;
 		}
 	}
 	return spent;
 }
 
-/* Spend the rest: on what gains most, until enough patches fit at once, then on loop heads. */
-static void decide_rest(struct place *p, uint32_t size, uint64_t limit)
+/*
+ * Spend the rest: on what gains most, until enough patches fit at once, then on loop
+ * heads. Quick steps leave promises for later, and something to keep them with.
+ */
+static uint32_t decide_rest(struct place *p, uint32_t size, uint64_t limit)
 {
-	static const uint8_t least[] = { 16, 8, 6, 4, 4, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1 };
+	static const uint8_t least[] = { 16, 8, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1 };
+	const unsigned quick = sizeof(least) - 3;
+	const uint64_t soft = size < limit ? limit - (limit - size) / 12 : size;
+	bool enough = false;
 
-	for (unsigned i = 0; i < sizeof(least) && size < limit; i++) {
-		enum balance done = place_balance(p, (uint32_t)(limit - size + 1) / 2, least[i]);
+	for (unsigned i = 0; i < sizeof(least) && !enough; i++) {
+		uint64_t until = i < quick ? soft : limit;
+		enum balance done;
 
-		if (done == BALANCE_ENOUGH)
-			break;
-		if (done == BALANCE_SPENT)
-			size = settle(p);
+		if (size >= until)
+			continue;
+		done = place_balance(p, (uint32_t)(until - size + 1) * 2 / 3, least[i]);
+		enough = done == BALANCE_ENOUGH;
+		if (done != BALANCE_NOTHING)
+			size = i + 1 < quick && !enough ? give_padding(p) : settle(p);
 	}
-	while (size < limit && lengthen_heads(p, (uint32_t)(limit - size + 1) / 2))
+	for (int round = 0; round < 3 && size < limit && enough; round++) {
+		if (!lengthen_heads(p, (uint32_t)(limit - size + 1) / 2))
+			break;
 		size = settle(p);
+	}
+	return size;
 }
 
-static void count(struct place *p, struct place_stats *stats)
+static void forget(struct place *p)
 {
-	for (uint32_t s = 0; s < p->n_sites; s++)
-		stats->sites_long += !is_short(p, s);
 	for (uint32_t i = 0; i < p->n; i++) {
-		const struct place_unit *u = &p->units[i];
+		struct node *n = &p->nodes[i];
 
-		if (u->kind == PLACE_INSN) {
-			stats->slots += u->slots;
-			stats->lengthened += u->prefixes || forced_long(u);
-		} else if (u->kind == PLACE_ALIGN) {
-			stats->gaps += point_slots(p, i);
-		}
+		n->prefixes = n->force_long = n->slots = 0;
+		n->gift = n->needy = false;
 	}
-	stats->unpatchable += count_unserved(p);
+	model_layout(p);
+}
+
+/* What was not foreseen when the budget was spent is taken off it, once. */
+static void decide(struct place *p, uint64_t limit)
+{
+	uint32_t base = decide_base(p);
+	uint32_t size = decide_rest(p, base, limit);
+
+	if (base >= limit || size <= limit + (limit - base) / 16 + RETRY_LEAST)
+		return;
+	forget(p);
+	decide_rest(p, decide_base(p), limit - (size - limit) * 3 / 2);
+}
+
+static void report(const struct place *p, struct place_unit *units, struct place_stats *stats)
+{
+	for (uint32_t i = 0; i < p->n; i++) {
+		const struct node *n = &p->nodes[i];
+
+		if (n->kind != PLACE_INSN)
+			continue;
+		units[n->unit].prefixes = n->prefixes;
+		units[n->unit].force_long = forced_long(n);
+		units[n->unit].slots = n->slots;
+		stats->slots += n->slots;
+		stats->lengthened += n->prefixes || forced_long(n);
+	}
+	for (uint32_t s = 0; s < p->n_sites; s++) {
+		stats->sites_long += !is_short(p, s);
+		stats->unpatchable += is_short(p, s) && !p->reach[s];
+	}
+	stats->gaps = p->n_slots - stats->slots;
 }
 
 void place_section(struct place_unit *units, size_t n, const struct place_options *options,
                    void *scratch, struct place_stats *stats)
 {
-	uint32_t *room = scratch;
-	struct place p = {
-		.units = units,
-		.n = (uint32_t)n,
-		.nop_max = options->nop_max,
-		.addr = room,
-		.sites = room + (n + 1),
-		.points = room + 2 * (n + 1),
-		.load = room + 3 * (n + 1),
-		.gain = room + 4 * (n + 1),
-		.needy = room + 5 * (n + 1),
-		.work = room + 6 * (n + 1),
-	};
-	uint64_t limit;
+	struct place p = { .nop_max = options->nop_max };
 
 	memset(stats, 0, sizeof(*stats));
-	memset(p.needy, 0, (n + 1) * sizeof(*p.needy));
-	forget(&p);
+	model_init(&p, units, n, scratch, stats);
 	stats->text = model_layout(&p);
-	model_find_sites(&p, stats);
-	limit = stats->text + (uint64_t)stats->text * options->budget_permyriad / 10000;
-	decide_rest(&p, decide_base(&p), limit);
+	decide(&p, stats->text + (uint64_t)stats->text * options->budget_permyriad / 10000);
+	model_forget_relaxed(&p);
 	stats->text_grown = model_layout(&p);
-	count(&p, stats);
+	count_reach(&p);
+	report(&p, units, stats);
 }

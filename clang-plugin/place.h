@@ -37,7 +37,6 @@ enum place_kind {
 #define PLACE_PREFIXABLE 0x10 /* redundant prefixes may be put in front */
 #define PLACE_ENDBR 0x20     /* must stay the first instruction, whole */
 #define PLACE_FORBIDDEN 0x40 /* never a site, never touched */
-#define PLACE_GIFT 0x80      /* place.c's own: made longer at the expense of padding */
 
 struct place_unit {
 	uint32_t arg;    /* INSN: unit index of a relaxable branch's target, or PLACE_NO_TARGET */
@@ -76,7 +75,7 @@ struct place_options {
 void place_section(struct place_unit *units, size_t n, const struct place_options *options,
                    void *scratch, struct place_stats *stats);
 
-#define PLACE_SCRATCH(n) (((size_t)(n) + 1) * 9 * sizeof(uint32_t))
+#define PLACE_SCRATCH(n) (((size_t)(n) + 2) * 17 * sizeof(uint32_t))
 
 #ifdef __cplusplus
 }

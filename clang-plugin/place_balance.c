@@ -21,9 +21,8 @@
 #define WINDOW 48 /* at most one improvement in so many bytes a round */
 
 struct play {
-	uint32_t *picked; /* site indices, in order */
-	uint32_t *failed; /* site indices, in order */
-	uint32_t n_picked, n_failed;
+	uint32_t n_picked, n_failed; /* in p->picked, p->failed: sites, ascending */
+	uint32_t from;               /* first slot that the next site may reach */
 };
 
 static uint32_t next_random(uint32_t *state) /* G. Marsaglia, "Xorshift RNGs", 2003 */
@@ -34,81 +33,69 @@ static uint32_t next_random(uint32_t *state) /* G. Marsaglia, "Xorshift RNGs", 2
 	return *state;
 }
 
-static int64_t slot_distance(const struct place *p, uint32_t s, uint32_t k, uint32_t slot)
+static struct play play_start(struct place *p)
 {
-	return (int64_t)point_addr(p, p->points[k]) + slot * SLOT_LEN - site_end(p, p->sites[s]);
+	memset(p->taken, 0, p->n_slots * sizeof(*p->taken));
+	return (struct play){ 0 };
 }
 
-/* Take the first free slot in reach; taken: slots used up per point. */
-static bool take_slot(const struct place *p, uint32_t s, uint32_t from, uint32_t *taken)
+/* One more site wants a slot and takes the first free one in its reach. */
+static void pick(struct place *p, struct play *g, uint32_t s)
 {
-	for (uint32_t k = from; k < p->n_points; k++) {
-		uint32_t slots = point_slots(p, p->points[k]);
+	int64_t end = site_end(p, s);
 
-		if (slot_distance(p, s, k, 0) > REL8_MAX)
-			break;
-		while (taken[k] < slots && slot_distance(p, s, k, taken[k]) < REL8_MIN)
-			taken[k]++; /* out of everyone's reach from here on */
-		if (taken[k] < slots && slot_distance(p, s, k, taken[k]) <= REL8_MAX) {
-			taken[k]++;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* One more site wants a slot; from: the first point it may reach. */
-static void pick(const struct place *p, struct play *g, uint32_t s, uint32_t *from, uint32_t *taken)
-{
 	if (!is_short(p, s))
 		return;
-	while (*from < p->n_points && slot_distance(p, s, *from, 12) < REL8_MIN)
-		++*from;
-	g->picked[g->n_picked++] = s;
-	if (!take_slot(p, s, *from, taken))
-		g->failed[g->n_failed++] = s;
+	p->picked[g->n_picked++] = s;
+	while (g->from < p->n_slots && (p->taken[g->from] || p->slots[g->from] < end + REL8_MIN))
+		g->from++;
+	for (uint32_t k = g->from; k < p->n_slots && p->slots[k] <= end + REL8_MAX; k++) {
+		if (!p->taken[k]) {
+			p->taken[k] = 1;
+			return;
+		}
+	}
+	p->failed[g->n_failed++] = s;
 }
 
-static void play(const struct place *p, struct play *g, uint32_t *taken, uint32_t *seed)
+static struct play play_tenth(struct place *p, uint32_t *seed)
 {
-	uint32_t from = 0;
+	struct play g = play_start(p);
 
-	g->n_picked = g->n_failed = 0;
-	memset(taken, 0, p->n_points * sizeof(*taken));
 	for (uint32_t s = 0; s < p->n_sites; s++)
 		if (next_random(seed) < UINT32_MAX / PICK_ONE_IN)
-			pick(p, g, s, &from, taken);
+			pick(p, &g, s);
+	return g;
 }
 
 uint32_t play_loop_heads(struct place *p)
 {
-	struct play g = { .picked = p->work + p->n, .failed = p->work };
-	uint32_t from = 0, *taken = p->work + 2 * (size_t)p->n;
+	struct play g = play_start(p);
 
-	memset(taken, 0, p->n_points * sizeof(*taken));
 	for (uint32_t s = 0; s < p->n_sites; s++)
-		if (p->units[p->sites[s]].flags & PLACE_LOOP_HEAD)
-			pick(p, &g, s, &from, taken);
+		if (p->nodes[p->sites[s]].flags & PLACE_LOOP_HEAD)
+			pick(p, &g, s);
 	return g.n_failed;
 }
 
 /* Every point with a failure in its reach, every picked site near a failure, gains. */
-static void score(const struct place *p, const struct play *g, uint32_t *point_gain,
-                  uint32_t *site_gain)
+static void score(struct place *p, const struct play *g)
 {
 	for (uint32_t k = 0, f = 0; k < p->n_points && f < g->n_failed; k++) {
-		while (f < g->n_failed && slot_distance(p, g->failed[f], k, 0) > REL8_MAX)
+		int64_t at = point_addr(p, k);
+
+		while (f < g->n_failed && at - site_end(p, p->failed[f]) > REL8_MAX)
 			f++;
-		if (f < g->n_failed && slot_distance(p, g->failed[f], k, 0) >= REL8_MIN)
-			point_gain[k]++;
+		if (f < g->n_failed && at - site_end(p, p->failed[f]) >= REL8_MIN)
+			p->point_gain[k]++;
 	}
 	for (uint32_t i = 0, f = 0; i < g->n_picked && f < g->n_failed; i++) {
-		int64_t at = site_end(p, p->sites[g->picked[i]]);
+		int64_t at = site_end(p, p->picked[i]);
 
-		while (f < g->n_failed && site_end(p, p->sites[g->failed[f]]) < at - REL8_MAX)
+		while (f < g->n_failed && site_end(p, p->failed[f]) < at - REL8_MAX)
 			f++;
-		if (f < g->n_failed && site_end(p, p->sites[g->failed[f]]) <= at + REL8_MAX)
-			site_gain[g->picked[i]]++;
+		if (f < g->n_failed && site_end(p, p->failed[f]) <= at + REL8_MAX)
+			p->gain[p->picked[i]]++;
 	}
 }
 
@@ -125,27 +112,31 @@ static void consider(struct choice *best, uint32_t gain, uint32_t cost, uint32_t
 }
 
 /* The best improvement in each window, as long as bytes are left and it is worth it. */
-static uint32_t improve(struct place *p, const uint32_t *point_gain, const uint32_t *site_gain,
-                        uint32_t least, uint32_t bytes)
+static uint32_t improve(struct place *p, uint32_t least, uint32_t bytes)
 {
 	uint32_t s = 0, k = 0, spent = 0;
 
 	for (uint32_t start = 0; start < p->addr[p->n] && spent < bytes; start += WINDOW) {
 		struct choice best = { 0, 1, 0, false };
 
-		for (; s < p->n_sites && p->addr[p->sites[s]] < start + WINDOW; s++)
-			if (site_gain[s] && lengthen_cost(&p->units[p->sites[s]]))
-				consider(&best, site_gain[s], lengthen_cost(&p->units[p->sites[s]]),
-				         s, false);
-		for (; k < p->n_points && p->addr[p->points[k]] < start + WINDOW; k++)
-			if (point_gain[k] && open_cost(p, p->points[k]) != NO_OPENING)
-				consider(&best, point_gain[k], open_cost(p, p->points[k]), k, true);
-		if (best.gain * LEAST_UNIT < least * best.cost || !best.gain)
+		for (; s < p->n_sites && p->addr[p->sites[s]] < start + WINDOW; s++) {
+			uint32_t cost = p->gain[s] ? lengthen_cost(&p->nodes[p->sites[s]]) : 0;
+
+			if (cost)
+				consider(&best, p->gain[s], cost, s, false);
+		}
+		for (; k < p->n_points && p->addr[p->points[k]] < start + WINDOW; k++) {
+			uint32_t cost = p->point_gain[k] ? open_cost(p, k) : NO_OPENING;
+
+			if (cost != NO_OPENING)
+				consider(&best, p->point_gain[k], cost, k, true);
+		}
+		if (!best.gain || best.gain * LEAST_UNIT < least * best.cost)
 			continue;
 		if (best.is_point)
-			p->units[p->points[best.index]].slots++;
+			p->nodes[p->points[best.index]].slots++;
 		else
-			lengthen(&p->units[p->sites[best.index]]);
+			lengthen(&p->nodes[p->sites[best.index]]);
 		spent += best.cost;
 	}
 	return spent;
@@ -153,20 +144,18 @@ static uint32_t improve(struct place *p, const uint32_t *point_gain, const uint3
 
 enum balance place_balance(struct place *p, uint32_t bytes, uint32_t least)
 {
-	uint32_t failed = 0;
-	struct play g = { .picked = p->work, .failed = p->work + p->n_sites };
-	uint32_t seed = 0x64796e6f, *taken = p->work + 2 * (size_t)p->n;
-	uint32_t *point_gain = p->load, *site_gain = p->gain;
+	uint32_t seed = 0x64796e6f, failed = 0;
 
-	model_find_points(p);
-	memset(point_gain, 0, p->n_points * sizeof(*point_gain));
-	memset(site_gain, 0, p->n_sites * sizeof(*site_gain));
+	memset(p->point_gain, 0, p->n_points * sizeof(*p->point_gain));
+	memset(p->gain, 0, p->n_sites * sizeof(*p->gain));
+	model_list_slots(p);
 	for (int i = 0; i < PLAYS; i++) {
-		play(p, &g, taken, &seed);
-		score(p, &g, point_gain, site_gain);
+		struct play g = play_tenth(p, &seed);
+
+		score(p, &g);
 		failed += g.n_failed;
 	}
 	if ((uint64_t)failed * ENOUGH <= (uint64_t)p->n_sites * PLAYS / PICK_ONE_IN)
 		return BALANCE_ENOUGH;
-	return improve(p, point_gain, site_gain, least, bytes) ? BALANCE_SPENT : BALANCE_NOTHING;
+	return improve(p, least, bytes) ? BALANCE_SPENT : BALANCE_NOTHING;
 }

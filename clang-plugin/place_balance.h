@@ -23,7 +23,7 @@ enum balance {
 #define LEAST_UNIT 4
 enum balance place_balance(struct place *p, uint32_t bytes, uint32_t least);
 
-/* Patch all loop heads at once: returns how many find no slot, their sites in p->work. */
+/* Patch all loop heads at once: returns how many find no slot; they are in p->failed. */
 uint32_t play_loop_heads(struct place *p);
 
 #endif

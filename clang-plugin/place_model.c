@@ -1,63 +1,62 @@
 // SPDX-License-Identifier: MIT
 /*
- * place_model.c - addresses, sites and points (place_model.h).
+ * place_model.c - nodes, addresses, sites, points and slots (place_model.h).
  *
  * Branches start short and only grow, the least fixed point, as the assembler
  * finds it. A branch that a decision has forced to its long form stays long.
  */
 #include "place_model.h"
 
+#include <string.h>
+
 #define LONG_NOP_LEN 8 /* 0f 1f 84 + SIB + disp32: the last five bytes are free */
-#define MAX_SLOTS_PER_BARRIER 12
+#define MAX_SLOTS_PER_POINT 12
 
 #define RELAXED 1 /* in force_long: out of reach of rel8 anyway */
 #define FORCED 2
 
-uint32_t insn_len(const struct place_unit *u)
+/* ---- sizes ---- */
+
+static uint32_t insn_len(const struct node *n)
 {
-	return u->prefixes + (u->force_long ? u->size_long : u->size);
+	return n->prefixes + (n->force_long ? n->size_long : n->size);
 }
 
-uint32_t padding(const struct place *p, uint32_t unit)
+static uint32_t padding_at(uint32_t addr, const struct node *n)
 {
-	const struct place_unit *u = &p->units[unit];
-	uint32_t pad = -p->addr[unit] & (u->arg - 1);
+	uint32_t pad = -addr & (n->arg - 1);
 
-	return u->max && pad > u->max ? 0 : pad;
+	return n->max && pad > n->max ? 0 : pad;
 }
+
+static uint32_t padding(const struct place *p, uint32_t node)
+{
+	return padding_at(p->addr[node], &p->nodes[node]);
+}
+
+static bool relaxable(const struct node *n)
+{
+	return n->kind == PLACE_INSN && n->size_long > n->size;
+}
+
+/* ---- layout ---- */
 
 static uint32_t assign_addresses(struct place *p)
 {
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < p->n; i++) {
-		const struct place_unit *u = &p->units[i];
+		const struct node *n = &p->nodes[i];
 
+		at += n->before;
 		p->addr[i] = at;
-		switch (u->kind) {
-		case PLACE_INSN:
-			at += insn_len(u) + u->slots * SLOT_LEN;
-			break;
-		case PLACE_ALIGN:
-			at += padding(p, i);
-			break;
-		case PLACE_BYTES:
-			at += u->arg;
-			break;
-		}
+		if (n->kind == PLACE_INSN)
+			at += insn_len(n) + n->slots * SLOT_LEN;
+		else
+			at += n->kind == PLACE_ALIGN ? padding_at(at, n) : n->arg;
 	}
 	p->addr[p->n] = at;
 	return at;
-}
-
-static bool relaxable(const struct place_unit *u)
-{
-	return u->kind == PLACE_INSN && u->size_long > u->size;
-}
-
-static bool in_rel8(int64_t distance)
-{
-	return distance >= REL8_MIN && distance <= REL8_MAX;
 }
 
 uint32_t model_layout(struct place *p)
@@ -69,12 +68,14 @@ uint32_t model_layout(struct place *p)
 		grew = false;
 		size = assign_addresses(p);
 		for (uint32_t i = 0; i < p->n; i++) {
-			struct place_unit *u = &p->units[i];
+			struct node *n = &p->nodes[i];
+			int64_t d;
 
-			if (!relaxable(u) || u->force_long || u->arg == PLACE_NO_TARGET)
+			if (!relaxable(n) || n->force_long || n->arg == PLACE_NO_TARGET)
 				continue;
-			if (!in_rel8((int64_t)p->addr[u->arg] - (p->addr[i] + insn_len(u)))) {
-				u->force_long = RELAXED;
+			d = (int64_t)p->addr[n->arg] - (p->addr[i] + insn_len(n));
+			if (d < REL8_MIN || d > REL8_MAX) {
+				n->force_long = RELAXED;
 				grew = true;
 			}
 		}
@@ -85,53 +86,58 @@ uint32_t model_layout(struct place *p)
 void model_forget_relaxed(struct place *p)
 {
 	for (uint32_t i = 0; i < p->n; i++)
-		p->units[i].force_long &= FORCED;
+		p->nodes[i].force_long &= FORCED;
 }
 
-uint32_t lengthen_cost(const struct place_unit *u)
-{
-	uint32_t len = insn_len(u);
+/* ---- sites ---- */
 
-	if (u->kind != PLACE_INSN)
+uint32_t lengthen_cost(const struct node *n)
+{
+	uint32_t len = insn_len(n);
+
+	if (n->kind != PLACE_INSN)
 		return 0;
-	if (relaxable(u) && !u->force_long)
-		return u->size_long - u->size;
-	if ((u->flags & PLACE_PREFIXABLE) && len < JMP_REL32_LEN)
+	if (relaxable(n) && !n->force_long)
+		return n->size_long - n->size;
+	if ((n->flags & PLACE_PREFIXABLE) && len < JMP_REL32_LEN)
 		return JMP_REL32_LEN - len;
 	return 0;
 }
 
-bool lengthen(struct place_unit *u)
+bool lengthen(struct node *n)
 {
-	if (!lengthen_cost(u))
+	if (!lengthen_cost(n))
 		return false;
-	if (relaxable(u))
-		u->force_long |= FORCED;
+	if (relaxable(n))
+		n->force_long |= FORCED;
 	else
-		u->prefixes = (uint8_t)(JMP_REL32_LEN - u->size);
+		n->prefixes = (uint8_t)(JMP_REL32_LEN - n->size);
 	return true;
 }
 
-bool forced_long(const struct place_unit *u)
+bool forced_long(const struct node *n)
 {
-	return u->force_long & FORCED;
+	return n->force_long & FORCED;
 }
 
-/* What a site offers to be overwritten; padding of less than two bytes is no site. */
+/* Padding that is a block of its own is a site too, if there are two bytes of it. */
 bool is_short(const struct place *p, uint32_t s)
 {
-	uint32_t unit = p->sites[s];
+	const struct node *n = &p->nodes[p->sites[s]];
 
-	if (p->units[unit].kind == PLACE_ALIGN)
-		return padding(p, unit) >= JMP_REL8_LEN && padding(p, unit) < JMP_REL32_LEN;
-	return insn_len(&p->units[unit]) < JMP_REL32_LEN;
+	if (n->kind == PLACE_ALIGN)
+		return padding(p, p->sites[s]) >= JMP_REL8_LEN &&
+		       padding(p, p->sites[s]) < JMP_REL32_LEN;
+	return insn_len(n) < JMP_REL32_LEN;
 }
 
 /* First instruction of two bytes or more of the block that starts at unit i. */
-static uint32_t find_site(const struct place *p, uint32_t i)
+static uint32_t find_site(const struct place_unit *units, uint32_t n, uint32_t i)
 {
-	for (uint32_t first = i; i < p->n; i++) {
-		const struct place_unit *u = &p->units[i];
+	if (units[i].kind == PLACE_ALIGN && !(units[i].flags & PLACE_FORBIDDEN))
+		return i;
+	for (uint32_t first = i; i < n; i++) {
+		const struct place_unit *u = &units[i];
 
 		if (u->kind != PLACE_INSN || (u->flags & PLACE_FORBIDDEN))
 			break;
@@ -145,43 +151,121 @@ static uint32_t find_site(const struct place *p, uint32_t i)
 	return PLACE_NO_TARGET;
 }
 
-void model_find_sites(struct place *p, struct place_stats *stats)
+#define IS_SITE 1
+#define IS_HEAD 2
+
+/* marks[i]: IS_SITE, IS_HEAD. */
+static void mark_sites(const struct place_unit *units, uint32_t n, uint32_t *marks,
+                       struct place_stats *stats)
 {
 	bool falls_in = false; /* a block starts here because a branch ended one */
 
-	p->n_sites = 0;
-	for (uint32_t i = 0; i < p->n; i++) {
-		struct place_unit *u = &p->units[i];
+	for (uint32_t i = 0; i < n; i++) {
+		const struct place_unit *u = &units[i];
 
-		if (u->kind == PLACE_ALIGN && ((u->flags & PLACE_LEADER) || falls_in) &&
-		    !(u->flags & PLACE_FORBIDDEN))
-			p->sites[p->n_sites++] = i; /* if there is padding, it is a block */
-		if (u->kind != PLACE_INSN)
-			continue;
 		if ((u->flags & PLACE_LEADER) || falls_in) {
-			uint32_t site = find_site(p, i);
+			uint32_t site = find_site(units, n, i);
 
 			if (site != PLACE_NO_TARGET) {
-				p->sites[p->n_sites++] = site;
-				stats->sites++;
-			}
-			if (site != PLACE_NO_TARGET && (u->flags & PLACE_LOOP_HEAD)) {
-				stats->loop_heads++;
-				p->units[site].flags |= PLACE_LOOP_HEAD;
+				stats->loop_heads += u->flags & PLACE_LOOP_HEAD ? 1 : 0;
+				marks[site] |= u->flags & PLACE_LOOP_HEAD ? IS_SITE | IS_HEAD
+				                                          : IS_SITE;
 			}
 		}
-		falls_in = (u->flags & PLACE_BRANCH) && !(u->flags & PLACE_BARRIER);
+		if (u->kind != PLACE_ALIGN) /* behind padding the same block goes on */
+			falls_in = (u->flags & PLACE_BRANCH) && !(u->flags & PLACE_BARRIER);
 	}
 }
+
+/* ---- nodes ---- */
+
+static bool is_node(const struct place_unit *u, uint32_t marks)
+{
+	return marks || u->kind == PLACE_ALIGN ||
+	       (u->flags & (PLACE_BRANCH | PLACE_BARRIER | PLACE_LEADER));
+}
+
+static uint32_t fixed_size(const struct place_unit *u)
+{
+	return u->kind == PLACE_BYTES ? u->arg : u->size;
+}
+
+static void add_node(struct place *p, const struct place_unit *u, uint32_t i, uint32_t before,
+                     uint32_t marks)
+{
+	struct node *n = &p->nodes[p->n];
+
+	memset(n, 0, sizeof(*n));
+	n->before = before;
+	n->unit = i;
+	n->arg = u->arg;
+	n->kind = u->kind;
+	n->flags = u->flags & ~PLACE_LOOP_HEAD;
+	n->flags |= marks & IS_HEAD ? PLACE_LOOP_HEAD : 0;
+	n->size = u->size;
+	n->size_long = u->size_long;
+	n->max = u->max;
+	n->site = marks & IS_SITE;
+	if (n->site)
+		p->sites[p->n_sites++] = p->n;
+	if (!(u->flags & PLACE_FORBIDDEN) && (u->kind == PLACE_ALIGN || (u->flags & PLACE_BARRIER)))
+		p->points[p->n_points++] = p->n;
+	p->n++;
+}
+
+void model_init(struct place *p, const struct place_unit *units, size_t n, void *room,
+                struct place_stats *stats)
+{
+	const size_t row = n + 2;
+	uint32_t *words = (uint32_t *)((struct node *)room + n + 1);
+	uint32_t before = 0, *marks, *node_of;
+
+	p->nodes = room;
+	p->addr = words;
+	p->sites = words + 1 * row;
+	p->points = words + 2 * row;
+	p->reach = marks = words + 3 * row;
+	p->gain = node_of = words + 4 * row;
+	p->point_gain = words + 5 * row;
+	p->picked = words + 6 * row; /* a row for the picked, one for the failed */
+	p->failed = words + 7 * row;
+	p->slots = words + 8 * row;
+	p->taken = words + 9 * row;
+	p->max_slots = (uint32_t)row;
+
+	memset(marks, 0, n * sizeof(*marks));
+	mark_sites(units, (uint32_t)n, marks, stats);
+	for (uint32_t i = 0; i < n; i++) {
+		node_of[i] = p->n;
+		if (is_node(&units[i], marks[i])) {
+			add_node(p, &units[i], i, before, marks[i]);
+			before = 0;
+		} else {
+			before += fixed_size(&units[i]);
+		}
+	}
+	for (uint32_t i = 0; i < p->n; i++)
+		if (p->nodes[i].kind == PLACE_INSN && p->nodes[i].arg != PLACE_NO_TARGET)
+			p->nodes[i].arg =
+				node_of[p->nodes[i].arg]; /* targets are leaders, so nodes */
+	/* what follows the last node, as bytes that never change */
+	p->nodes[p->n++] =
+		(struct node){ .before = before, .kind = PLACE_BYTES, .unit = (uint32_t)n };
+	stats->sites = p->n_sites;
+}
+
+/* ---- points and slots ---- */
 
 /*
  * Padding behind a barrier: never executed. But where something leads to it (a jump
  * table's entry for an impossible case may) nobody else may use it.
  */
-bool is_gap(const struct place *p, uint32_t unit)
+static bool is_gap(const struct place *p, uint32_t node)
 {
-	return p->units[unit].kind == PLACE_ALIGN && !(p->units[unit].flags & PLACE_LEADER) &&
-	       unit && (p->units[unit - 1].flags & PLACE_BARRIER);
+	const struct node *n = &p->nodes[node];
+
+	return n->kind == PLACE_ALIGN && !(n->flags & PLACE_LEADER) && node && !n->before &&
+	       (n[-1].flags & PLACE_BARRIER);
 }
 
 /*
@@ -189,71 +273,70 @@ bool is_gap(const struct place *p, uint32_t unit)
  * or more: 0f 1f 84 and 5 bytes of operand, which may as well read `jmp rel32`;
  * but a NOP that starts a block may be wanted as that block's site.
  */
-static uint32_t long_nop(const struct place *p, uint32_t unit)
+static uint32_t long_nop(const struct place *p, uint32_t node)
 {
-	bool starts_block = (p->units[unit].flags & PLACE_LEADER) ||
-	                    (unit && (p->units[unit - 1].flags & PLACE_BRANCH));
-	uint32_t pad = padding(p, unit);
+	uint32_t pad = padding(p, node);
 	uint32_t len = pad < p->nop_max ? pad : p->nop_max;
 
-	return len >= LONG_NOP_LEN && !starts_block ? len : 0;
+	return len >= LONG_NOP_LEN && !p->nodes[node].site ? len : 0;
 }
 
-uint32_t point_addr(const struct place *p, uint32_t unit)
+uint32_t point_addr(const struct place *p, uint32_t k)
 {
-	const struct place_unit *u = &p->units[unit];
+	uint32_t node = p->points[k];
 
-	if (u->kind == PLACE_INSN)
-		return p->addr[unit] + insn_len(u);
-	if (is_gap(p, unit) || !long_nop(p, unit))
-		return p->addr[unit];
-	return p->addr[unit] + long_nop(p, unit) - SLOT_LEN;
+	if (p->nodes[node].kind == PLACE_INSN)
+		return p->addr[node] + insn_len(&p->nodes[node]);
+	if (is_gap(p, node) || !long_nop(p, node))
+		return p->addr[node];
+	return p->addr[node] + long_nop(p, node) - SLOT_LEN;
 }
 
-uint32_t point_slots(const struct place *p, uint32_t unit)
+uint32_t point_slots(const struct place *p, uint32_t k)
 {
-	const struct place_unit *u = &p->units[unit];
+	uint32_t node = p->points[k], slots;
 
-	if (u->kind == PLACE_INSN)
-		return u->slots;
-	if (is_gap(p, unit))
-		return padding(p, unit) / SLOT_LEN;
-	return long_nop(p, unit) ? 1 : 0;
+	if (p->nodes[node].kind == PLACE_INSN)
+		return p->nodes[node].slots;
+	if (!is_gap(p, node))
+		return long_nop(p, node) ? 1 : 0;
+	slots = padding(p, node) / SLOT_LEN;
+	return slots < MAX_SLOTS_PER_POINT ? slots : MAX_SLOTS_PER_POINT;
 }
 
-uint32_t point_spare(const struct place *p, uint32_t unit)
+uint32_t spare_padding(const struct place *p, uint32_t node)
 {
-	uint32_t pad = padding(p, unit);
+	uint32_t pad = padding(p, node);
 
-	if (p->units[unit].max)
+	if (p->nodes[node].max)
 		return 0; /* filling it up could make it appear or vanish */
-	if (is_gap(p, unit))
+	if (is_gap(p, node))
 		return pad % SLOT_LEN;
-	return long_nop(p, unit) ? pad - LONG_NOP_LEN : pad;
+	return long_nop(p, node) ? pad - LONG_NOP_LEN : pad;
 }
 
-uint32_t open_cost(const struct place *p, uint32_t unit)
+uint32_t open_cost(const struct place *p, uint32_t k)
 {
-	const struct place_unit *u = &p->units[unit];
+	uint32_t node = p->points[k];
+	const struct node *n = &p->nodes[node];
 
-	if (u->kind != PLACE_INSN || u->slots >= MAX_SLOTS_PER_BARRIER)
+	if (n->kind != PLACE_INSN || n->slots >= MAX_SLOTS_PER_POINT)
 		return NO_OPENING;
-	if (unit + 1 >= p->n || u[1].kind != PLACE_ALIGN)
+	if (n[1].kind != PLACE_ALIGN || n[1].before)
 		return SLOT_LEN;
 	/* padding that holds a slot is one already; else a whole alignment step is due */
-	if (padding(p, unit + 1) < SLOT_LEN)
-		return u[1].arg;
-	return is_gap(p, unit + 1) ? NO_OPENING : 0;
+	if (padding(p, node + 1) < SLOT_LEN)
+		return n[1].arg;
+	return is_gap(p, node + 1) ? NO_OPENING : 0;
 }
 
-void model_find_points(struct place *p)
+void model_list_slots(struct place *p)
 {
-	p->n_points = 0;
-	for (uint32_t i = 0; i < p->n; i++) {
-		const struct place_unit *u = &p->units[i];
+	p->n_slots = 0;
+	for (uint32_t k = 0; k < p->n_points; k++) {
+		uint32_t slots = point_slots(p, k);
 
-		if (!(u->flags & PLACE_FORBIDDEN) &&
-		    (u->kind == PLACE_ALIGN || (u->flags & PLACE_BARRIER)))
-			p->points[p->n_points++] = i;
+		for (uint32_t i = 0; i < slots && p->n_slots < p->max_slots; i++)
+			p->slots[p->n_slots++] = point_addr(p, k) + i * SLOT_LEN;
 	}
 }
