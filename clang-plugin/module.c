@@ -116,6 +116,8 @@ static bool facts_of(LLVMValueRef f, const struct options *published, uint32_t w
 	words[FACTS_BUDGET_PERMYRIAD] = strtoul(text, &next, 10);
 	words[FACTS_CACHE_PERMYRIAD] = strtoul(next + 1, &next, 10);
 	words[FACTS_OBJECT_FLAGS] = strtoul(next + 1, &next, 10);
+	if (ir_has(f, ir_kind("optnone"))) /* -O0: what is promised, in the time there is */
+		words[FACTS_BUDGET_PERMYRIAD] = 0;
 
 	struct verdict verdict = classify(f);
 

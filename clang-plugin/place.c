@@ -23,7 +23,7 @@
 
 /* Decisions to come move things apart; the sweep keeps this far from the limit. */
 #define SWEEP_MARGIN 6
-#define SETTLE_ROUNDS 12
+#define SETTLE_ROUNDS 16
 #define RETRY_LEAST 128 /* bytes over the budget that are not worth another try */
 
 static bool reaches(const struct place *p, uint32_t s, uint32_t k, uint32_t margin)
@@ -44,11 +44,19 @@ static uint32_t clients(const struct place *p, uint32_t s, uint32_t k)
 }
 
 /* The first point that site s, and every site behind it, may reach. */
-static uint32_t first_point(const struct place *p, uint32_t s, uint32_t from)
+static uint32_t first_point(const struct place *p, uint32_t s)
 {
-	while (from < p->n_points && (int64_t)point_addr(p, from) < site_end(p, s) + REL8_MIN)
-		from++;
-	return from;
+	uint32_t low = 0, high = p->n_points;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if ((int64_t)point_addr(p, middle) < site_end(p, s) + REL8_MIN)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /* The point at which to open a slot for site s: the last in reach, cheap ones first. */
@@ -104,14 +112,9 @@ static void serve(struct place *p, uint32_t s, uint32_t from)
 
 static void sweep(struct place *p)
 {
-	uint32_t from = 0;
-
-	for (uint32_t s = 0; s < p->n_sites; s++) {
-		if (!is_short(p, s))
-			continue;
-		from = first_point(p, s, from);
-		serve(p, s, from);
-	}
+	for (uint32_t s = 0; s < p->n_sites; s++)
+		if (is_short(p, s))
+			serve(p, s, first_point(p, s));
 }
 
 /* p->reach[s]: number of slots that short site s can reach. */
@@ -214,7 +217,7 @@ static void help(struct place *p, uint32_t s)
 	if (!n->needy) {
 		n->needy = true;
 	} else if (!lengthen(n)) {
-		node = best_opening(p, s, first_point(p, s, 0), 0, &cost);
+		node = best_opening(p, s, first_point(p, s), 0, &cost);
 		if (node != PLACE_NO_TARGET)
 			p->nodes[node].slots++;
 	}
@@ -271,7 +274,7 @@ static uint32_t settle(struct place *p)
 static uint32_t decide_base(struct place *p)
 {
 	sweep(p);
-	settle(p);
+	give_padding(p);
 	prune(p);
 	return settle(p);
 }

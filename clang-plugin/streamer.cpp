@@ -150,8 +150,10 @@ void Streamer::factsArrived()
 	F.Reasons = FactWords[FACTS_REASONS];
 	F.NoSlots = FactWords[FACTS_NO_SLOTS];
 	F.Closed = true;
+	Opts.BudgetPermyriad =
+		AnyFacts ? std::max(Opts.BudgetPermyriad, FactWords[FACTS_BUDGET_PERMYRIAD])
+			 : FactWords[FACTS_BUDGET_PERMYRIAD];
 	AnyFacts = true;
-	Opts.BudgetPermyriad = FactWords[FACTS_BUDGET_PERMYRIAD];
 	Opts.CachePermyriad = FactWords[FACTS_CACHE_PERMYRIAD];
 	Opts.ObjectFlags |= FactWords[FACTS_OBJECT_FLAGS];
 }
@@ -299,15 +301,10 @@ void Streamer::noteOperands(const MCInst &I, uint16_t Class, MCFragment *F)
 	uint32_t Unit = (uint32_t)Cur->Units.size() - 1;
 	bool Direct = (Class & OpBranch) && !(Class & OpIndirect);
 
-	if (R) {
-		MCInst Long = R->getInst();
-		SmallVector<char, 16> Code;
-		SmallVector<MCFixup, 2> Fixups;
-		getAssembler().getBackend().relaxInstruction(Long, *STI);
-		getAssembler().getEmitter().encodeInstruction(Long, Code, Fixups, *STI);
-		Cur->Units[Unit].size_long =
-			(uint8_t)(Cur->Units[Unit].size - R->getContents().size() + Code.size());
-	}
+	if (R && (Class & OpBranch)) /* eb rel8 -> e9 rel32, 7x rel8 -> 0f 8x rel32 */
+		Cur->Units[Unit].size_long = Cur->Units[Unit].size + (Class & OpBarrier ? 3 : 4);
+	else if (R) /* imm8 -> imm32: its value is a symbol of inline assembly */
+		Cur->Units[Unit].size = Cur->Units[Unit].size_long += 3;
 	for (const MCOperand &Op : I) {
 		if (!Op.isExpr())
 			continue;
