@@ -23,7 +23,7 @@
 
 /* Decisions to come move things apart; the sweep keeps this far from the limit. */
 #define SWEEP_MARGIN 6
-#define SETTLE_ROUNDS 16
+#define SETTLE_ROUNDS 10
 #define RETRY_LEAST 128 /* bytes over the budget that are not worth another try */
 
 static bool reaches(const struct place *p, uint32_t s, uint32_t k, uint32_t margin)
@@ -208,39 +208,43 @@ static void unspend(struct place *p)
 	}
 }
 
-/* Whoever is missed is first in line for padding; whoever was so before is paid for. */
-static void help(struct place *p, uint32_t s)
+/*
+ * Whoever is missed is first in line for padding; whoever was so before is paid for,
+ * as is everybody in the end. False if there is nothing to be done.
+ */
+static bool help(struct place *p, uint32_t s, bool pay)
 {
 	struct node *n = &p->nodes[p->sites[s]];
 	uint32_t cost, node;
 
-	if (!n->needy) {
+	if (!n->needy && !pay) {
 		n->needy = true;
-	} else if (!lengthen(n)) {
-		node = best_opening(p, s, first_point(p, s), 0, &cost);
-		if (node != PLACE_NO_TARGET)
-			p->nodes[node].slots++;
+		return true;
 	}
+	if (lengthen(n))
+		return true;
+	node = best_opening(p, s, first_point(p, s), 0, &cost);
+	if (node == PLACE_NO_TARGET)
+		return false;
+	p->nodes[node].slots++;
+	return true;
 }
 
 /* Sites without a slot in reach, and loop heads that lose when all are patched at once. */
-static uint32_t help_needy(struct place *p)
+static uint32_t help_needy(struct place *p, bool pay)
 {
-	uint32_t found = 0;
+	uint32_t helped = 0, lost;
 
 	count_reach(p);
-	for (uint32_t s = 0; s < p->n_sites; s++) {
-		if (!p->reach[s] && is_short(p, s)) {
-			help(p, s);
-			found++;
-		}
-	}
-	if (found)
-		return found; /* decisions have moved things: look again first */
-	found = play_loop_heads(p);
-	for (uint32_t i = 0; i < found; i++)
-		help(p, p->failed[i]);
-	return found;
+	for (uint32_t s = 0; s < p->n_sites; s++)
+		if (!p->reach[s] && is_short(p, s))
+			helped += help(p, s, pay);
+	if (helped)
+		return helped; /* decisions have moved things: look again first */
+	lost = play_loop_heads(p);
+	for (uint32_t i = 0; i < lost; i++)
+		helped += help(p, p->failed[i], pay);
+	return helped;
 }
 
 /*
@@ -260,14 +264,27 @@ static uint32_t settle(struct place *p)
 {
 	for (int round = 0; round < SETTLE_ROUNDS; round++) {
 		give_padding(p);
-		if (help_needy(p))
+		if (help_needy(p, false))
 			continue;
 		model_forget_relaxed(p);
 		model_layout(p);
-		if (!help_needy(p))
+		if (!help_needy(p, false))
 			break;
 	}
 	return model_layout(p);
+}
+
+/*
+ * Whatever is still missed is paid for, and what was given stays: nothing gets
+ * shorter any more, so this ends.
+ */
+static uint32_t finish(struct place *p)
+{
+	do {
+		model_forget_relaxed(p);
+		model_layout(p);
+	} while (help_needy(p, true));
+	return p->addr[p->n];
 }
 
 /* What every section gets: one patch at a time anywhere, all loop heads at once. */
@@ -302,7 +319,7 @@ static uint32_t lengthen_heads(struct place *p, uint32_t bytes)
  */
 static uint32_t decide_rest(struct place *p, uint32_t size, uint64_t limit)
 {
-	static const uint8_t least[] = { 16, 8, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1 };
+	static const uint8_t least[] = { 32, 16, 12, 8, 6, 4, 3, 2, 1, 1, 1, 1, 1 };
 	const unsigned quick = sizeof(least) - 3;
 	const uint64_t soft = size < limit ? limit - (limit - size) / 12 : size;
 	bool enough = false;
@@ -323,7 +340,7 @@ static uint32_t decide_rest(struct place *p, uint32_t size, uint64_t limit)
 			break;
 		size = settle(p);
 	}
-	return size;
+	return finish(p);
 }
 
 static void forget(struct place *p)
@@ -337,16 +354,20 @@ static void forget(struct place *p)
 	model_layout(p);
 }
 
-/* What was not foreseen when the budget was spent is taken off it, once. */
-static void decide(struct place *p, uint64_t limit)
+/*
+ * What is paid in the end cannot be foreseen to the byte: aim a little below the
+ * limit; a large section that still passes it is done again with less to spend.
+ */
+static void decide(struct place *p, uint32_t plain, uint64_t budget)
 {
+	uint64_t limit = plain + budget, aim = plain + budget * 98 / 100;
 	uint32_t base = decide_base(p);
-	uint32_t size = decide_rest(p, base, limit);
+	uint32_t size = decide_rest(p, base, aim);
 
-	if (base >= limit || size <= limit + (limit - base) / 16 + RETRY_LEAST)
+	if (base >= aim || size <= limit + RETRY_LEAST)
 		return;
 	forget(p);
-	decide_rest(p, decide_base(p), limit - (size - limit) * 3 / 2);
+	decide_rest(p, decide_base(p), aim - (size - limit));
 }
 
 static void report(const struct place *p, struct place_unit *units, struct place_stats *stats)
@@ -377,7 +398,7 @@ void place_section(struct place_unit *units, size_t n, const struct place_option
 	memset(stats, 0, sizeof(*stats));
 	model_init(&p, units, n, scratch, stats);
 	stats->text = model_layout(&p);
-	decide(&p, stats->text + (uint64_t)stats->text * options->budget_permyriad / 10000);
+	decide(&p, stats->text, (uint64_t)stats->text * options->budget_permyriad / 10000);
 	model_forget_relaxed(&p);
 	stats->text_grown = model_layout(&p);
 	count_reach(&p);

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-#define PLAYS 48
+#define PLAYS 64
 #define PICK_ONE_IN 10
 #define ENOUGH 50 /* one failure in so many is few enough */
 #define WINDOW 48 /* at most one improvement in so many bytes a round */
