@@ -180,7 +180,7 @@ report()
 	if [ $json = 1 ]; then
 		awk -F '\t' 'BEGIN { print "[" }
 			{ printf "%s  {\"subject\": \"%s\", \"figure\": \"%s\", \"value\": %s, \"unit\": \"%s\", \"limit\": \"%s\"}",
-				NR > 1 ? ",\n" : "", $1, $2, $3, $4, $5 }
+				(NR > 1 ? ",\n" : ""), $1, $2, $3, $4, $5 }
 			END { print "\n]" }' "$results"
 	else
 		awk -F '\t' '{ printf "%-16s %-36s %10s %-3s %s\n", $1, $2, $3, $4, $5 == "-" ? "" : "(" $5 ")" }' "$results"

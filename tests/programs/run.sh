@@ -28,10 +28,10 @@ export DYNOPT_SOURCES="${DYNOPT_SOURCES:-$build/sources}"
 . "$here/words.sh"
 . "$here/suites.sh"
 
-# Reads the row of $program into $source, $linkings, $files, $against, $builds, $tests.
+# Reads the row of $program into $source, $linkings, $files, $against, $row_builds, $row_tests.
 read_row()
 {
-	source='' linkings='' files='' against='' builds='' tests='' row=''
+	source='' linkings='' files='' against='' row_builds='' row_tests='' row='' targets=''
 	while read -r key value; do
 		case $key in
 		program) row=$value ;;
@@ -44,9 +44,9 @@ read_row()
 		linking) linkings=$value ;;
 		files) files=$value ;;
 		against) against=$value ;;
-		build) builds="$builds$value
+		build) row_builds="$row_builds$value
 " ;;
-		test) tests="$tests$value
+		test) row_tests="$row_tests$value
 " ;;
 		*)
 			echo "programs.def: unknown key '$key' in '$row'"
@@ -123,16 +123,16 @@ test_program()
 			plain=$work-plain
 			select_compiler plain
 			fresh_folder "$plain"
-			run_lines "$builds"
+			run_lines "$row_builds"
 		fi
 		echo "$program, $linking: building with -fdynopt-jumpstations"
 		select_compiler flag
 		fresh_folder "$work"
-		run_lines "$builds"
+		run_lines "$row_builds"
 		check_notes
 		echo "$program, $linking: testing"
 		compared=0
-		run_lines "$tests"
+		run_lines "$row_tests"
 		[ "$compared" = 0 ] || echo "$program, $linking: $compared outputs equal to the plain build's"
 		echo "$program, $linking: passed"
 		[ -n "${DYNOPT_TEST_KEEP:-}" ] || rm -rf "$work" "$work-plain"
@@ -149,7 +149,7 @@ build)
 	linking=${linkings%% *}
 	select_compiler "$4"
 	fresh_folder "$5"
-	run_lines "$builds"
+	run_lines "$row_builds"
 	;;
 *)
 	echo "run.sh: unknown action '$action'"

@@ -25,6 +25,7 @@ copy_sources()
 }
 
 # With the toolchain file where one is under test, else with the plain compiler.
+# Builds $targets, or all.
 cmake_build() # SOURCE BUILD [OPTION...]
 {
 	from=$1
@@ -36,7 +37,8 @@ cmake_build() # SOURCE BUILD [OPTION...]
 		set -- -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX" "$@"
 	fi
 	quiet cmake -G Ninja -S "$from" -B "$to" -DCMAKE_BUILD_TYPE=Release "$@"
-	quiet cmake --build "$to" -j "$jobs"
+	# shellcheck disable=SC2086 # a list of names
+	quiet cmake --build "$to" -j "$jobs" ${targets:+--target $targets}
 }
 
 configure() # SOURCE [OPTION...]
