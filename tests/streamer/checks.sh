@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# checks.sh NAME BIN: one check of the plugins as clang and lld load them. BIN is the
+# directory of dynopt-clang and dynopt. Prints what was wrong; exit 0 right, 1 wrong,
+# 77 skipped with the reason. Environment: CLANG14, a clang of LLVM 14, may be empty.
+set -u
+BIN=$2
+CC=$BIN/dynopt-clang
+CXX=$BIN/dynopt-clang++
+FLAG=-fdynopt-jumpstations
+FE=$(echo "$BIN"/../lib/dynopt/libdynopt-fe-*.so)
+PASS=$(echo "$BIN"/../lib/dynopt/libdynopt-pass-*.so)
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+
+skip() { echo "SKIP $*"; exit 77; }
+wrong() { echo "$*"; exit 1; }
+need() { "$@" || wrong "failed: $*"; }
+# same WANT GOT
+same() { [ "$1" = "$2" ] || wrong "expected:
+$1
+got:
+$2"; }
+# refused EXPECTED-LINE COMMAND...: exit 1 and that line, nothing else.
+refused() {
+	line=$1
+	shift
+	"$@" >out 2>&1
+	same 1 $?
+	same "$line" "$(cat out)"
+}
+need_lld() { command -v ld.lld-19 >/dev/null || skip "lld 19 is not installed"; }
+
+# --- another LLVM -------------------------------------------------------------------
+
+refusal() { echo "dynopt: this plugin is for LLVM 19, and $1 has LLVM $2: use clang-19 or rebuild dynopt"; }
+
+# A clang and an lld that say they are of LLVM 20.
+other_llvm() {
+	echo 'void LLVMGetVersion(unsigned *a, unsigned *b, unsigned *c) { *a = 20; *b = *c = 0; }' >v.c
+	need "$CC" -shared -fPIC v.c -o libv.so
+	echo 'int main(void) { return 0; }' >a.c
+	clang=$(readlink -f "$(command -v clang-19)")
+	name=$(basename "$clang")
+	refused "$(refusal "$name" 20)" env LD_PRELOAD="$dir/libv.so" "$clang" -fplugin="$FE" -c a.c -o a.o
+	refused "$(refusal "$name" 20)" env LD_PRELOAD="$dir/libv.so" "$clang" -fpass-plugin="$PASS" -c a.c -o a.o
+	need_lld
+	need "$CC" $FLAG -flto=thin -c a.c -o a.o
+	refused "$(refusal ld.lld-19 20)" env LD_PRELOAD="$dir/libv.so" ld.lld-19 --load-pass-plugin="$PASS" -e main a.o -o a
+}
+
+# A real clang of another version, under a name that does not tell the driver.
+clang_14() {
+	[ -n "${CLANG14:-}" ] || skip "clang-14 is not installed"
+	mkdir bin
+	cp "$(readlink -f "$CLANG14")" bin/cc
+	echo 'int f(int x) { return x; }' >a.c
+	DYNOPT_REAL_CC=$dir/bin/cc refused "$(refusal cc 14)" "$CC" $FLAG -c a.c -o a.o
+	DYNOPT_REAL_CC=$dir/bin/cc refused "$(refusal cc 14)" "$CC" $FLAG a.c -o a
+}
+
+"$1"
