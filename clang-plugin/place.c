@@ -74,6 +74,9 @@ static uint32_t best_opening(const struct place *p, uint32_t s, uint32_t from, u
 		if (!reaches(p, s, k, margin))
 			continue;
 		c = open_cost(p, k);
+		if (point_addr(p, k) < site_end(p, s) &&
+		    point_addr(p, k) < site_end(p, s) + c + REL8_MIN)
+			continue; /* it would push the site out of its reach */
 		if (c != NO_OPENING && c <= *cost) {
 			best = p->points[k];
 			*cost = c;
@@ -244,6 +247,11 @@ static uint32_t help_needy(struct place *p, bool pay)
 	lost = play_loop_heads(p);
 	for (uint32_t i = 0; i < lost; i++)
 		helped += help(p, p->failed[i], pay);
+	if (helped || !lost)
+		return helped;
+	lost = play_stiff_heads_first(p);
+	for (uint32_t i = 0; i < lost; i++)
+		helped += help(p, p->failed[i], pay);
 	return helped;
 }
 
@@ -367,7 +375,7 @@ static void decide(struct place *p, uint32_t plain, uint64_t budget)
 	if (base >= aim || size <= limit + RETRY_LEAST)
 		return;
 	forget(p);
-	decide_rest(p, decide_base(p), aim - (size - limit));
+	decide_rest(p, decide_base(p), aim > size - limit ? aim - (size - limit) : 0);
 }
 
 static void report(const struct place *p, struct place_unit *units, struct place_stats *stats)
@@ -387,7 +395,7 @@ static void report(const struct place *p, struct place_unit *units, struct place
 		stats->sites_long += !is_short(p, s);
 		stats->unpatchable += is_short(p, s) && !p->reach[s];
 	}
-	stats->gaps = p->n_slots - stats->slots;
+	stats->gaps = model_count_slots(p) - stats->slots;
 }
 
 void place_section(struct place_unit *units, size_t n, const struct place_options *options,

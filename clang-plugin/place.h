@@ -75,7 +75,7 @@ struct place_options {
 void place_section(struct place_unit *units, size_t n, const struct place_options *options,
                    void *scratch, struct place_stats *stats);
 
-#define PLACE_SCRATCH(n) (((size_t)(n) + 2) * 17 * sizeof(uint32_t))
+#define PLACE_SCRATCH(n) (((size_t)(n) + 2) * 18 * sizeof(uint32_t))
 
 #ifdef __cplusplus
 }

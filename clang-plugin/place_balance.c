@@ -78,6 +78,27 @@ uint32_t play_loop_heads(struct place *p)
 	return g.n_failed;
 }
 
+static bool is_stiff_head(const struct place *p, uint32_t s)
+{
+	const struct node *n = &p->nodes[p->sites[s]];
+
+	return (n->flags & PLACE_LOOP_HEAD) && !lengthen_cost(n);
+}
+
+uint32_t play_stiff_heads_first(struct place *p)
+{
+	struct play g = play_start(p);
+
+	for (uint32_t s = 0; s < p->n_sites; s++)
+		if (is_stiff_head(p, s))
+			pick(p, &g, s);
+	g.from = 0;
+	for (uint32_t s = 0; s < p->n_sites; s++)
+		if ((p->nodes[p->sites[s]].flags & PLACE_LOOP_HEAD) && !is_stiff_head(p, s))
+			pick(p, &g, s);
+	return g.n_failed;
+}
+
 /* Every point with a failure in its reach, every picked site near a failure, gains. */
 static void score(struct place *p, const struct play *g)
 {

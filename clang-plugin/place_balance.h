@@ -25,5 +25,7 @@ enum balance place_balance(struct place *p, uint32_t bytes, uint32_t least);
 
 /* Patch all loop heads at once: returns how many find no slot; they are in p->failed. */
 uint32_t play_loop_heads(struct place *p);
+/* The same, but those that cannot be made longer choose before the others do. */
+uint32_t play_stiff_heads_first(struct place *p);
 
 #endif

@@ -230,8 +230,8 @@ void model_init(struct place *p, const struct place_unit *units, size_t n, void 
 	p->picked = words + 6 * row; /* a row for the picked, one for the failed */
 	p->failed = words + 7 * row;
 	p->slots = words + 8 * row;
-	p->taken = words + 9 * row;
-	p->max_slots = (uint32_t)row;
+	p->taken = words + 10 * row;
+	p->max_slots = 2 * (uint32_t)row; /* two at every point, at least */
 
 	memset(marks, 0, n * sizeof(*marks));
 	mark_sites(units, (uint32_t)n, marks, stats);
@@ -330,13 +330,40 @@ uint32_t open_cost(const struct place *p, uint32_t k)
 	return is_gap(p, node + 1) ? NO_OPENING : 0;
 }
 
+/* Number of slots if no point had more than so many. */
+static uint64_t count_slots(const struct place *p, uint32_t most)
+{
+	uint64_t n = 0;
+
+	for (uint32_t k = 0; k < p->n_points; k++) {
+		uint32_t slots = point_slots(p, k);
+
+		n += slots < most ? slots : most;
+	}
+	return n;
+}
+
+/*
+ * Where padding holds more slots than there is room for, some in the middle are left
+ * out: whoever reaches any slot of a point reaches its first or its last.
+ */
 void model_list_slots(struct place *p)
 {
+	uint32_t most = MAX_SLOTS_PER_POINT;
+
+	while (most > 2 && count_slots(p, most) > p->max_slots)
+		most--;
 	p->n_slots = 0;
 	for (uint32_t k = 0; k < p->n_points; k++) {
 		uint32_t slots = point_slots(p, k);
 
-		for (uint32_t i = 0; i < slots && p->n_slots < p->max_slots; i++)
-			p->slots[p->n_slots++] = point_addr(p, k) + i * SLOT_LEN;
+		for (uint32_t i = 0; i < slots; i++)
+			if (i + 1 < most || i + 1 == slots)
+				p->slots[p->n_slots++] = point_addr(p, k) + i * SLOT_LEN;
 	}
+}
+
+uint32_t model_count_slots(const struct place *p)
+{
+	return (uint32_t)count_slots(p, MAX_SLOTS_PER_POINT);
 }

@@ -40,7 +40,7 @@ struct place {
 	uint32_t n_sites;
 	uint32_t *points; /* nodes where slots are or can be opened */
 	uint32_t n_points;
-	uint32_t *slots; /* addresses of all slots, reserved or found, ascending */
+	uint32_t *slots; /* addresses of slots, reserved or found, ascending */
 	uint32_t n_slots, max_slots;
 	uint32_t *gain, *point_gain, *taken, *picked, *failed; /* place_balance.c's */
 	uint32_t *reach; /* per site: slots in reach, as far as it was counted */
@@ -57,6 +57,7 @@ void model_init(struct place *p, const struct place_unit *units, size_t n, void 
 uint32_t model_layout(struct place *p);
 void model_forget_relaxed(struct place *p);
 void model_list_slots(struct place *p);
+uint32_t model_count_slots(const struct place *p); /* all there are */
 
 /* Cost in bytes of making a site long enough for a jmp rel32; 0 if it is or cannot be. */
 uint32_t lengthen_cost(const struct node *n);
