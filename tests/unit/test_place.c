@@ -435,6 +435,20 @@ static const struct exact {
 	{ "more slots than units", 10, .text = 196, .grown = 196, .sites = 2, .gaps = 36,
 	  .u = { RET(), ALIGN(64, 0), RET(), ALIGN(64, 0), RET(), ALIGN(64, 0), INSN(2, .flags = L),
 	         INSN(2, .flags = L) } },
+	{ "the last barrier in reach", 10, .text = 4, .grown = 9, .sites = 1,
+	  .u = { INSN(2, .flags = L), RET(), RET(.slots = 1) } },
+	{ "a slot that padding made needless", 7, .text = 37, .grown = 37, .sites = 4,
+	  .u = { INSN(2, .flags = P | L, .prefixes = 3), INSN(2, .flags = P | L, .prefixes = 3),
+	         INSN(7), RET(), INSN(5, .flags = L), ALIGN(32, 0), INSN(5, .flags = L) } },
+	{ "padding a byte short of a prefix more", 10, .text = 21, .grown = 21, .sites = 2,
+	  .gaps = 1,
+	  .u = { INSN(2, .flags = P | L), INSN(6), RET(), ALIGN(16, 0), INSN(5, .flags = L) } },
+	{ "a slot that would cost a step of alignment", 10, .text = 21, .grown = 37, .sites = 3,
+	  .gaps = 2,
+	  .u = { INSN(2, .flags = P | L, .prefixes = 3), INSN(2, .flags = P | L, .prefixes = 3),
+	         INSN(7), RET(), ALIGN(16, 0), INSN(5, .flags = L) } },
+	{ "only the last of twelve in reach", 10, .text = 184, .grown = 184, .sites = 1, .gaps = 12,
+	  .u = { RET(), ALIGN(64, 0), DATA(118), INSN(2, .flags = L) } },
 	{ "too far back", 10, .text = 125, .grown = 125, .sites = 1, .unpatchable = 1,
 	  .u = { RET(), DATA(122), INSN(2, .flags = L) } },
 };
@@ -749,6 +763,8 @@ static void test_random(void)
 	for (size_t b = 1; b < N_BUDGETS; b++) {
 		check(missed[b] < missed[b - 1], "more budget gains nothing", (long)missed[b],
 		      (long)missed[b - 1]);
+		check(budgets[b] < 1000 || missed[b] * 3 < missed[0] * 2, "little gained",
+		      (long)missed[b], (long)missed[0]);
 		check(unpatchable[b] * 100 <= unpatchable[0] * 101, "more budget, fewer patches",
 		      (long)unpatchable[b], (long)unpatchable[0]);
 	}
