@@ -14,6 +14,10 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Passes/PassPlugin.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Signals.h"
+#include "llvm/Support/raw_ostream.h"
+#include <mutex>
+#include <unistd.h>
 
 /* Replaces the target's ELF streamer; may be called from several threads, more than once. */
 extern "C" LLVM_ATTRIBUTE_WEAK void dynopt_register_streamer(void) {}
@@ -50,6 +54,36 @@ bool given(const char *name)
 	auto found = options.find(name);
 
 	return found != options.end() && found->second->getNumOccurrences() > 0;
+}
+
+/*
+ * The streamer takes the place of X86's own, which these options speak to: they would
+ * be ignored without a word. LTO comes here in several threads: one says so, and no
+ * destructor runs under the feet of the others.
+ */
+void refuse_aligned_branches()
+{
+	static const char *const refused[] = {
+		"x86-align-branch-boundary",
+		"x86-align-branch",
+		"x86-branches-within-32B-boundaries",
+		"x86-pad-max-prefix-size",
+		"x86-pad-for-align",
+		"x86-pad-for-branch-align",
+	};
+	static std::mutex one;
+	std::lock_guard<std::mutex> hold(one);
+
+	for (const char *option : refused) {
+		if (!given(option))
+			continue;
+		llvm::errs() << (llvm::Twine("dynopt: -") + option +
+		                 " cannot be combined with jumpstations: it would undo the "
+		                 "alignment of branches; leave it or the plugin out\n")
+					.str();
+		llvm::sys::RunInterruptHandlers(); /* removes unfinished output files */
+		_exit(1);
+	}
 }
 
 /* Calls `late` after each pass for which `is_last` holds. */
@@ -95,6 +129,7 @@ bool outlines(llvm::StringRef Pass)
 
 void enter(llvm::PassBuilder &PB)
 {
+	refuse_aligned_branches();
 	dynopt_register_streamer();
 	if (given("hot-cold-split") || given("ir-outliner"))
 		watch(PB, outlines);

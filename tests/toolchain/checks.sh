@@ -61,4 +61,31 @@ clang_14() {
 	DYNOPT_REAL_CC=$dir/bin/cc refused "$(refusal cc 14)" "$CC" $FLAG a.c -o a
 }
 
+# --- options for X86's own streamer ---------------------------------------------------
+
+aligned() { echo "dynopt: -$1 cannot be combined with jumpstations: it would undo the alignment of branches; leave it or the plugin out"; }
+
+aligned_branches() {
+	echo 'int main(int c, char **v) { return c > 1; }' >a.c
+	mkdir out-dir
+	# shellcheck disable=SC2317 # refused calls it
+	plain() { clang-19 -fplugin="$FE" -fpass-plugin="$PASS" "$@" -c a.c -o out-dir/a.o; }
+	command -v clang-19 >/dev/null || skip "clang-19 is not in PATH"
+	need plain
+	rm out-dir/a.o
+	refused "$(aligned x86-branches-within-32B-boundaries)" plain -mbranches-within-32B-boundaries
+	refused "$(aligned x86-align-branch)" plain -mllvm -x86-align-branch=jcc
+	refused "$(aligned x86-pad-max-prefix-size)" plain -mllvm -x86-pad-max-prefix-size=3
+	need_lld
+	for i in 1 2 3 4; do
+		echo "int f$i(int x) { return x + $i; }" >f.c
+		need "$CC" $FLAG -O2 -flto=thin -c f.c -o "f$i.o"
+	done
+	need "$CC" $FLAG -O2 -flto=thin -c a.c -o a.o
+	# Several back ends meet the option at once: still one line.
+	refused "$(aligned x86-align-branch-boundary)" ld.lld-19 --load-pass-plugin="$PASS" \
+		-mllvm -x86-align-branch-boundary=32 -e main a.o f1.o f2.o f3.o f4.o -o out-dir/a
+	same '' "$(ls -A out-dir)"
+}
+
 "$1"
