@@ -7,7 +7,8 @@
  * touched by the user's -x or `--`. A call without inputs gets nothing. What
  * the flag cannot do is an error when it would be a lie to go on (other targets,
  * aligned branches), and a warning when ordinary text comes out (-S and the
- * like); with DYNOPT_CC_DEFAULT both are silent and the call is clang's own.
+ * like; marks in the source are understood all the same); with DYNOPT_CC_DEFAULT
+ * both are silent, and where it would be an error the call is clang's own.
  */
 #include "plan.h"
 #include "../facts.h"
@@ -121,15 +122,22 @@ static void need_file(const char *path)
 		fail(1, "%s is missing: install dynopt again", path);
 }
 
+/* The plugin that knows the attribute and the pragma. */
+static void add_marks(const struct installation *where, struct strings *out)
+{
+	char *fe = text_format("%s/libdynopt-fe-" DYNOPT_PLUGIN_HASH ".so", where->lib_dir);
+
+	need_file(fe);
+	strings_add(out, text_format("-fplugin=%s", fe));
+}
+
 static void add_plugin(const struct request *r, const struct installation *where,
                        struct strings *out)
 {
-	char *fe = text_format("%s/libdynopt-fe-" DYNOPT_PLUGIN_HASH ".so", where->lib_dir);
 	char *pass = text_format("%s/libdynopt-pass-" DYNOPT_PLUGIN_HASH ".so", where->lib_dir);
 
-	need_file(fe);
+	add_marks(where, out);
 	need_file(pass);
-	strings_add(out, text_format("-fplugin=%s", fe));
 	strings_add(out, text_format("-fpass-plugin=%s", pass));
 	strings_add(out, PLUGIN_ARG "hash=" DYNOPT_PLUGIN_HASH);
 	strings_add(out, text_format(PLUGIN_ARG "budget=%u", r->budget_permyriad));
@@ -149,9 +157,12 @@ static void add_compile(const struct request *r, const struct installation *wher
 
 	if (!r->inputs[INPUT_SOURCE] && !r->inputs[INPUT_IR] && !r->inputs[INPUT_HEADER])
 		return;
-	if (!bypass)
+	if (!bypass) {
 		add_plugin(r, where, out);
-	else if (r->wanted == WANTED_BY_FLAG && !r->quiet)
+		return;
+	}
+	add_marks(where, out); /* -Werror must not meet an unknown attribute */
+	if (r->wanted == WANTED_BY_FLAG && !r->quiet)
 		warn("%s: no jumpstations in what is compiled here; they need clang's integrated assembler to write the object",
 		     bypass);
 }

@@ -148,19 +148,20 @@ t emit-llvm "clang $C -emit-llvm -c x.c" $F -emit-llvm -c x.c
 
 # --- past the object streamer: ordinary text and a warning
 bypassed='no jumpstations in what is compiled here; they need clang'\''s integrated assembler to write the object'
-t dash-S "clang -S x.c
+# What marks the source has must be understood all the same (FE: that plugin alone).
+t dash-S "clang { FE } -S x.c
 warning: -S: $bypassed" $F -S x.c
-t dash-S-werror "clang -Werror -S x.c
+t dash-S-werror "clang { FE } -Werror -S x.c
 warning: -S: $bypassed" $F -Werror -S x.c
-t dash-S-quiet "clang -w -S x.c" $F -w -S x.c
-t save-temps "clang $L -save-temps=obj x.c
+t dash-S-quiet "clang { FE } -w -S x.c" $F -w -S x.c
+t save-temps "clang { FE $LINK } -save-temps=obj x.c
 warning: -save-temps: $bypassed" $F -save-temps=obj x.c
 t save-temps-link "clang $L -save-temps x.o" $F -save-temps x.o
-t external-as "clang -fno-integrated-as -c x.c
+t external-as "clang { FE } -fno-integrated-as -c x.c
 warning: -fno-integrated-as: $bypassed" $F -fno-integrated-as -c x.c
 t external-as-last "clang $C -fno-integrated-as -fintegrated-as -c x.c" $F -fno-integrated-as -fintegrated-as -c x.c
 t external-as-assembler "clang -fno-integrated-as -c x.s" $F -fno-integrated-as -c x.s
-ENV=DYNOPT_CC_DEFAULT=1 t dash-S-default "clang -S x.c" -S x.c
+ENV=DYNOPT_CC_DEFAULT=1 t dash-S-default "clang { FE } -S x.c" -S x.c
 
 # --- what is refused
 refused()

@@ -58,6 +58,7 @@ shorten()
 		-e 's,--start-no-unused-arguments,{,' -e 's,--end-no-unused-arguments,},' \
 		-e 's,-fplugin=LIB/libdynopt-fe-HASH.so -fpass-plugin=LIB/libdynopt-pass-HASH.so -fplugin-arg-dynopt-hash=HASH,PLUGIN,' \
 		-e 's,PLUGIN -fplugin-arg-dynopt-budget=300 -fplugin-arg-dynopt-cache=2000,PLUGIN300,' \
+		-e 's,-fplugin=LIB/libdynopt-fe-HASH.so,FE,' \
 		-e 's,-Xlinker --undefined-version,UNDEF,' \
 		-e 's,-Xlinker --load-pass-plugin=LIB/libdynopt-pass-HASH.so -Xlinker -mllvm -Xlinker -print-bfi-func-name=dynopt-HASH,LTOPLUGIN,' \
 		-e 's,-Xlinker LIB/dynopt_far.o,FAR,' \

@@ -88,4 +88,26 @@ aligned_branches() {
 	same '' "$(ls -A out-dir)"
 }
 
+# --- marks where no slots can be ----------------------------------------------------------
+
+marks_without_slots() {
+	cat >m.c <<'END'
+__attribute__((dynopt_disable)) int f(int x) { return x; }
+#pragma dynopt disable push
+[[dynopt::disable]] int g(int x) { return x; }
+#pragma dynopt disable pop
+END
+	for how in -S '-save-temps -c' '-fno-integrated-as -c'; do
+		# shellcheck disable=SC2086 # flags are a list
+		need "$CC" $FLAG -std=c23 -Wall -Wextra -Werror -w $how m.c -o m.out
+		# shellcheck disable=SC2086
+		need "$CC" $FLAG -std=c23 -Wall -Wextra -Werror $how m.c -o m.out 2>err
+		same 1 "$(wc -l <err)"
+		# shellcheck disable=SC2086
+		need env DYNOPT_CC_DEFAULT=1 "$CC" -std=c23 -Wall -Wextra -Werror $how m.c -o m.out
+	done
+	grep -q 'dynopt' m.s && wrong "marks left a trace in the assembly"
+	return 0
+}
+
 "$1"
