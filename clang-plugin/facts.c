@@ -20,6 +20,7 @@
  *     emitValue(E - F, 4)   E: its end label; 4 bytes, no ULEB128, for the name has
  *                           no "!C" (a streamer that can fold it gets emitIntValue)
  *     emitIntValue(w, 4)    FACTS_N_WORDS times
+ *     emitBytes(s)          the name of the source with its 0, where there is one
  *     popSection()
  */
 #include "facts_attach.h"
@@ -73,14 +74,14 @@ static unsigned others(LLVMContextRef context, LLVMMetadataRef node, LLVMMetadat
 	return kept;
 }
 
-void facts_attach(LLVMValueRef f, const uint32_t words[FACTS_N_WORDS])
+void facts_attach(LLVMValueRef f, const uint32_t words[FACTS_N_WORDS], const char *source)
 {
 	LLVMContextRef context = LLVMGetModuleContext(LLVMGetGlobalParent(f));
 	LLVMTypeRef i32 = LLVMInt32TypeInContext(context);
 	unsigned kind = LLVMGetMDKindIDInContext(context, "pcsections", strlen("pcsections"));
-	LLVMMetadataRef constants[FACTS_N_WORDS], small[SMALL], *operands = small;
+	LLVMMetadataRef constants[FACTS_N_WORDS + 1], small[SMALL], *operands = small;
 	LLVMMetadataRef before = node_of(f, kind);
-	unsigned n = 0;
+	unsigned n = 0, n_constants = FACTS_N_WORDS;
 
 	if (before) {
 		LLVMValueRef value = LLVMMetadataAsValue(context, before);
@@ -90,8 +91,11 @@ void facts_attach(LLVMValueRef f, const uint32_t words[FACTS_N_WORDS])
 	}
 	for (int i = 0; i < FACTS_N_WORDS; i++)
 		constants[i] = LLVMValueAsMetadata(LLVMConstInt(i32, words[i], 0));
+	if (*source) /* its end makes it no repeated byte, which would be emitted as a fill */
+		constants[n_constants++] = LLVMValueAsMetadata(
+			LLVMConstStringInContext(context, source, strlen(source), 0));
 	operands[n++] = LLVMMDStringInContext2(context, FACTS_SECTION, strlen(FACTS_SECTION));
-	operands[n++] = LLVMMDNodeInContext2(context, constants, FACTS_N_WORDS);
+	operands[n++] = LLVMMDNodeInContext2(context, constants, n_constants);
 	LLVMGlobalSetMetadata(f, kind, LLVMMDNodeInContext2(context, operands, n));
 	if (operands != small)
 		free(operands);

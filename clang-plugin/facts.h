@@ -13,7 +13,7 @@
 
 #define FACTS_SECTION "dynopt.facts"
 
-/* i32 constants, in this order. */
+/* i32 constants, in this order; with FACTS_REPORT the name of the source follows, as bytes. */
 enum facts_word {
 	FACTS_FACTS,          /* DYNOPT_FACT_... */
 	FACTS_REASONS,        /* DYNOPT_REASON_... for the whole function */
@@ -26,6 +26,9 @@ enum facts_word {
 
 /* In FACTS_OBJECT_FLAGS: print what was done for this object (-fdynopt-report). */
 #define FACTS_REPORT 0x10000
+
+/* What the driver appends to the hash it passes to lld: as if all objects had asked. */
+#define FACTS_LTO_REPORT "-report"
 
 #define FACTS_BUDGET_DEFAULT 300
 #define FACTS_CACHE_DEFAULT 2000

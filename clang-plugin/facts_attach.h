@@ -8,7 +8,10 @@
 #include <llvm-c/Core.h>
 #include <stdint.h>
 
-/* Replaces facts attached before; other sections' metadata stays as it is. */
-void facts_attach(LLVMValueRef f, const uint32_t words[FACTS_N_WORDS]);
+/*
+ * Replaces facts attached before; other sections' metadata stays as it is. `source`
+ * follows the words unless it is empty.
+ */
+void facts_attach(LLVMValueRef f, const uint32_t words[FACTS_N_WORDS], const char *source);
 
 #endif

@@ -132,7 +132,15 @@ static bool facts_of(LLVMValueRef f, const struct options *published, uint32_t w
 	return true;
 }
 
-bool module_late(LLVMModuleRef module)
+/* What the report calls the object; empty: no report. */
+static const char *report_name(LLVMModuleRef module, uint32_t object_flags)
+{
+	size_t length;
+
+	return object_flags & FACTS_REPORT ? LLVMGetSourceFileName(module, &length) : "";
+}
+
+bool module_late(LLVMModuleRef module, bool report)
 {
 	struct options *published = options_published();
 
@@ -146,8 +154,11 @@ bool module_late(LLVMModuleRef module)
 
 		if (LLVMIsDeclaration(f) || LLVMGetLinkage(f) == LLVMAvailableExternallyLinkage)
 			continue;
-		if (facts_of(f, published, words))
-			facts_attach(f, words);
+		if (!facts_of(f, published, words))
+			continue;
+		if (report)
+			words[FACTS_OBJECT_FLAGS] |= FACTS_REPORT;
+		facts_attach(f, words, report_name(module, words[FACTS_OBJECT_FLAGS]));
 	}
 	return true;
 }

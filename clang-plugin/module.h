@@ -16,8 +16,11 @@ bool module_in_compiler(void);
 /* Before optimization: options and marks become attributes. True if the module changed. */
 bool module_early(LLVMModuleRef module);
 
-/* After all IR optimization: functions are classified and carry their facts. */
-bool module_late(LLVMModuleRef module);
+/*
+ * After all IR optimization: functions are classified and carry their facts. `report`: of every
+ * object, whatever its compilation asked for.
+ */
+bool module_late(LLVMModuleRef module, bool report);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
  * optimization, one after all of it. LTO back ends run in threads, each with a
  * PassBuilder and a context of its own; what is registered here keeps no state.
  */
+#include "facts.h"
 #include "module.h"
 
 #include "llvm/IR/Module.h"
@@ -86,6 +87,23 @@ void refuse_aligned_branches()
 	}
 }
 
+/* The driver's word to lld: -print-bfi-func-name=dynopt-HASH-report (driver/plan.c). */
+bool link_reports()
+{
+	auto &options = llvm::cl::getRegisteredOptions();
+	auto found = options.find("print-bfi-func-name");
+
+	if (found == options.end() || !found->second->getNumOccurrences())
+		return false;
+	llvm::StringRef value = *static_cast<llvm::cl::opt<std::string> *>(found->second);
+	return value.starts_with("dynopt-") && value.ends_with(FACTS_LTO_REPORT);
+}
+
+bool late(LLVMModuleRef M)
+{
+	return module_late(M, link_reports());
+}
+
 /* Calls `late` after each pass for which `is_last` holds. */
 template <typename Predicate> void watch(llvm::PassBuilder &PB, Predicate is_last)
 {
@@ -98,7 +116,7 @@ template <typename Predicate> void watch(llvm::PassBuilder &PB, Predicate is_las
 		auto *M = llvm::any_cast<const llvm::Module *>(&IR);
 
 		if (M && is_last(Pass))
-			module_late(llvm::wrap(*M));
+			late(llvm::wrap(*M));
 	});
 }
 
@@ -134,10 +152,10 @@ void enter(llvm::PassBuilder &PB)
 	if (given("hot-cold-split") || given("ir-outliner"))
 		watch(PB, outlines);
 	PB.registerPipelineStartEPCallback(add<module_early>);
-	PB.registerFullLinkTimeOptimizationLastEPCallback(add<module_late>);
+	PB.registerFullLinkTimeOptimizationLastEPCallback(add<late>);
 	if (!module_in_compiler()) {
 		watch(PB, thin_O0());
-		PB.registerOptimizerLastEPCallback(add<module_late>);
+		PB.registerOptimizerLastEPCallback(add<late>);
 		return;
 	}
 	/*
@@ -147,7 +165,7 @@ void enter(llvm::PassBuilder &PB)
 	PB.registerPipelineStartEPCallback(
 		[&PB, done = false](llvm::ModulePassManager &, llvm::OptimizationLevel) mutable {
 			if (!done)
-				PB.registerOptimizerLastEPCallback(add<module_late>);
+				PB.registerOptimizerLastEPCallback(add<late>);
 			done = true;
 		});
 }

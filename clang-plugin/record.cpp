@@ -361,10 +361,29 @@ void RecordWriter::object(MCSymbol *Begin, MCSymbol *End, const Options &O, uint
 
 } // namespace
 
+/* "3 with restrictions (disabled in the source: 1, signal handler: 2)" */
+static std::string marks(const Streamer &S)
+{
+	std::string Why;
+	uint32_t Marked = 0;
+
+	for (const Function &F : S.functions())
+		Marked += F.Reasons != 0;
+#define X(Name, Bit, Forbids, Text) \
+	if (auto N = llvm::count_if(S.functions(), \
+	                            [](const Function &F) { return F.Reasons & (Bit); })) \
+		Why += (Why.empty() ? " (" : ", ") + (Text ": " + std::to_string(N));
+	DYNOPT_REASONS(X)
+#undef X
+	return std::to_string(Marked) + " with restrictions" + (Why.empty() ? "" : Why + ")");
+}
+
 static void report(const std::vector<std::unique_ptr<TextSection>> &Sections, const Streamer &S)
 {
 	place_stats All = {};
-	uint32_t Marked = 0, AsmRuns = 0, Skipped = 0;
+	uint32_t AsmRuns = 0, Opaque = 0, Skipped = 0;
+	std::string Line;
+	raw_string_ostream OS(Line);
 
 	for (const auto &T : Sections) {
 		All.text += T->Stats.text;
@@ -376,20 +395,20 @@ static void report(const std::vector<std::unique_ptr<TextSection>> &Sections, co
 		All.lengthened += T->Stats.lengthened;
 		All.unpatchable += T->Stats.unpatchable;
 		AsmRuns += T->AsmRuns.size();
+		Opaque += llvm::count_if(T->AsmRuns, [](const AsmRun &A) { return A.Opaque; });
 		Skipped += T->Uncertain;
 	}
-	for (const Function &F : S.functions())
-		Marked += F.Reasons != 0;
-	raw_ostream &OS = errs();
-	OS << "dynopt: text " << All.text << " -> " << All.text_grown << " bytes, " << All.sites
-	   << " blocks, " << All.loop_heads << " loop heads, " << All.slots << " slots reserved, "
-	   << All.gaps << " found in padding, " << All.lengthened << " instructions lengthened, "
-	   << All.unpatchable << " blocks out of reach; " << S.functions().size() << " functions, "
-	   << Marked << " with restrictions, " << AsmRuns << " pieces of inline assembly";
+	OS << "dynopt: " << S.source() << ": text " << All.text << " -> " << All.text_grown
+	   << " bytes, " << All.sites << " blocks, " << All.loop_heads << " loop heads, "
+	   << All.slots << " slots reserved, " << All.gaps << " found in padding, "
+	   << All.lengthened << " instructions lengthened, " << All.unpatchable
+	   << " blocks out of reach; " << S.functions().size() << " functions, " << marks(S) << ", "
+	   << AsmRuns << " pieces of inline assembly (" << Opaque << " with control flow)";
 	if (Skipped)
 		OS << ", " << Skipped
 		   << " sections left alone (their layout is computed in assembly)";
 	OS << "\n";
+	errs() << Line; /* one write: compiles run in parallel */
 }
 
 void emitRecords(Streamer &S, const std::vector<std::unique_ptr<TextSection>> &Sections)

@@ -384,8 +384,11 @@ void Streamer::emitNops(int64_t N, int64_t Max, SMLoc Loc, const MCSubtargetInfo
 
 void Streamer::emitBytes(StringRef Bytes)
 {
-	if (Where == Facts)
+	if (Where == Facts) {
+		if (Source.empty() && FactWords.size() >= FACTS_N_WORDS)
+			Source = Bytes.substr(0, Bytes.find('\0')).str();
 		return;
+	}
 	if (Where == Text)
 		rawBytes((uint32_t)Bytes.size());
 	MCELFStreamer::emitBytes(Bytes);

@@ -71,6 +71,11 @@ public:
 	{
 		return Functions;
 	}
+	/* The source's name; known with FACTS_REPORT only. */
+	const std::string &source() const
+	{
+		return Source;
+	}
 	const Options &options() const
 	{
 		return Opts;
@@ -114,6 +119,7 @@ private:
 	std::vector<Function> Functions;
 	const llvm::MCSymbol *OpenFunction = nullptr;
 	std::vector<uint32_t> FactWords;
+	std::string Source;
 	bool AnyFacts = false; /* some function was compiled with the flag */
 
 	bool PendingSite = false; /* the next instruction of two bytes or more may be a site */

@@ -162,7 +162,9 @@ int main(int argc, char **argv)
 	if (r.help || r.identity)
 		return 0;
 	strings_add(&out, name);
-	if (r.wanted != WANTED_NO && clang)
+	if (r.wanted == WANTED_NO)
+		plan_nothing(&r);
+	else if (clang)
 		plan_make(&r, &(struct installation){ own_lib_dir(), directory(clang), clang },
 		          &out);
 	opened = args_compose(&args, argc, argv, &out);

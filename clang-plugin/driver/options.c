@@ -69,6 +69,7 @@ static void read_no_jumpstations(struct request *r, const char *value)
 {
 	(void)value;
 	r->wanted = WANTED_NO;
+	r->refused = true;
 }
 
 static void read_cache_size(struct request *r, const char *value)
@@ -107,9 +108,10 @@ static const struct option {
 	const char *name;
 	const char *value; /* "": takes none, "=...": needs one, "[=...]": may have one */
 	void (*read)(struct request *r, const char *value);
+	bool idle_alone; /* in vain without -fdynopt-jumpstations */
 	const char *help;
 } options[] = {
-#define X(name, value, read, help) { name, value, read, help },
+#define X(name, value, read, idle_alone, help) { name, value, read, idle_alone, help },
 #include "options.def"
 #undef X
 };
@@ -158,6 +160,8 @@ bool option_read(struct request *r, const char *flag)
 			fail(1, "-f%s takes no value", o->name);
 		if (!value && o->value[0] == '=')
 			fail(1, "-f%s needs a value: -f%s%s", o->name, o->name, o->value);
+		if (o->idle_alone)
+			r->idle = flag;
 		o->read(r, value);
 		return true;
 	}

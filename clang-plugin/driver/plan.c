@@ -188,9 +188,12 @@ static void add_lto(const struct request *r, const struct installation *where,
 		/*
 		 * ThinLTO's cache key knows -mllvm options but no plugins. This
 		 * option names a function for a debugging dump and is otherwise
-		 * without effect: it carries the plugin's hash into the key.
+		 * without effect: it carries the plugin's hash into the key, and
+		 * -fdynopt-report to the plugin.
 		 */
-		add_linker_words(out, "-mllvm", "-print-bfi-func-name=dynopt-" DYNOPT_PLUGIN_HASH);
+		add_linker_words(out, "-mllvm",
+		                 text_format("-print-bfi-func-name=dynopt-" DYNOPT_PLUGIN_HASH "%s",
+		                             r->report ? FACTS_LTO_REPORT : ""));
 	} else if (r->lto && r->wanted == WANTED_BY_FLAG && !r->quiet) {
 		warn("LTO through %s: no jumpstations in what is compiled at link time; only lld can load the plugin (-fuse-ld=lld)",
 		     linker->name);
@@ -228,14 +231,25 @@ static void add_link(const struct request *r, const struct installation *where, 
 	add_linker_words(out, "-T", path);
 }
 
+static bool has_inputs(const struct request *r)
+{
+	for (size_t i = 0; i < N_INPUTS; i++)
+		if (r->inputs[i])
+			return true;
+	return false;
+}
+
+void plan_nothing(const struct request *r)
+{
+	if (has_inputs(r) && r->idle && !r->refused && !r->quiet)
+		warn("%s has no effect without -fdynopt-jumpstations", r->idle);
+}
+
 void plan_make(const struct request *r, const struct installation *where, struct strings *out)
 {
 	struct strings added = { 0 };
-	unsigned int inputs = 0;
 
-	for (size_t i = 0; i < N_INPUTS; i++)
-		inputs += r->inputs[i];
-	if (r->wanted == WANTED_NO || !inputs || !can_honour(r, where))
+	if (!has_inputs(r) || !can_honour(r, where))
 		return;
 	add_compile(r, where, &added);
 	add_link(r, where, &added);

@@ -13,6 +13,9 @@ struct installation {
 	const char *clang;     /* the real compiler, links resolved */
 };
 
+/* The flag is not there: says which of our other flags are in vain. */
+void plan_nothing(const struct request *r);
+
 /* Appends to `out`; ends the process when the request cannot be honoured. */
 void plan_make(const struct request *r, const struct installation *where, struct strings *out);
 

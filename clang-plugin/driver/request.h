@@ -43,6 +43,8 @@ struct request {
 	bool report;
 	bool disable_object;
 	bool help, identity;
+	const char *idle; /* a flag of ours that means nothing without -fdynopt-jumpstations */
+	bool refused;     /* -fno-dynopt-jumpstations was said: idle flags are no mistake */
 
 	enum last_phase phase;
 	unsigned int inputs[N_INPUTS];

@@ -22,7 +22,13 @@ t plain-nothing 'clang'
 t plain-empty 'clang [] [a b]' '' 'a b'
 CC=dynopt-clang++ t plain-c++ 'clang++ -c x.cc' -c x.cc
 t off 'clang -c x.c' -fno-dynopt-jumpstations -c x.c
-t others-alone 'clang -c x.c' -fdynopt-report -fdynopt-cache-size=3 -fdynopt-disable-object -c x.c
+for flag in -fdynopt-report -fdynopt-cache-size=3 -fdynopt-disable-object -fplugin-arg-dynopt-report; do
+	t "in-vain $flag" "clang -c x.c
+warning: $flag has no effect without -fdynopt-jumpstations" $flag -c x.c
+	t "in-vain-quiet $flag" 'clang -w -c x.c' $flag -w -c x.c
+	t "in-vain-off $flag" 'clang -c x.c' $flag $F -fno-dynopt-jumpstations -c x.c
+	t "in-vain-no-inputs $flag" 'clang --version' $flag --version
+done
 t version 'clang --version' --version
 t help 'clang --help' --help
 t cc1 'clang -cc1 -fdynopt-jumpstations x.c' -cc1 $F x.c
@@ -138,6 +144,7 @@ t lto-off "clang $C -flto -fno-lto -c x.c" $F -flto -fno-lto -c x.c
 t lto-thin-backend "clang $C -flto=thin -fthinlto-index=i -c -x ir x.o" $F -flto=thin -fthinlto-index=i -c -x ir x.o
 t lto-link "clang $L -flto x.o" $F -flto x.o
 t lto-link-script "clang { -fuse-ld=lld UNDEF LTOPLUGIN FAR } -flto -T s.ld x.o" $F -flto -T s.ld x.o
+t lto-report "clang { -fuse-ld=lld UNDEF LTOPLUGIN-report FAR SCRIPT:dynopt-lld.ld } -flto x.o" $F -fdynopt-report -flto x.o
 t lto-relocatable "clang { -fuse-ld=lld UNDEF LTOPLUGIN } -flto -r x.o" $F -flto -r x.o
 t lto-foreign-lld "clang { LTOPLUGIN FAR SCRIPT:dynopt-lld.ld } -flto -fuse-ld=lld-14 x.o" $F -flto -fuse-ld=lld-14 x.o
 t lto-gold "clang { FAR } -flto -fuse-ld=gold x.o

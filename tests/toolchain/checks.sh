@@ -88,6 +88,61 @@ aligned_branches() {
 	same '' "$(ls -A out-dir)"
 }
 
+# --- what the report says ---------------------------------------------------------------
+
+marked_source() {
+	mkdir -p src
+	cat >src/marked.c <<'END'
+#include <setjmp.h>
+jmp_buf b;
+__attribute__((dynopt_disable, noinline)) int one(int x) { return x * 3; }
+__attribute__((dynopt_disable, noinline)) int two(int x) { return x * 5; }
+int again(int x) { return setjmp(b) ? 1 : one(x) + two(x); }
+int plain(int x) { return x + 1; }
+int main(void) { return again(2) * 0; }
+END
+	echo 'int other(int x) { return x + 1; }' >aaaa
+}
+
+report() {
+	marked_source
+	need "$CC" $FLAG -O2 -fdynopt-report -c src/marked.c -o marked.o 2>err
+	same 1 "$(wc -l <err)"
+	grep -q '^dynopt: src/marked.c: text [0-9]* -> [0-9]* bytes, .* slots reserved, .*; 5 functions, 3 with restrictions (disabled in the source: 2, calls setjmp, getcontext or the like: 1), 0 pieces of inline assembly' err ||
+		wrong "$(cat err)"
+	# A name of one letter repeated is one, too.
+	need "$CC" $FLAG -fdynopt-report -x c -c aaaa -o aaaa.o 2>err
+	grep -q '^dynopt: aaaa: text .* 1 functions, 0 with restrictions, ' err || wrong "$(cat err)"
+	# The report changes nothing.
+	need "$CC" $FLAG -O2 -c src/marked.c -o quiet.o
+	cmp marked.o quiet.o || wrong "-fdynopt-report changes the object"
+}
+
+# Asked for at the compile, at the link, or not at all.
+report_lto() {
+	need_lld
+	marked_source
+	for mode in thin full; do
+		for asked in compile link none; do
+			report=-fdynopt-report
+			[ $asked = compile ] || report=
+			need "$CC" $FLAG $report -O2 -flto=$mode -c src/marked.c -o m.o 2>err
+			[ -s err ] && wrong "bitcode has no slots to report: $(cat err)"
+			report=-fdynopt-report
+			[ $asked = link ] || report=
+			need "$CC" $FLAG $report -O2 -flto=$mode m.o -o $mode-$asked 2>err
+			case $asked:$mode in
+			none:*) same '' "$(cat err)" ;;
+			*:thin) want=src/marked.c ;;
+			*:full) want='ld-temp.o' ;;
+			esac
+			[ $asked = none ] || grep -q "^dynopt: $want: text .* (disabled in the source: 2, " err ||
+				wrong "$mode, asked at the $asked: $(cat err)"
+		done
+		cmp $mode-link $mode-none || wrong "the report changes the program"
+	done
+}
+
 # --- marks where no slots can be ----------------------------------------------------------
 
 marks_without_slots() {
