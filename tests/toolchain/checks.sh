@@ -61,6 +61,7 @@ clang_14() {
 	DYNOPT_REAL_CC=$dir/bin/cc refused "$(refusal cc 14)" "$CC" $FLAG a.c -o a
 }
 
+
 # --- options for X86's own streamer ---------------------------------------------------
 
 aligned() { echo "dynopt: -$1 cannot be combined with jumpstations: it would undo the alignment of branches; leave it or the plugin out"; }
@@ -163,6 +164,165 @@ END
 	done
 	grep -q 'dynopt' m.s && wrong "marks left a trace in the assembly"
 	return 0
+}
+
+# --- what links drop and keep ---------------------------------------------------------------
+
+# count FIGURE FILE: a number of the notes' JSON.
+count() { "$BIN/dynopt" notes --json "$2" | sed -n "s/^ *\"$1\":\([0-9]*\),*$/\1/p" | head -1; }
+holds() { "$BIN/dynopt" notes --check "$1" >out 2>&1 || wrong "$1: $(cat out)"; }
+linkers() {
+	for linker in lld bfd gold mold; do
+		case $linker in
+		lld) command -v ld.lld-19 >/dev/null && echo $linker ;;
+		*) command -v "ld.$linker" >/dev/null && echo $linker ;;
+		esac
+	done
+}
+three_sources() {
+	echo 'int used(int); int main(void) { return used(1) - 2; }' >main.c
+	echo 'int used(int x) { return x + 1; } int idle(int x) { return x ? x * 3 : 1; }' >used.c
+	echo 'int dead(int x) { for (int i = 0; i < x; i++) x += i ^ 3; return x; }' >dead.c
+	for c in main used dead; do
+		need "$CC" $FLAG -O2 -ffunction-sections -c $c.c -o $c.o
+	done
+}
+
+# An object all of whose functions are collected: its note stays, with no record.
+gc_all() {
+	three_sources
+	for linker in $(linkers); do
+		need "$CC" $FLAG -fuse-ld="$linker" -Wl,--gc-sections main.o used.o dead.o -o "gc-$linker"
+		need "./gc-$linker"
+		holds "gc-$linker"
+		same "$linker: 3 objects, 2 functions" \
+			"$linker: $(count objects "gc-$linker") objects, $(count functions "gc-$linker") functions"
+		nm "gc-$linker" | grep -q ' dead$' && wrong "$linker: dead() is still there"
+	done
+	return 0
+}
+
+# Members of an archive that nobody needs bring nothing.
+archive() {
+	three_sources
+	ar rcs libboth.a used.o dead.o
+	for linker in $(linkers); do
+		need "$CC" $FLAG -fuse-ld="$linker" main.o -L. -lboth -o "ar-$linker"
+		need "./ar-$linker"
+		holds "ar-$linker"
+		same "$linker: 2 objects, 3 functions" \
+			"$linker: $(count objects "ar-$linker") objects, $(count functions "ar-$linker") functions"
+	done
+}
+
+# `ld -r` as libtool calls it, then an ordinary link, with and without collection.
+joined() {
+	three_sources
+	for linker in $(linkers); do
+		ld=ld.$linker
+		[ "$linker" != lld ] || ld=ld.lld-19
+		need "$ld" -r used.o dead.o -o "joined-$linker.o"
+		for gc in '' -Wl,--gc-sections; do
+			x=r-$linker$gc
+			# shellcheck disable=SC2086 # no flag, or one
+			need "$CC" $FLAG -fuse-ld="$linker" $gc main.o "joined-$linker.o" -o "$x"
+			need "./$x"
+			holds "$x"
+			same "$x: 3 objects" "$x: $(count objects "$x") objects"
+			[ -n "$gc" ] || same "$x: 4 functions" "$x: $(count functions "$x") functions"
+		done
+	done
+	# Pieces kept apart: collection is as fine as before.
+	if command -v ld.bfd >/dev/null; then
+		need ld.bfd -r --unique=.dynopt.rec used.o dead.o -o apart.o
+		need "$CC" $FLAG -fuse-ld=bfd -Wl,--gc-sections main.o apart.o -o apart
+		holds apart
+		same 2 "$(count functions apart)"
+	fi
+}
+
+# --- figures ----------------------------------------------------------------------------------
+
+# Units share half of their templates and inline functions; all are COMDAT, all are small.
+cxx_unit() { # NUMBER
+	cat <<'END'
+#define OUT __attribute__((noinline))
+template <int N> struct box { int v; box(int x); int get() const; void put(int x);
+	bool less(const box &o) const; int walk(const int *p, int n) const; };
+template <int N> OUT box<N>::box(int x) : v(x + N) {}
+template <int N> OUT int box<N>::get() const { return v * N + 1; }
+template <int N> OUT void box<N>::put(int x) { if (x > N) v = x; else v = N - x; }
+template <int N> OUT bool box<N>::less(const box &o) const { return v < o.v + N; }
+template <int N> OUT int box<N>::walk(const int *p, int n) const
+{ int s = N; for (int i = 0; i < n; i++) if (p[i] > v) s += p[i]; else s ^= i; return s; }
+END
+	awk -v unit="$1" 'BEGIN {
+		for (k = 40 * unit; k < 40 * unit + 80; k++) {
+			printf "OUT inline int pick%d(int x) { switch (x %% 3) { case 0: return x + %d; case 1: return x * %d; } return -x; }\n", k, k, k + 3
+			printf "int use%d_%d(const int *p, int n) { box<%d> b(n), c(n + 1); b.put(p[0]); return b.less(c) ? b.walk(p, n) : c.get() + pick%d(n); }\n", unit, k, k, k
+		}
+	}'
+	[ "$1" != 0 ] || echo 'int main(int c, char **) { return use0_1(&c, 1) == 12345; }'
+}
+
+# Notes of small COMDAT functions: 12 bytes a function and 1 % of the text at most; and
+# the objects before the link stay within twice their size.
+cxx_notes() {
+	for unit in 0 1 2; do
+		cxx_unit $unit >unit$unit.cc
+	done
+	for level in -O0 '-O2 -ffunction-sections'; do
+		before=0 after=0
+		for unit in 0 1 2; do
+			# shellcheck disable=SC2086 # flags are a list
+			need "$CXX" $level -c unit$unit.cc -o plain.o
+			# shellcheck disable=SC2086
+			need "$CXX" $FLAG $level -c unit$unit.cc -o unit$unit.o
+			before=$((before + $(wc -c <plain.o)))
+			after=$((after + $(wc -c <unit$unit.o)))
+		done
+		need "$CXX" $FLAG unit0.o unit1.o unit2.o -o units
+		need ./units
+		holds units
+		functions=$(count functions units) text=$(count certified_bytes units)
+		notes=$(($(count note_bytes units) + $(count record_bytes units)))
+		limit=$((12 * functions + text / 100))
+		echo "$level: $functions functions, $text bytes of text, $notes bytes of notes (limit $limit); objects $before -> $after bytes"
+		[ "$functions" -gt 1000 ] || wrong "too few functions to tell"
+		[ $notes -le $limit ] || wrong "beyond the limit"
+		[ $after -le $((2 * before)) ] || wrong "objects grow to more than twice their size"
+	done
+}
+
+# Two builds in two directories, mapped to one name: the same objects and programs.
+repeatable() {
+	for tree in here there/deeper; do
+		mkdir -p $tree
+		(
+			cd $tree || exit 1
+			cxx_unit 0 >unit.cc
+			# __FILE__ and debug information name the directory
+			echo 'const char *name = __FILE__; int line(int x) { return x ? __LINE__ : name[x]; }' >>unit.cc
+			epoch=${#tree}
+			for flags in -O2 '-O2 -g'; do
+				# shellcheck disable=SC2086 # flags are a list
+				SOURCE_DATE_EPOCH=$epoch "$CXX" $FLAG $flags -ffile-prefix-map="$PWD"=/src \
+					-c "$PWD/unit.cc" -o "unit${flags##* }.o" || exit 1
+			done
+			"$CXX" $FLAG unit-O2.o -o program || exit 1
+		) || wrong "build in $tree failed"
+	done
+	for file in unit-O2.o unit-g.o program; do
+		cmp here/$file there/deeper/$file || wrong "$file differs from directory to directory"
+	done
+	# Without the mapping the names differ, but no byte of text or notes does.
+	for tree in here there/deeper; do
+		need "$CXX" $FLAG -O2 -g -c "$dir/$tree/unit.cc" -o $tree/named.o
+		for section in .text .dynopt.rec .note.dynopt; do
+			objdump -s -j $section $tree/named.o | tail -n +3
+		done >$tree/bytes
+	done
+	cmp here/bytes there/deeper/bytes || wrong "text or notes depend on the directory"
 }
 
 "$1"
