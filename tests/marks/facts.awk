@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Assembly in, one line a function out: NAME FACT... REASON... [noslots] [budget=] [cache=] [object=]
+# A budget of 0, which every function has at -O0, is shown with -v zero=1 only.
 # Reads what AsmPrinter writes for the section dynopt.facts (clang-plugin/facts.c); the words'
 # meaning is that of elf-notes/dynopt_notes.h and clang-plugin/facts.h.
 function flush_facts(   text, i, n, names)
@@ -20,7 +21,7 @@ function flush_facts(   text, i, n, names)
 			text = text " " names[i]
 	if (word[5])
 		text = text " noslots"
-	if (word[6] != 300)
+	if (word[6] != 300 && (word[6] || zero))
 		text = text " budget=" word[6]
 	if (word[7] != 2000)
 		text = text " cache=" word[7]
