@@ -29,7 +29,8 @@ static uint16_t classify(const MCInstrDesc &Desc, StringRef Name)
 	if (Name.starts_with("ENDBR"))
 		C |= OpEndbr;
 	if (Name.starts_with("SYS") || Name.starts_with("INT") || Name == "XBEGIN" ||
-	    Name == "XABORT" || Name.starts_with("NOOP"))
+	    Name == "XABORT" || Name.starts_with("NOOP") || Name == "TRAP" ||
+	    Name.starts_with("UD1") || Name.starts_with("RDTSC") || Name == "CPUID")
 		C |= OpBare;
 	if (Name == "LEA64r")
 		C |= OpLea;

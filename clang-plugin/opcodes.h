@@ -21,7 +21,7 @@ enum : uint16_t {
 	OpCall = 0x004,
 	OpPrefix = 0x008, /* a prefix emitted as an instruction of its own */
 	OpEndbr = 0x010,
-	OpBare = 0x020, /* takes no redundant prefix (kernel restarts it by its length) */
+	OpBare = 0x020, /* takes no redundant prefix: trap handlers know its bytes and length */
 	OpIndirect = 0x040, /* indirect jump */
 	OpLea = 0x080, /* LEA64r */
 	OpLoad = 0x100, /* MOV64rm */

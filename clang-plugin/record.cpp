@@ -11,6 +11,7 @@
 #include "streamer.h"
 #include "../elf-notes/dynopt_notes.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/MC/MCAssembler.h"
 #include "llvm/MC/MCContext.h"
@@ -241,33 +242,38 @@ void RecordWriter::opaque(const TextSection &T, const MCSymbol *Start)
 	}
 }
 
+/* Is this place reached only by falling through from where the proof starts? */
+static bool straight(const TextSection &T, const TableUse &U)
+{
+	for (uint32_t K = U.Since + 1; K <= U.Unit; K++)
+		if (T.Units[K].flags & PLACE_LEADER)
+			return false;
+	return true;
+}
+
 /*
  * One entry a proven (jump, table) pair, then one for each table that has none.
- * A table jump whose base came from elsewhere uses its function's only table.
+ * A table jump whose base came from elsewhere is proven if its function has one
+ * table and one indirect jump: some jump must use the table.
  */
 std::vector<TableUse> RecordWriter::tableUses(const TextSection &T)
 {
 	std::vector<TableUse> Uses;
+	SmallPtrSet<const MCSymbol *, 8> Named;
 
 	for (TableUse U : T.Tables) {
-		const MCSymbol *Only = nullptr;
-		unsigned Kinds = 0;
+		const Function &F = S.functions()[U.Function];
 		if (!U.Site)
 			continue;
-		for (const TableUse &V : T.Tables)
-			if (V.Function == U.Function && V.Table && V.Table != Only) {
-				Only = V.Table;
-				Kinds++;
-			}
-		if (!U.Table && Kinds == 1)
-			U.Table = Only;
-		if (U.Table && S.jumpTables().count(U.Table))
+		if (!U.Table || !straight(T, U))
+			U.Table = F.IndirectJumps == 1 && !F.ManyTables ? F.Table : nullptr;
+		if (U.Table && S.jumpTables().count(U.Table)) {
 			Uses.push_back(U);
+			Named.insert(U.Table);
+		}
 	}
 	for (TableUse U : T.Tables) {
-		bool Named = std::any_of(Uses.begin(), Uses.end(),
-		                         [&](const TableUse &V) { return V.Table == U.Table; });
-		if (U.Table && !Named && S.jumpTables().count(U.Table)) {
+		if (U.Table && S.jumpTables().count(U.Table) && Named.insert(U.Table).second) {
 			U.Site = nullptr;
 			Uses.push_back(U);
 		}

@@ -32,6 +32,7 @@ static constexpr uint8_t SlotByte = 0xcc;   /* int3 */
 static constexpr uint8_t PrefixByte =
 	0x2e; /* CS override: ignored in 64-bit mode, SDM vol. 2, 2.1.1 */
 static constexpr unsigned LongSite = 5;     /* jmp rel32 */
+static constexpr unsigned ShortOnly = 3;    /* 67 e3 rel8: the longest without a long form */
 
 namespace
 {
@@ -106,7 +107,6 @@ void Streamer::emitLabel(MCSymbol *S, SMLoc Loc)
 		if (!S->isTemporary())
 			Cur->Entries.push_back((uint32_t)Cur->Units.size());
 		PendingSite = true;
-		Jumps.blockStarts();
 	} else if (Where == Data) {
 		OpenTable = TableJumps::isTable(*S) ? &JumpTables[S] : nullptr;
 	}
@@ -135,8 +135,10 @@ void Streamer::startFunctionHere()
 {
 	uint32_t F = Functions.empty() ? 0 : (uint32_t)Functions.size() - 1;
 
-	if (Functions.empty())
+	if (Functions.empty()) { /* assembly in front of the first function */
 		Functions.emplace_back();
+		Functions.back().Closed = true;
+	}
 	if (Cur->Functions.empty() || Cur->Functions.back().Function != F)
 		Cur->Functions.push_back({ (uint32_t)Cur->Units.size(), F, labelHere() });
 }
@@ -240,11 +242,7 @@ void Streamer::textInstruction(const MCInst &I, const MCSubtargetInfo &S)
 	else
 		closeAsm();
 	startFunctionHere();
-	auto Seen = Jumps.instruction(I, Class, MII->get(I.getOpcode()),
-	                              *getContext().getRegisterInfo());
-	if (Seen.Table || Seen.Jump)
-		Cur->Tables.push_back({ (uint32_t)Functions.size() - 1, Seen.Table,
-		                        Seen.Jump ? labelHere() : nullptr });
+	noteTables(I, Class);
 	if (PendingSite && !Asm && wantsPrefixes(I, Class, S)) {
 		/* the line table must name the first prefix, not what follows it */
 		MCDwarfLineEntry::make(this, getCurrentSectionOnly());
@@ -282,16 +280,31 @@ void Streamer::textInstruction(const MCInst &I, const MCSubtargetInfo &S)
 	if (Prefix.Size)
 		U.flags |= PLACE_PREFIXABLE;
 	noteOperands(I, Class, F);
-	if (Class & OpBranch) {
+	if (Class & OpBranch)
 		PendingSite = true;
-		Jumps.blockStarts();
-	}
 	if ((Class & OpBarrier) && !Asm) {
 		Cur->Units.back().flags |= PLACE_BARRIER;
 		LateFill Slot = { (uint32_t)Cur->Units.size() - 1, nullptr, nullptr };
 		Slot.Size = lateFill(SlotByte, &Slot.Fragment);
 		Cur->Slots.push_back(Slot);
 	}
+}
+
+void Streamer::noteTables(const MCInst &I, uint16_t Class)
+{
+	const uint32_t Unit = (uint32_t)Cur->Units.size();
+	Function &F = Functions.back();
+	auto Seen = Jumps.instruction(I, Class, Unit, MII->get(I.getOpcode()),
+	                              *getContext().getRegisterInfo());
+
+	F.IndirectJumps += (Class & OpIndirect) != 0;
+	if (Seen.Table && F.Table && F.Table != Seen.Table)
+		F.ManyTables = true;
+	if (Seen.Table)
+		F.Table = Seen.Table;
+	if (Seen.Table || Seen.Jump)
+		Cur->Tables.push_back({ (uint32_t)Functions.size() - 1, Seen.Table,
+		                        Seen.Jump ? labelHere() : nullptr, Seen.Since, Unit });
 }
 
 /* A direct branch's target, or symbols whose address the instruction takes. */
@@ -533,6 +546,15 @@ MCSymbol *Streamer::labelAt(MCFragment &F, uint64_t Offset)
 	return S;
 }
 
+/* Assembly's jrcxz and loop have one size: is there code between that could grow? */
+static bool spansCode(const TextSection &T, uint32_t A, uint32_t B)
+{
+	for (uint32_t U = std::min(A, B); U < std::max(A, B); U++)
+		if (!(T.Units[U].flags & PLACE_FORBIDDEN))
+			return true;
+	return false;
+}
+
 void Streamer::resolve(TextSection &T)
 {
 	std::vector<uint32_t> FunctionOf(T.Units.size() + 1, 0);
@@ -557,6 +579,7 @@ void Streamer::resolve(TextSection &T)
 			    (U.flags & PLACE_BRANCH))
 				T.Units[To].flags |= PLACE_LOOP_HEAD;
 			U.arg = To;
+			T.Rigid |= !B.Relaxable && U.size <= ShortOnly && spansCode(T, B.Unit, To);
 		} else if (It != Labels.end() &&
 		           It->second.second < It->second.first->Units.size()) {
 			It->second.first->Units[It->second.second].flags |= PLACE_LEADER;
@@ -625,7 +648,7 @@ void Streamer::decide(TextSection &T)
 		std::vector<uint32_t> Scratch(PLACE_SCRATCH(T.Units.size()) / sizeof(uint32_t));
 		bool Off = Opts.ObjectFlags & DYNOPT_OBJECT_DISABLED;
 		forbid(T);
-		if (Off)
+		if (Off || T.Rigid)
 			for (place_unit &U : T.Units)
 				U.flags |= PLACE_FORBIDDEN;
 		place_options Place = { Opts.BudgetPermyriad,

@@ -97,6 +97,7 @@ private:
 	void openAsm(bool Opaque);
 	void closeAsm();
 	void startFunctionHere();
+	void noteTables(const llvm::MCInst &I, uint16_t Class);
 	void factsArrived();
 	void addReferences(const llvm::MCExpr *E);
 	void landingPads(const llvm::MCSymbol *Hi, const llvm::MCSymbol *Lo);

@@ -4,7 +4,7 @@
  *
  * Known holds at most a handful of registers; whatever an instruction defines is
  * forgotten first (aliases included), then what it makes known is added. Calls
- * and block borders forget everything.
+ * and branches forget everything.
  */
 #include "table_jumps.h"
 #include "llvm/MC/MCExpr.h"
@@ -40,33 +40,36 @@ const TableJumps::Fact *TableJumps::find(unsigned Reg, What Is) const
 	return nullptr;
 }
 
-TableJumps::Seen TableJumps::instruction(const MCInst &I, uint16_t Class, const MCInstrDesc &Desc,
-                                         const MCRegisterInfo &MRI)
+TableJumps::Seen TableJumps::instruction(const MCInst &I, uint16_t Class, uint32_t Unit,
+                                         const MCInstrDesc &Desc, const MCRegisterInfo &MRI)
 {
 	Seen S;
-	Fact New = { 0, Base, 0, nullptr };
+	Fact New = { 0, Base, 0, nullptr, Unit };
+
+	S.Since = Unit;
 
 	if (Class & OpLea) {
 		if ((S.Table = tableIn(I, 1)))
-			New = { I.getOperand(0).getReg(), Base, 0, S.Table };
+			New = { I.getOperand(0).getReg(), Base, 0, S.Table, Unit };
 	} else if (Class & OpLoadS32) {
 		unsigned B = I.getOperand(1 + MemBase).getReg();
 		const MCOperand &Disp = I.getOperand(1 + MemDisp);
 		if (B && indexedBy(I, 1, 4) && Disp.isImm() && Disp.getImm() == 0) {
 			const Fact *F = find(B, Base);
-			New = { I.getOperand(0).getReg(), Entry, B, F ? F->Table : nullptr };
+			New = { I.getOperand(0).getReg(), Entry, B, F ? F->Table : nullptr,
+				F ? F->Since : Unit };
 			if (New.Reg == B)
 				New.Reg = 0; /* the base is gone, the sum cannot follow */
 		}
 	} else if (Class & OpAdd) {
 		unsigned D = I.getOperand(0).getReg(), A = I.getOperand(2).getReg();
 		if (const Fact *F = find(D, Entry); F && F->BaseReg == A)
-			New = { D, Target, 0, F->Table };
+			New = { D, Target, 0, F->Table, F->Since };
 		else if (const Fact *G = find(A, Entry); G && G->BaseReg == D)
-			New = { D, Target, 0, G->Table };
+			New = { D, Target, 0, G->Table, G->Since };
 	} else if (Class & OpLoad) {
 		if ((S.Table = tableIn(I, 1)) && indexedBy(I, 1, 8))
-			New = { I.getOperand(0).getReg(), Target, 0, S.Table };
+			New = { I.getOperand(0).getReg(), Target, 0, S.Table, Unit };
 	} else if (Class & OpJumpMem) {
 		S.Table = tableIn(I, 0);
 		S.Jump = S.Table && indexedBy(I, 0, 8);
@@ -74,6 +77,7 @@ TableJumps::Seen TableJumps::instruction(const MCInst &I, uint16_t Class, const 
 		if (const Fact *F = find(I.getOperand(0).getReg(), Target)) {
 			S.Jump = true;
 			S.Table = F->Table;
+			S.Since = F->Since;
 		}
 	}
 

@@ -2,12 +2,13 @@
 /*
  * table_jumps.h - proves which indirect jump goes through which jump table.
  *
- * Follows, inside one basic block, the two shapes LLVM emits on x86-64:
+ * Follows, in straight-line code, the two shapes LLVM emits on x86-64:
  *     lea  table(%rip), B;  movslq (B,I,4), T;  add B, T;  jmp *T
  *     jmp *table(,I,8)   or   mov table(,I,8), T;  jmp *T
- * Where B comes from outside the block, the jump is only known to be a table jump
- * of this function; record.cpp names its table if the function has just one.
- * An unproven pair is never written down.
+ * Labels say nothing here (debug information has its own); record.cpp drops a proof
+ * that something may jump into. Where B comes from outside the block, the jump only
+ * looks like a table jump; record.cpp names its table if the function has no other
+ * table and no other indirect jump. An unproven pair is never written down.
  */
 #ifndef DYNOPT_TABLE_JUMPS_H
 #define DYNOPT_TABLE_JUMPS_H
@@ -28,14 +29,15 @@ public:
 	struct Seen {
 		bool Jump = false;                   /* a jump through a table */
 		const llvm::MCSymbol *Table = nullptr; /* the table it names or is proven to use */
+		uint32_t Since = 0; /* the unit that the proof starts with */
 	};
 
 	void blockStarts()
 	{
 		Known.clear();
 	}
-	Seen instruction(const llvm::MCInst &I, uint16_t Class, const llvm::MCInstrDesc &Desc,
-	                 const llvm::MCRegisterInfo &MRI);
+	Seen instruction(const llvm::MCInst &I, uint16_t Class, uint32_t Unit,
+	                 const llvm::MCInstrDesc &Desc, const llvm::MCRegisterInfo &MRI);
 
 	static bool isTable(const llvm::MCSymbol &S)
 	{
@@ -49,6 +51,7 @@ private:
 		What Is;
 		unsigned BaseReg;
 		const llvm::MCSymbol *Table;
+		uint32_t Since;
 	};
 	const Fact *find(unsigned Reg, What Is) const;
 

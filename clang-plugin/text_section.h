@@ -76,11 +76,13 @@ struct TableUse {
 	uint32_t Function;
 	const llvm::MCSymbol *Table; /* null: known only to be a table jump of this function */
 	llvm::MCSymbol *Site;        /* null: the table is used, the jump is not proven */
+	uint32_t Since, Unit; /* the proof holds if nothing jumps in between, or to the site */
 };
 
 struct TextSection {
 	llvm::MCSectionELF *Section = nullptr;
 	bool Uncertain = false; /* something went by that cannot be sized: no slots, no record */
+	bool Rigid = false; /* a branch of fixed reach spans compiled code: nothing is changed */
 	llvm::MCDataFragment *FirstData = nullptr;
 	llvm::MCSymbol *End = nullptr;
 	std::vector<place_unit> Units;
@@ -104,6 +106,9 @@ struct Function {
 	uint32_t Reasons = 0;
 	bool NoSlots = true; /* until its facts say otherwise: only flagged code is touched */
 	bool Closed = false; /* its facts have arrived or its size was set */
+	uint32_t IndirectJumps = 0;            /* through tables or not, tail calls too */
+	const llvm::MCSymbol *Table = nullptr; /* a table it uses */
+	bool ManyTables = false;               /* and others */
 };
 
 struct JumpTable {

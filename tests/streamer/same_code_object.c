@@ -64,6 +64,22 @@ static void note_field(struct insn *i, const ZydisDecodedInstruction *z)
 	}
 }
 
+/* Data that stands in code ends where a symbol does not let it pass as an instruction. */
+static void mark_symbols(const struct object *o, size_t k)
+{
+	for (size_t s = 1; s < o->n_symbols; s++)
+		if (o->symbols[s].st_shndx == k && o->symbols[s].st_value < o->parts[k].size)
+			o->parts[k].index[o->symbols[s].st_value] = NOWHERE;
+}
+
+static bool crosses_symbol(const struct part *p, size_t at, size_t length)
+{
+	for (size_t k = 1; k < length; k++)
+		if (p->index[at + k] == NOWHERE)
+			return true;
+	return false;
+}
+
 static void decode(struct part *p)
 {
 	ZydisDecoder decoder;
@@ -72,13 +88,14 @@ static void decode(struct part *p)
 
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	p->insns = room(p->size + 2, sizeof(*p->insns));
-	p->index = room(p->size + 1, sizeof(*p->index));
 	p->n_insns = 1;
 	for (size_t at = 0; at < p->size;) {
 		bool good = ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
 			&decoder, NULL, p->bytes + at, p->size - at, &z));
-		size_t length = good ? z.length : 1;
+		size_t length;
 
+		good = good && !crosses_symbol(p, at, z.length);
+		length = good ? z.length : 1;
 		last = &p->insns[p->n_insns - 1];
 		p->index[at] = (uint32_t)p->n_insns;
 		for (size_t k = 1; k < length; k++)
@@ -142,10 +159,16 @@ void object_read(struct object *o, const char *path)
 			o->parts[s[k].sh_info].relocs = (const void *)p->bytes;
 			o->parts[s[k].sh_info].n_relocs = p->size / sizeof(Elf64_Rela);
 		}
-		p->code = (p->flags & SHF_EXECINSTR) && p->bytes &&
-		          strncmp(p->name, ".dynopt.", 8);
-		if (p->code)
-			decode(p);
+		p->code = (p->flags & SHF_EXECINSTR) && p->bytes && strncmp(p->name, ".dynopt.", 8);
+	}
+	for (size_t k = 1; k < o->n_parts; k++) {
+		struct part *p = &o->parts[k];
+
+		if (!p->code)
+			continue;
+		p->index = room(p->size + 1, sizeof(*p->index));
+		mark_symbols(o, k);
+		decode(p);
 	}
 }
 
