@@ -381,6 +381,7 @@ void Streamer::emitValueToAlignment(Align A, int64_t V, unsigned Size, unsigned 
 		openAsm(true);
 		addUnit(PLACE_ALIGN, (uint32_t)A.value(), 0);
 		Cur->Units.back().max = Max < 255 ? (uint8_t)Max : 0;
+		Cur->Units.back().flags = PLACE_FORBIDDEN; /* filled with values, not NOPs */
 	}
 	MCELFStreamer::emitValueToAlignment(A, V, Size, Max);
 }
