@@ -99,9 +99,9 @@ fresh_folder()
 	cd "$1"
 }
 
-check_notes()
+noted() # FILE...
 {
-	for file in $(eval "echo $files"); do
+	for file in "$@"; do
 		file=$(readlink -f "$file")
 		readelf -SW "$file" | grep -q '\.note\.dynopt' || {
 			echo "FAILED: $file was built with the flag but has no notes"
@@ -129,7 +129,7 @@ test_program()
 		select_compiler flag
 		fresh_folder "$work"
 		run_lines "$row_builds"
-		check_notes
+		eval "noted $files"
 		echo "$program, $linking: testing"
 		compared=0
 		run_lines "$row_tests"
