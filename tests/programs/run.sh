@@ -31,7 +31,7 @@ export DYNOPT_SOURCES="${DYNOPT_SOURCES:-$build/sources}"
 # Reads the row of $program into $source, $linkings, $files, $against, $row_builds, $row_tests.
 read_row()
 {
-	source='' linkings='' files='' against='' row_builds='' row_tests='' row='' targets=''
+	source='' linkings='' files='' against='' row_builds='' row_tests='' row=''
 	while read -r key value; do
 		case $key in
 		program) row=$value ;;

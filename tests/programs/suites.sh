@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # suites.sh - the parts of programs.def that need more than a line: sqlite's
-# fixed list of tests and its shared driver, tcc's own examples.
+# fixed list of tests and its shared driver, tcc's and mawk's own examples.
 # Sourced by run.sh after words.sh.
 
 # The files of sqlite's own suite that take about a second or less each and do not
@@ -45,29 +45,25 @@ tcl_config()
 	return 77
 }
 
-# The suite's driver linked whole, or with all of it in a shared object, main()
-# included: what remains of the program is the C library's start code.
-sqlite_fixture()
+# What remains of the program is the C library's start code.
+sqlite_fixture_shared()
 {
-	if [ "$linking" = static ]; then
-		quiet make testfixture
-	else
-		quiet make LTLINK='$(TCC) -shared -fPIC -Wl,-soname,testfixture.so' testfixture
-		mv testfixture testfixture.so
-		: >empty.c
-		# shellcheck disable=SC2086 # lists of options
-		$CC $CFLAGS $LDFLAGS -o testfixture empty.c ./testfixture.so '-Wl,-rpath,$ORIGIN'
-	fi
+	rm -f testfixture
+	quiet make LTLINK='$(TCC) -shared -fPIC -Wl,-soname,testfixture.so' testfixture
+	mv testfixture testfixture.so
+	: >empty.c
+	# shellcheck disable=SC2086 # lists of options
+	$CC $CFLAGS $LDFLAGS -o testfixture empty.c ./testfixture.so '-Wl,-rpath,$ORIGIN'
 }
 
 # The whole list on the static build; every third test on the shared one, where the
 # library's code is the same but for how it reaches its data. --full: all on both.
-sqlite_suite()
+sqlite_suite() # static|shared
 {
 	list=$sqlite_tests
 	if [ "$full" = 1 ]; then
 		list="$list $sqlite_tests_full"
-	elif [ "$linking" = shared ]; then
+	elif [ "$1" = shared ]; then
 		list=$(echo "$list" | tr -s '\t\n' '  ' |
 			awk '{ for (i = 1; i <= NF; i += 3) print $i }')
 	fi
@@ -95,7 +91,7 @@ sqlite_suite()
 		}
 		cases=$((cases + count))
 	done
-	echo "sqlite, $linking: $cases cases passed"
+	echo "sqlite, $1: $cases cases passed"
 }
 
 # tcc's own examples, run in memory; then its sources, compiled to objects that

@@ -25,7 +25,6 @@ copy_sources()
 }
 
 # With the toolchain file where one is under test, else with the plain compiler.
-# Builds $targets, or all.
 cmake_build() # SOURCE BUILD [OPTION...]
 {
 	from=$1
@@ -37,8 +36,7 @@ cmake_build() # SOURCE BUILD [OPTION...]
 		set -- -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX" "$@"
 	fi
 	quiet cmake -G Ninja -S "$from" -B "$to" -DCMAKE_BUILD_TYPE=Release "$@"
-	# shellcheck disable=SC2086 # a list of names
-	quiet cmake --build "$to" -j "$jobs" ${targets:+--target $targets}
+	quiet cmake --build "$to" -j "$jobs"
 }
 
 configure() # SOURCE [OPTION...]
