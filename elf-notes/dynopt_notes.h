@@ -119,15 +119,19 @@ struct dynopt_note_farpool {
  */
 #define DYNOPT_REASONS(X) \
 	X(USER, 0x001, DYNOPT_FORBID_ALL, "disabled in the source") \
-	X(SETJMP, 0x002, DYNOPT_FORBID_INLINE | DYNOPT_FORBID_DEFER, "calls setjmp, getcontext or the like") \
+	X(SETJMP, 0x002, DYNOPT_FORBID_INLINE | DYNOPT_FORBID_DEFER, \
+	  "calls setjmp, getcontext or the like") \
 	X(RETADDR, 0x004, DYNOPT_FORBID_INLINE | DYNOPT_FORBID_DEFER, "uses its return address") \
 	X(FRAMEADDR, 0x008, DYNOPT_FORBID_INLINE | DYNOPT_FORBID_DEFER, "uses its frame address") \
-	X(ASMFLOW, 0x010, DYNOPT_FORBID_PATCH | DYNOPT_FORBID_TRANSLATE, "inline assembly with control flow") \
+	X(ASMFLOW, 0x010, DYNOPT_FORBID_PATCH | DYNOPT_FORBID_TRANSLATE, \
+	  "inline assembly with control flow") \
 	X(NAKED, 0x020, DYNOPT_FORBID_ALL, "naked function") \
-	X(IFUNC, 0x040, DYNOPT_FORBID_PATCH | DYNOPT_FORBID_TRANSLATE | DYNOPT_FORBID_INLINE, "ifunc resolver: runs before relocation") \
+	X(IFUNC, 0x040, DYNOPT_FORBID_PATCH | DYNOPT_FORBID_TRANSLATE | DYNOPT_FORBID_INLINE, \
+	  "ifunc resolver: runs before relocation") \
 	X(SIGNAL, 0x080, DYNOPT_FORBID_INLINE | DYNOPT_FORBID_DEFER, "signal handler") \
 	X(INTERRUPT, 0x100, DYNOPT_FORBID_ALL, "interrupt calling convention") \
-	X(SLEDS, 0x200, DYNOPT_FORBID_PATCH, "has sleds that another tool patches (XRay, patchable entry, patchpoint)") \
+	X(SLEDS, 0x200, DYNOPT_FORBID_PATCH, \
+	  "has sleds that another tool patches (XRay, patchable entry, patchpoint)") \
 	X(SPLITSTACK, 0x400, DYNOPT_FORBID_PATCH | DYNOPT_FORBID_INLINE, "split-stack prologue")
 
 enum dynopt_reason {

@@ -154,7 +154,8 @@ static void print_coverage(const struct subject *s, FILE *out)
 	ROW(out, "instructions", "%llu: %.1f %% of 1 byte, %.1f %% of 2 to 4, %.1f %% of 5 or more",
 	    (ull)c->instructions, percent(c->short_insns, c->instructions),
 	    percent(c->middle_insns, c->instructions), percent(c->long_insns, c->instructions));
-	ROW(out, "free", "%llu bytes (%.2f %%): %llu noted slots, %llu in padding; %llu in long NOPs",
+	ROW(out, "free",
+	    "%llu bytes (%.2f %%): %llu noted slots, %llu in padding; %llu in long NOPs",
 	    (ull)c->free_bytes, percent(c->free_bytes, s->code.text), (ull)c->noted_slots,
 	    (ull)c->padding_slots, (ull)c->nop_slots);
 	ROW(out, "jump tables", "%llu followed, %llu targets, %llu of them backward",

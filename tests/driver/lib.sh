@@ -49,7 +49,7 @@ ln -s ../linkers/ld.bfd "$lab/tools/ld"
 for tool in sh wc; do
 	ln -s "$(command -v $tool)" "$lab/tools/$tool"
 done
-cd "$lab/work"
+cd "$lab/work" || exit 1
 
 # The words that keep the tables short.
 shorten()

@@ -105,8 +105,8 @@ int plain_function(int x)
 int main(int n, char **)
 {
 	counted c(n);
-	holder<int> h{3};
-	holder<long> g{4};
+	holder<int> h{ 3 };
+	holder<long> g{ 4 };
 
 	return by_macro(n) + by_attribute(n) + by_bracket(n) + by_pragma(n) + pragma_in_body(n) +
 	       by_macro_region(n) + function_template(n) + (int)function_template(2.0) + h.get() +
