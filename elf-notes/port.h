@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * port.h - all that the notes library needs from what surrounds it:
+ * port.h - all that the notes library and the engine need from what surrounds it:
  *
- *   u8 u16 u32 u64 s32     integer types of fixed width
+ *   u8 u16 u32 u64 s8 s32 s64   integer types of fixed width
  *   bool, NULL, uintptr_t
  *   memcpy memmove memset memcmp   (declared; the surroundings define them)
  *   __must_check           the caller may not drop this result
  *   static_assert
  *
- * It is the only file of the library that knows __KERNEL__: everything else
+ * It is the only file of the two that knows __KERNEL__: everything else
  * compiles unchanged for user space and for the kernel.
  */
 #ifndef DYNOPT_NOTES_PORT_H
@@ -28,7 +28,9 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int8_t s8;
 typedef int32_t s32;
+typedef int64_t s64;
 
 #ifndef __must_check
 #define __must_check __attribute__((warn_unused_result))

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * code.h - a translation as machine code: bytes that can stand anywhere, what must be filled in once their
+ * place is known, the ways out, and for every instruction the original one it stands for.
+ *
+ *     tree -(encode_tree)-> code -(code_place)-> bytes for an address in the code cache
+ *
+ * Identity code: each original instruction is copied with its address fields redirected; a direct jump within the tree
+ * is a jump or nothing. Invariant: between two copied instructions the machine state is the original's, so the
+ * origin table maps every address in the code to the original address with the same state.
+ */
+#ifndef DYNOPT_ENGINE_CODE_H
+#define DYNOPT_ENGINE_CODE_H
+
+#include "arena.h"
+#include "engine_status.h"
+#include "ir.h"
+
+enum fixup_kind {
+	FIXUP_DATA, /* a RIP-relative operand: target is the address accessed */
+	FIXUP_EXIT, /* a jump out: target is the original address, which a caller may replace by another translation */
+	FIXUP_BACK, /* a jump back within the code: target is the original address of the loop head; undo makes it an exit */
+};
+
+/* A 32-bit field relative to the end of its instruction. */
+struct code_fixup {
+	u64 target; /* module address; FIXUP_BACK: of the original loop head */
+	u32 at;     /* offset of the field */
+	u32 end;    /* offset of the end of its instruction, from where the distance counts */
+	u32 to;     /* FIXUP_BACK: offset in the code */
+	u8 kind;    /* FIXUP_... */
+};
+
+/* From code offset `at` up to the next entry, the original address is `origin`. */
+struct code_origin {
+	u64 origin;
+	u32 at;
+};
+
+struct code {
+	u64 head; /* original address of the entry, which is at offset 0 */
+	u8 *bytes;
+	struct code_fixup *fixups; /* by .at */
+	struct code_origin *origins; /* by .at; the first is at 0 */
+	u32 size, n_fixups, n_origins;
+	u32 n_insns; /* original instructions in it */
+};
+
+/* *code lives in `arena`. On failure the arena is as before. */
+__must_check enum status encode_tree(const struct ir_tree *tree, struct arena *arena,
+                                     struct code *code, struct failure *fail);
+
+/*
+ * Fills in all fixups of code->bytes for a code that will stand at `addr`. Exits lead to the original addresses.
+ * STATUS_PLACE_REACH if one does not reach (bytes are then as before).
+ */
+__must_check enum status code_place(struct code *code, u64 addr, struct failure *fail);
+
+/* The 4 bytes of one fixup of a code at `addr` if it is to lead to `target`; STATUS_PLACE_REACH. */
+__must_check enum status code_fixup_value(const struct code_fixup *fixup, u64 addr, u64 target,
+                                          s32 *value, struct failure *fail);
+
+/* The original address for offset `at` of the code. */
+u64 code_origin_at(const struct code_origin *origins, u32 n, u32 at);
+
+#endif

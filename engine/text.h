@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * text.h - what is known of every byte of a module's code.
+ *
+ *     file view -> notes or unwind table -> decoding -> marks
+ *
+ * Built once for a module, from its file's bytes (never from memory, which others may have
+ * patched), then only read. A byte's marks answer what everybody asks: does an instruction start here, is
+ * that proven, may it be patched, translated, inlined, who arrives here, is the byte free.
+ *
+ * Two sources of proof. Certified ranges of the notes: linear decoding from their start, opaque
+ * pieces stepped over. Text without notes: a function of the unwind table counts as proven if linear
+ * decoding from its start ends exactly at its end, no direct branch anywhere in the module leads into
+ * one of its instructions, and the heads in it are reached by control flow from its start; code that only
+ * an unresolved indirect jump reaches is decoded but never a head. Where notes are damaged, text without
+ * a valid record is left alone (docs/notes-format.md).
+ */
+#ifndef DYNOPT_ENGINE_TEXT_H
+#define DYNOPT_ENGINE_TEXT_H
+
+#include "arena.h"
+#include "decode.h"
+#include "elf_view.h"
+#include "engine_status.h"
+
+enum text_mark {
+	TEXT_INSN = 1 << 0,     /* a proven instruction starts here */
+	TEXT_CERTIFIED = 1 << 1, /* the proof is the notes' */
+	TEXT_REACHED = 1 << 2,  /* control flow from a function's start leads here (certified text: always) */
+	TEXT_FUNCTION = 1 << 3, /* a function starts here */
+	TEXT_TARGET = 1 << 4,   /* a direct branch or a jump table leads here */
+	TEXT_LOOP = 1 << 5,     /* a backward direct branch of the same function leads here */
+	TEXT_RETURN = 1 << 6,   /* the instruction before it is a call */
+	TEXT_FREE = 1 << 7,     /* in a slot of the notes, or padding behind a barrier that nothing leads to */
+	TEXT_NO_PATCH = 1 << 8,
+	TEXT_NO_TRANSLATE = 1 << 9,
+	TEXT_NO_INLINE = 1 << 10,
+	TEXT_NO_DEFER = 1 << 11,
+	TEXT_PLAIN = 1 << 12,         /* fact of the notes, of this instruction's function */
+	TEXT_STACK_PRIVATE = 1 << 13, /* fact of the notes */
+	TEXT_INTERIOR = 1 << 14, /* a branch leads to this byte although no instruction starts here */
+};
+
+/* A hop's place: `size` free bytes at addr. Slots of the notes and proven padding of at least JMP_REL32_LEN bytes. */
+struct text_slot {
+	u64 addr;
+	u32 size;
+};
+
+/* A jump table of the notes whose jump is known. */
+struct text_table {
+	u64 site; /* the indirect jump */
+	u64 addr;
+	u64 count;
+	u32 form; /* DYNOPT_TABLE_... */
+};
+
+struct text {
+	const struct elf_view *view;
+	u64 start, end; /* of the marks: all executable segments and what lies between them */
+	u16 *marks;     /* TEXT_..., one for each byte of [start, end) */
+	struct text_slot *slots; /* by address */
+	u32 n_slots;
+	struct text_table *tables; /* by site */
+	u32 n_tables;
+	u64 cache, cache_end; /* reserved code cache, whole pages or not; 0, 0: none */
+	u64 far, far_end;     /* far pool; 0, 0: none */
+	bool noted;           /* has notes of version 1 */
+	u32 n_functions;      /* proven ones */
+	u64 proven_bytes;     /* bytes of instructions with TEXT_INSN */
+	u32 refused[STATUS_N]; /* functions and records left alone, by reason */
+};
+
+/*
+ * Builds *text for a file view. `eh_frame_hdr`: address of PT_GNU_EH_FRAME, 0 if there is none. What it keeps is
+ * allocated in `keep`, what it needs meanwhile in `scratch` (released before it returns; they may not be the same).
+ * A module refused as a whole: STATUS_TEXT_...; *text is then empty. The view must outlive it.
+ */
+__must_check enum status text_build(struct text *text, const struct elf_view *view,
+                                    u64 eh_frame_hdr, struct arena *keep, struct arena *scratch,
+                                    struct failure *fail);
+
+static inline u16 text_marks(const struct text *text, u64 addr)
+{
+	return addr >= text->start && addr < text->end ? text->marks[addr - text->start] : 0;
+}
+
+/* Bytes from addr to the end of its executable segment, *size of them; NULL outside. */
+const u8 *text_bytes(const struct text *text, u64 addr, u64 *size);
+
+/* The instruction at addr: STATUS_TEXT_UNPROVEN, _FORBIDDEN (may not be translated), or decode_insn()'s. */
+__must_check enum status text_insn(const struct text *text, u64 addr, void *scratch,
+                                   struct insn *out, struct failure *fail);
+
+/*
+ * The site by which a translation that starts at `head` is entered: the first instruction of two bytes or more at or
+ * behind it, before its block ends, and what may be written there (site rules: SITE_...). A function's
+ * first instruction is passed over. On success *site is where the translation must start, *len the instruction's length.
+ */
+__must_check enum status text_site(const struct text *text, u64 head, void *scratch, u64 *site,
+                                   u32 *len, struct failure *fail);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * trace.h - a request: which basic blocks, in which shape, from which head.
+ *
+ * Made by whoever watches the program, trusted by nobody: a trace is a list of block
+ * starts, and lift.c validates it from scratch against the module's text. Block 0 starts at the head; every other
+ * block names an earlier one as its parent, from which one branch or fall-through leads to it. So a trace is a
+ * tree: joins are copied, loops close by edges back to an ancestor.
+ *
+ * Text form (trace_text.c), one trace in a stanza, '#' to the end of a line is a comment:
+ *
+ *     trace MODULE 0x1a2c            MODULE: file name without folders; addresses: link-time
+ *       block 0x1a2c
+ *       block 0x1a40 after 0         parent's number; blocks are numbered from 0
+ *     end
+ */
+#ifndef DYNOPT_ENGINE_TRACE_H
+#define DYNOPT_ENGINE_TRACE_H
+
+#include "port.h"
+
+#define TRACE_NO_PARENT 0xffffffffu
+
+struct trace_block {
+	u64 start;  /* module address */
+	u32 parent; /* index of an earlier block; TRACE_NO_PARENT for block 0 */
+	u32 weight; /* executions per 1,000 entries of the tree; 0: unknown */
+};
+
+struct trace {
+	const struct trace_block *blocks;
+	u32 n_blocks;
+};
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * translate.h - the pipe: lift, verify, passes in the order of passes.def, verify, encode.
+ *
+ * One call, one trace, no side effects but in the arena. The same call serves the embedded backend, the kernel
+ * module, the fuzzers and dynopt-ir, so what one of them sees can be repeated by another.
+ */
+#ifndef DYNOPT_ENGINE_TRANSLATE_H
+#define DYNOPT_ENGINE_TRANSLATE_H
+
+#include "code.h"
+#include "lift.h"
+
+/* *code lives in `arena`. On failure the arena is as before and *fail names the place. */
+__must_check enum status translate(const struct text *text, const struct trace *trace,
+                                   struct arena *arena, struct code *code, struct failure *fail);
+
+#endif
