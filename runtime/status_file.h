@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status_file.h - what a program under dynopt says of itself to `dynopt status` and `report`.
+ *
+ * The agent writes a whole file and renames it over the old one, so readers see a consistent
+ * state and still find the last one after the program has ended. Native layout, fixed
+ * width, no pointers: one head, then modules, then translations. Readers check magic, version, sizes and counts
+ * against the file's length and trust nothing else.
+ *
+ * Name: STATUS_DIR/PID.dynopt, mode 0600, in a folder of mode 0700.
+ */
+#ifndef DYNOPT_STATUS_FILE_H
+#define DYNOPT_STATUS_FILE_H
+
+#include "engine_status.h"
+#include "hops.h"
+
+#include <stdint.h>
+
+#define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
+#define STATUS_FILE_VERSION 1
+#define STATUS_FILE_SUFFIX ".dynopt"
+#define STATUS_PATH_MAX 256
+#define STATUS_REASONS 96 /* counters of enum status, by number; room for more */
+
+/* X(NAME, "text"): how far the runtime got in this process. */
+#define STATUS_STATES(X) \
+	X(STARTING, "reading modules") \
+	X(RUNNING, "translations are live") \
+	X(IDLE, "nothing was translated") \
+	X(WITHDRAWN, "all translations were withdrawn: see the reason") \
+	X(FAILED, "runs unoptimized: see the reason")
+enum status_state {
+#define X(name, text) STATUS_STATE_##name,
+	STATUS_STATES(X)
+#undef X
+};
+
+/* X(NAME, "text"): why a process runs without translations. Detail: an errno where one is known. */
+#define STATUS_CAUSES(X) \
+	X(NONE, "") \
+	X(OPTIONS, "the options are damaged; start it with dynopt run") \
+	X(MEMORY, "no memory for the agent") \
+	X(CLONE, "the agent could not be started") \
+	X(AGENT_DIED, "the agent was killed") \
+	X(TRACED, "a debugger is attached") \
+	X(ASYNC_CANCEL, "the program uses asynchronous thread cancellation") \
+	X(REQUEST, "asked to with dynopt disable") \
+	X(TRACES, "the trace file cannot be read") \
+	X(LOADER, "the dynamic loader has no hook that can be used, so libraries are not followed")
+enum status_cause {
+#define X(name, text) STATUS_CAUSE_##name,
+	STATUS_CAUSES(X)
+#undef X
+};
+
+struct status_head {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t size; /* of this struct */
+	uint32_t module_size, translation_size; /* of theirs */
+	uint32_t n_modules, n_translations;
+	uint32_t pid, agent_pid;
+	uint64_t start_time; /* field 22 of /proc/PID/stat: tells a process from a later one of the same number */
+	uint32_t state, cause; /* enum status_state, enum status_cause */
+	uint64_t detail;
+	uint64_t eager_ns; /* wall time from start of the library to the program's main, agent's work included */
+	uint64_t agent_cpu_ns; /* CPU time the agent has used */
+	uint64_t cycles; /* undo/apply rounds done (option cycles) */
+	uint64_t flips, flip_ns; /* page-run replacements in live text, and the time they took together */
+	uint32_t mode; /* 0: off, 1: eager, 2: traces */
+	uint32_t pad;
+	char program[STATUS_PATH_MAX]; /* cut if longer */
+};
+
+struct status_module {
+	char path[STATUS_PATH_MAX];
+	uint64_t base;       /* load bias */
+	uint64_t text_bytes; /* executable segments */
+	uint64_t proven_bytes; /* of instructions with proven boundaries */
+	uint64_t cache_reserved, cache_mapped, cache_used; /* bytes: linked in, mapped near, holding translations */
+	uint32_t n_functions, n_heads; /* proven functions; heads found */
+	uint32_t n_translated; /* of the heads */
+	uint32_t n_slots;      /* places for hops known */
+	uint32_t hops[HOP_KINDS]; /* published sites by enum hop_kind */
+	uint32_t refused[STATUS_REASONS]; /* heads and functions by enum status */
+	uint32_t live;   /* 0: unloaded since, or withdrawn */
+	uint32_t noted;  /* has notes */
+	uint32_t refusal; /* enum status: the module as a whole; 0: none */
+	uint32_t pad;
+	uint64_t refusal_addr, refusal_detail;
+	uint64_t build_ns, translate_ns, apply_ns; /* wall time by phase */
+	uint64_t insns; /* original instructions in translations */
+};
+
+struct status_translation {
+	uint64_t head, site, code; /* module addresses */
+	uint32_t module;           /* index */
+	uint32_t size, n_insns;    /* bytes and instructions in the code cache */
+	uint16_t n_blocks;
+	uint8_t hop;               /* enum hop_kind */
+	uint8_t pad;
+};
+
+#endif
