@@ -1,0 +1,225 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run.sh - builds one row of cases.def and runs it plain and under dynopt.
+#
+#     run.sh BUILD CASE
+#
+# For each way of building that the row names: the plain run must say what the row
+# expects; the run under dynopt must write the same to both outputs, end in the same
+# way and leave no process behind (observe.c). The words put before the program are
+# DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --`; with DYNOPT_TEST_RUN
+# set to `plain` only the plain runs are done. DYNOPT_TEST_BUILDS picks among the ways.
+# Work is done in BUILD/transparency. Exit code 0: all the same; 1: not, and the output
+# says what; 77: SKIP with the reason, where one of the ways could not run.
+
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "$1" && pwd)
+name=$2
+work=$build/transparency
+limit=${DYNOPT_TEST_SECONDS:-60}
+run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --}
+failed=0 skipped=''
+
+fail()
+{
+	echo "FAILED: $name ($how): $*"
+	failed=$((failed + 1))
+}
+
+# Reads the row into $source, $builds, $flags and the keys.
+read_row()
+{
+	row=$(awk -v name="$name" '$1 == name' "$here/cases.def")
+	[ -n "$row" ] || {
+		echo "cases.def has no case '$name'"
+		exit 1
+	}
+	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags=''
+	# shellcheck disable=SC2086 # a row is words
+	set -- $row
+	source=$2 builds=$3
+	shift 3
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--)
+			shift
+			flags=$*
+			break
+			;;
+		libs=*) libs=${1#*=} ;;
+		libflags=*) libflags=$(echo "${1#*=}" | tr , ' ') ;;
+		needs=*) needs=${1#*=} ;;
+		expect=*) expect=${1#*=} ;;
+		script=*) script=$here/${1#*=} ;;
+		says=*) says=${1#*=} ;;
+		refused) refused=1 ;;
+		*)
+			echo "cases.def: unknown word '$1' in '$name'"
+			exit 1
+			;;
+		esac
+		shift
+	done
+}
+
+# The compiler of one way to build; fails where it is missing.
+select_compiler()
+{
+	plus='' common='-O2 -g -Wall -Wextra'
+	case $source in *.cpp) plus=1 ;; esac
+	case $1 in
+	flag)
+		compiler="$build/bin/dynopt-clang${plus:+++}"
+		common="$common -fdynopt-jumpstations"
+		;;
+	clang) compiler=clang${plus:+++}-19 ;;
+	gcc)
+		compiler=gcc
+		[ -z "$plus" ] || compiler=g++
+		;;
+	m32)
+		compiler=gcc
+		common="$common -m32"
+		;;
+	musl) compiler=musl-gcc ;;
+	*)
+		echo "cases.def: unknown way to build '$1' in '$name'"
+		exit 1
+		;;
+	esac
+	command -v "$compiler" >/dev/null 2>&1
+}
+
+# True if FILE is there and newer than all it is made from.
+current() # FILE
+{
+	[ -e "$1" ] || return 1
+	[ -z "$(find "$here" "$build/bin/dynopt-clang" -newer "$1" \
+		\( -name "$source" -o -name '*.h' -o -name 'cases.def' -o -name dynopt-clang \) -print)" ]
+}
+
+compile()
+{
+	current "$folder/program" && return 0
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	(
+		cd "$folder"
+		lib=1
+		# shellcheck disable=SC2086 # lists of words
+		while [ "$lib" -le "$libs" ]; do
+			"$compiler" $common -I"$here" -fPIC -shared -DLIB=$lib "$here/cases/$source" \
+				-o lib$lib.so $flags $libflags -Wl,-rpath,'$ORIGIN' || exit 1
+			lib=$((lib + 1))
+		done
+		# shellcheck disable=SC2086
+		"$compiler" $common -I"$here" "$here/cases/$source" -o program.new $flags \
+			-Wl,-rpath,'$ORIGIN' || exit 1
+		mv program.new program
+	) >"$folder.log" 2>&1
+}
+
+# Runs the program, with the words given before it, and keeps what it says.
+observe() # WAY WORDS...
+{
+	way=$1
+	shift
+	set -- "$@" ./program
+	[ -z "$script" ] || set -- "$script" "$@"
+	(
+		cd "$folder"
+		"$work/observe" "$limit" "$way.facts" "$@" >"$way.out" 2>"$way.err"
+	) || {
+		fail "observe could not run"
+		return 1
+	}
+}
+
+show()
+{
+	for part in facts out err; do
+		[ ! -s "$folder/$1.$part" ] || sed "s/^/    $1.$part: /" "$folder/$1.$part" | head -n 20
+	done
+}
+
+# The run under dynopt against the plain one.
+compare()
+{
+	cmp -s "$folder/plain.facts" "$folder/dynopt.facts" || fail "ends in another way"
+	cmp -s "$folder/plain.out" "$folder/dynopt.out" || fail "says something else"
+	if [ "$refused" = 1 ]; then
+		[ "$(grep -c '^dynopt' "$folder/dynopt.err")" = 1 ] ||
+			fail "no single line that says why it is left alone"
+	elif ! cmp -s "$folder/plain.err" "$folder/dynopt.err"; then
+		fail "writes something else to its standard error"
+	fi
+}
+
+one_build()
+{
+	folder=$work/$name.$how
+	compile || {
+		cat "$folder.log"
+		fail "does not compile"
+		return 0
+	}
+	observe plain || return 0
+	if grep -q '^SKIP: ' "$folder/plain.out"; then
+		skipped="$skipped$name ($how): $(sed -n 's/^SKIP: //p' "$folder/plain.out"); "
+		return 0
+	fi
+	before=$failed
+	[ "$(head -n 1 "$folder/plain.facts" | tr ' ' :)" = "$expect" ] || fail "plain: ends in another way than $expect"
+	grep -q '^left 0$' "$folder/plain.facts" || fail "plain: leaves processes behind"
+	[ "$says" = none ] || tail -n 1 "$folder/plain.out" | grep -q "^$says" || fail "plain: does not say $says"
+	if [ "$failed" != "$before" ]; then
+		show plain
+		return 0
+	fi
+	[ "$run" != plain ] || return 0
+	[ "$ready" = 1 ] || return 0
+	# shellcheck disable=SC2086 # words
+	observe dynopt $run || return 0
+	compare
+	if [ "$failed" != "$before" ]; then
+		show plain
+		show dynopt
+	fi
+}
+
+read_row
+mkdir -p "$work"
+for need in $(echo "$needs" | tr , ' '); do
+	command -v "$need" >/dev/null 2>&1 || {
+		echo "SKIP: $need is not installed"
+		exit 77
+	}
+done
+how=any
+if [ ! -x "$work/observe" ] || [ -n "$(find "$here/observe.c" -newer "$work/observe")" ]; then
+	cc -O1 -Wall "$here/observe.c" -o "$work/observe.$$" && mv "$work/observe.$$" "$work/observe"
+fi
+ready=1
+if [ "$run" != plain ]; then
+	# shellcheck disable=SC2086
+	(set -- $run && "$1" run --help >/dev/null 2>&1) || {
+		ready=0
+		skipped="there is no 'dynopt run' here, only the plain run was done; "
+	}
+fi
+for how in $(echo "$builds" | tr , ' '); do
+	case " ${DYNOPT_TEST_BUILDS:-$how} " in *" $how "*) ;; *) continue ;; esac
+	if select_compiler "$how"; then
+		one_build
+	else
+		skipped="$skipped$compiler is not installed; "
+	fi
+done
+[ "$failed" = 0 ] || exit 1
+if [ -n "$skipped" ]; then
+	echo "SKIP: ${skipped%; }"
+	exit 77
+fi
+echo "$name: the same in every way ($builds)"
