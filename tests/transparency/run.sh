@@ -21,6 +21,9 @@ work=$build/transparency
 limit=${DYNOPT_TEST_SECONDS:-60}
 run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --}
 failed=0 skipped=''
+picked=${DYNOPT_TEST_BUILDS:-}
+# The programs see no variable that only this script is about.
+unset DYNOPT_TEST_RUN DYNOPT_TEST_BUILDS DYNOPT_TEST_SECONDS DYNOPT_TEST_FULL DYNOPT_TEST_JOBS LD_PRELOAD
 
 fail()
 {
@@ -36,7 +39,7 @@ read_row()
 		echo "cases.def has no case '$name'"
 		exit 1
 	}
-	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags=''
+	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked=''
 	# shellcheck disable=SC2086 # a row is words
 	set -- $row
 	source=$2 builds=$3
@@ -50,6 +53,7 @@ read_row()
 			;;
 		libs=*) libs=${1#*=} ;;
 		libflags=*) libflags=$(echo "${1#*=}" | tr , ' ') ;;
+		linked=*) linked=$(echo "${1#*=}" | tr , ' ') ;;
 		needs=*) needs=${1#*=} ;;
 		expect=*) expect=${1#*=} ;;
 		script=*) script=$here/${1#*=} ;;
@@ -115,7 +119,7 @@ compile()
 			lib=$((lib + 1))
 		done
 		# shellcheck disable=SC2086
-		"$compiler" $common -I"$here" "$here/cases/$source" -o program.new $flags \
+		"$compiler" $common -I"$here" "$here/cases/$source" -o program.new $linked $flags \
 			-Wl,-rpath,'$ORIGIN' || exit 1
 		mv program.new program
 	) >"$folder.log" 2>&1
@@ -210,7 +214,7 @@ if [ "$run" != plain ]; then
 	}
 fi
 for how in $(echo "$builds" | tr , ' '); do
-	case " ${DYNOPT_TEST_BUILDS:-$how} " in *" $how "*) ;; *) continue ;; esac
+	case " ${picked:-$how} " in *" $how "*) ;; *) continue ;; esac
 	if select_compiler "$how"; then
 		one_build
 	else

@@ -27,7 +27,7 @@
 #define T_STRING_(x) #x
 #define T_STRING(x) T_STRING_(x)
 
-#define CHECK(condition)                                                                           \
+#define CHECK(condition) \
 	((condition) ? (void)0 : t_fail(__FILE__ ":" T_STRING(__LINE__) ": " #condition "\n"))
 
 /* Ends the program; only async-signal-safe calls. */

@@ -13,13 +13,13 @@
 #include <Zydis/Zydis.h>
 
 static ZydisDecoder t_decoder;
-static const ElfW(Sym) *t_symbols;
+static const ElfW(Sym) * t_symbols;
 static size_t t_n_symbols;
 
 static T_UNUSED void t_decode_init(void)
 {
 	const unsigned char *file;
-	const ElfW(Shdr) *section;
+	const ElfW(Shdr) * section;
 	size_t size;
 
 	t_text_read();
@@ -29,8 +29,8 @@ static T_UNUSED void t_decode_init(void)
 	CHECK(section);
 	t_symbols = (const ElfW(Sym) *)(const void *)(file + section->sh_offset);
 	t_n_symbols = section->sh_size / sizeof(*t_symbols);
-	CHECK(ZYAN_SUCCESS(ZydisDecoderInit(&t_decoder, ZYDIS_MACHINE_MODE_LONG_64,
-	                                    ZYDIS_STACK_WIDTH_64)));
+	CHECK(ZYAN_SUCCESS(
+		ZydisDecoderInit(&t_decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)));
 }
 
 /* 1: an instruction starts there; 0: none does; -1: no function of the program. */
@@ -56,7 +56,7 @@ static T_UNUSED int t_decode_starts(uintptr_t addr)
 	for (at = start; at < addr;) {
 		ZydisDecodedInstruction instruction;
 		ZyanStatus status = ZydisDecoderDecodeInstruction(
-		        &t_decoder, NULL, t_text_bytes(s, at), end - at, &instruction);
+			&t_decoder, NULL, t_text_bytes(s, at), end - at, &instruction);
 
 		if (!ZYAN_SUCCESS(status))
 			return 0;

@@ -145,7 +145,7 @@ static void bus(int sig, siginfo_t *info, void *context)
 	uc->uc_mcontext.gregs[REG_RIP] += 3;
 }
 
-static void catch(int sig, void (*handler)(int, siginfo_t *, void *))
+static void catch (int sig, void (*handler)(int, siginfo_t *, void *))
 {
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
 
@@ -212,10 +212,10 @@ int main(void)
 	t_text_read();
 	for (unsigned i = 0; i < 64; i++)
 		good[i] = i * i;
-	catch(SIGSEGV, segv);
-	catch(SIGFPE, fpe);
-	catch(SIGILL, ill);
-	catch(SIGBUS, bus);
+	catch (SIGSEGV, segv);
+	catch (SIGFPE, fpe);
+	catch (SIGILL, ill);
+	catch (SIGBUS, bus);
 	memory_faults();
 	copy_faults(before);
 	n_faults = 0;

@@ -47,8 +47,13 @@ static void same_mask(const sigset_t *a, const sigset_t *b)
 
 static void queries(void)
 {
-	static const int flags[] = { 0, SA_SIGINFO, SA_NODEFER | SA_RESTART, SA_ONSTACK | SA_SIGINFO,
-		                     SA_NOCLDSTOP, SA_RESETHAND | SA_SIGINFO, SA_NOCLDWAIT };
+	static const int flags[] = { 0,
+		                     SA_SIGINFO,
+		                     SA_NODEFER | SA_RESTART,
+		                     SA_ONSTACK | SA_SIGINFO,
+		                     SA_NOCLDSTOP,
+		                     SA_RESETHAND | SA_SIGINFO,
+		                     SA_NOCLDWAIT };
 
 	for (int sig = 1; sig < 65; sig++) {
 		struct sigaction set, got;

@@ -77,8 +77,8 @@ static T_NOINLINE uint64_t known_frame(uint64_t n)
 	                 : "=a"(sum), "+D"(n)
 	                 : "r"(t_hot_from), "S"(20ul)
 	                 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2",
-	                   "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-	                   "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
+	                   "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+	                   "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
 	return sum;
 }
 
