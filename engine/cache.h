@@ -29,10 +29,16 @@ struct cache {
 void cache_init(struct cache *cache);
 /* Adds [start, end), clipped to CACHE_ALIGN; STATUS_CACHE_FULL if there are CACHE_AREAS of them. */
 __must_check enum status cache_add(struct cache *cache, u64 start, u64 end);
-/* Room for `size` bytes in the first area that has it; *addr is aligned. STATUS_CACHE_FULL with the bytes wanted. */
-__must_check enum status cache_reserve(struct cache *cache, u64 size, u64 *addr, struct failure *fail);
+/*
+ * Room for `size` bytes in the first area that has it and has no open reservation; *addr is aligned. STATUS_CACHE_FULL
+ * with the bytes wanted.
+ */
+__must_check enum status cache_reserve(struct cache *cache, u64 size, u64 *addr,
+                                       struct failure *fail);
 void cache_commit(struct cache *cache, u64 addr);
 void cache_abort(struct cache *cache, u64 addr);
+/* Everything is free again; only when every thread, in every process that can reach it, was seen outside. */
+void cache_reset(struct cache *cache);
 /* Is addr in an area? */
 bool cache_holds(const struct cache *cache, u64 addr);
 

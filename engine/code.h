@@ -7,7 +7,8 @@
  *
  * Identity code: each original instruction is copied with its address fields redirected; a direct jump within the tree
  * is a jump or nothing. Invariant: between two copied instructions the machine state is the original's, so the
- * origin table maps every address in the code to the original address with the same state.
+ * origin table maps every address in the code to the original address with the same state. A jump that stands for an
+ * original jump has that jump's address there, an added one the address where control goes on.
  */
 #ifndef DYNOPT_ENGINE_CODE_H
 #define DYNOPT_ENGINE_CODE_H
@@ -22,13 +23,16 @@ enum fixup_kind {
 	FIXUP_BACK, /* a jump back within the code: target is the original address of the loop head; undo makes it an exit */
 };
 
-/* A 32-bit field relative to the end of its instruction. */
+/*
+ * A 32-bit field relative to the end of its instruction. Those of EXIT and BACK lie in one aligned 8-byte
+ * word if the code stands at a multiple of CACHE_ALIGN.
+ */
 struct code_fixup {
 	u64 target; /* module address; FIXUP_BACK: of the original loop head */
-	u32 at;     /* offset of the field */
-	u32 end;    /* offset of the end of its instruction, from where the distance counts */
-	u32 to;     /* FIXUP_BACK: offset in the code */
-	u8 kind;    /* FIXUP_... */
+	u32 at; /* offset of the field */
+	u32 end; /* offset of the end of its instruction, from where the distance counts */
+	u32 to; /* FIXUP_BACK: offset in the code */
+	u8 kind; /* FIXUP_... */
 };
 
 /* From code offset `at` up to the next entry, the original address is `origin`. */
@@ -46,13 +50,16 @@ struct code {
 	u32 n_insns; /* original instructions in it */
 };
 
-/* *code lives in `arena`. On failure the arena is as before. */
+/*
+ * A tree that ir_verify() accepts. *code lives in `arena`; its fields are empty until code_place().
+ * STATUS_ENCODE_...; on failure the arena is as before.
+ */
 __must_check enum status encode_tree(const struct ir_tree *tree, struct arena *arena,
                                      struct code *code, struct failure *fail);
 
 /*
  * Fills in all fixups of code->bytes for a code that will stand at `addr`. Exits lead to the original addresses.
- * STATUS_PLACE_REACH if one does not reach (bytes are then as before).
+ * STATUS_PLACE_REACH if one does not reach (bytes are then as before). May be called again for another place.
  */
 __must_check enum status code_place(struct code *code, u64 addr, struct failure *fail);
 

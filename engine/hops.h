@@ -6,10 +6,10 @@
  *     site of 2..4 bytes:  jmp rel8 -> slot: jmp rel32 -----------> translation
  *     cache out of reach:  ... -> far slot: jmp *0(%rip), address -> translation
  *
- * Many sites compete for slots. hops_plan() serves as many as can be served at all (every site's window has the same
- * width, so giving each site in order of address the lowest free slot in its window is a maximum matching; a test compares with brute
- * force), and each refusal says what was missing. A slot belongs to one site until that site was undone and every thread
- * was seen outside.
+ * Many sites compete for slots. hops_plan() serves as many as can be served at all (a test compares with brute
+ * force) if every far slot is in reach of every site and every site's whole window of slots on one side of the
+ * reach to its target; else perhaps fewer. Each refusal says what was missing. A slot belongs to one site
+ * until that site was undone and every thread was seen outside.
  */
 #ifndef DYNOPT_ENGINE_HOPS_H
 #define DYNOPT_ENGINE_HOPS_H
@@ -30,7 +30,7 @@ enum hop_kind {
 struct hop {
 	u64 site;   /* address of the instruction that is overwritten */
 	u64 target; /* of the translation */
-	u32 len;    /* bytes of that instruction, >= 2 */
+	u32 len;    /* bytes of that instruction; below 2: STATUS_SITE_SHORT */
 	u8 kind;    /* out: HOP_... */
 	enum status refusal; /* out, with HOP_NONE: STATUS_HOP_... or STATUS_SITE_... */
 	u64 slot;   /* out: HOP_SLOT..., address of JMP_REL32_LEN bytes */
@@ -47,7 +47,10 @@ struct hop_places {
 	u32 n_far;
 };
 
-/* `hops` ascending by site. Marks places taken. Returns how many were served. */
+/*
+ * `hops` ascending by site; one that overlaps its predecessor is refused. Marks places taken. Returns how many
+ * were served.
+ */
 u32 hops_plan(struct hop *hops, u32 n, struct hop_places *places);
 
 /* Gives a hop's places back; only when nobody can stand in them any more. */

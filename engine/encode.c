@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * encode.c - from a tree to machine code that can stand anywhere.
+ *
+ * Blocks are laid out so that the child control is likelier to reach follows its parent; the rest are
+ * reached by jumps. Invariants, for the origin table, for undo and for signals:
+ *   - a copied instruction differs from the original in its RIP displacement only;
+ *   - jumps that are added change no register, no flag and no memory, so an added jump stands for the
+ *     original address where control goes on, and one that replaces an original jump for that jump's own;
+ *   - entry is offset 0, where the head's first instruction stands (a direct jump whose target follows
+ *     has no code: it is done as soon as control is there);
+ *   - the field of every exit and back-edge lies in one aligned 8-byte word of a code placed at a multiple of
+ *     CACHE_ALIGN, so that one store redirects it.
+ */
+#include "code.h"
+#include "limits.h"
+
+#define NO_BLOCK 0xffffffffu
+/* What a block may need beyond its instructions' own bytes: a counting branch is the largest (encode_count). */
+#define TAIL_MAX 32
+#define PREFIX_PAD 0x2e /* cs: without meaning on a branch since NetBurst (SDM 2A, 2.1.1) */
+#define FIELD_LEN 4
+#define FIELD_WORD 8
+
+/* A jump to a child that is placed later: the field is filled in when all are. */
+struct link {
+	u32 at, block;
+};
+
+struct encoder {
+	const struct ir_tree *tree;
+	struct code *code;
+	u32 *offset; /* of each block */
+	u32 *stack; /* children still to be placed */
+	struct link *links;
+	u32 depth, n_links;
+};
+
+/* An opcode without its field. */
+struct opcode {
+	u8 bytes[2], len;
+};
+static const struct opcode jmp_rel32 = { { 0xe9 }, 1 };
+
+static struct opcode jcc_rel32(u8 cc)
+{
+	return (struct opcode){ { 0x0f, (u8)(0x80 | cc) }, 2 };
+}
+
+static void emit(struct encoder *e, const u8 *bytes, u32 n)
+{
+	memcpy(e->code->bytes + e->code->size, bytes, n);
+	e->code->size += n;
+}
+
+/* The next bytes are an instruction that stands for the one at `origin`. */
+static void begin_insn(struct encoder *e, u64 origin)
+{
+	struct code_origin *o = &e->code->origins[e->code->n_origins++];
+
+	o->at = e->code->size;
+	o->origin = origin;
+}
+
+static void add_fixup(struct encoder *e, u8 kind, u64 target, u32 at, u32 end, u32 to)
+{
+	struct code_fixup *f = &e->code->fixups[e->code->n_fixups++];
+
+	f->kind = kind;
+	f->target = target;
+	f->at = at;
+	f->end = end;
+	f->to = to;
+}
+
+static void copy_insn(struct encoder *e, const struct insn *insn)
+{
+	u32 at = e->code->size;
+
+	begin_insn(e, insn->addr);
+	emit(e, insn->bytes, insn->len);
+	if (insn->flags & INSN_RIP)
+		add_fixup(e, FIXUP_DATA, insn->target, at + insn->rip_at, at + insn->len, 0);
+}
+
+/* Prefixes that move a field at `at` into one aligned word. */
+static void align_field(struct encoder *e, u32 at)
+{
+	static const u8 pad[FIELD_LEN - 1] = { PREFIX_PAD, PREFIX_PAD, PREFIX_PAD };
+
+	if (at % FIELD_WORD > FIELD_WORD - FIELD_LEN)
+		emit(e, pad, FIELD_WORD - at % FIELD_WORD);
+}
+
+/* A branch with a 32-bit field along an edge; in the code it stands for `origin`. */
+static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir_edge *edge,
+                        u64 origin)
+{
+	static const u8 field[FIELD_LEN];
+	u32 at;
+
+	begin_insn(e, origin);
+	if (edge->kind != EDGE_CHILD)
+		align_field(e, e->code->size + opcode.len);
+	emit(e, opcode.bytes, opcode.len);
+	at = e->code->size;
+	emit(e, field, FIELD_LEN);
+	if (edge->kind == EDGE_CHILD)
+		e->links[e->n_links++] = (struct link){ at, edge->block };
+	else if (edge->kind == EDGE_BACK)
+		add_fixup(e, FIXUP_BACK, edge->target, at, at + FIELD_LEN, e->offset[edge->block]);
+	else
+		add_fixup(e, FIXUP_EXIT, edge->target, at, at + FIELD_LEN, 0);
+}
+
+static bool leads_to(const struct ir_edge *edge, u32 block)
+{
+	return edge->kind == EDGE_CHILD && edge->block == block;
+}
+
+/* Control goes on along `edge`, with the state of edge->target. */
+static void go_on(struct encoder *e, const struct ir_edge *edge, u32 follower)
+{
+	if (!leads_to(edge, follower))
+		emit_branch(e, jmp_rel32, edge, edge->target);
+}
+
+/* An odd condition is the negation of the even one below it (SDM 2D, B.1.4.7). */
+static void encode_jcc(struct encoder *e, const struct insn *insn, const struct ir_block *block,
+                       u32 follower)
+{
+	if (leads_to(&block->taken, follower)) {
+		emit_branch(e, jcc_rel32(insn->cc ^ 1), &block->next, insn->addr);
+		return;
+	}
+	emit_branch(e, jcc_rel32(insn->cc), &block->taken, insn->addr);
+	go_on(e, &block->next, follower);
+}
+
+/* The distance from the end of a short branch to where the code ends now. */
+static void land_here(struct encoder *e, u32 branch_end)
+{
+	e->code->bytes[branch_end - 1] = (u8)(e->code->size - branch_end);
+}
+
+/*
+ * loop, loope, loopne, jrcxz reach 127 bytes only and count, so they are executed once:
+ *         loop 1f                loop 1f
+ *         jmp next               jmp 2f            if next follows
+ *     1:  (jmp) taken        1:  jmp taken
+ *                            2:
+ * The 67 prefix chooses ecx.
+ */
+static void encode_count(struct encoder *e, const struct insn *insn, const struct ir_block *block,
+                         u32 follower)
+{
+	static const u8 addr32 = 0x67, jmp_over[JMP_REL8_LEN] = { 0xeb };
+	u8 branch[JMP_REL8_LEN] = { insn->bytes[insn->opcode_at] };
+	u32 end, over;
+
+	begin_insn(e, insn->addr);
+	for (u32 i = 0; i < insn->opcode_at; i++) {
+		if (insn->bytes[i] == addr32) {
+			emit(e, &addr32, 1);
+			break;
+		}
+	}
+	emit(e, branch, sizeof(branch));
+	end = e->code->size;
+	if (leads_to(&block->next, follower)) {
+		begin_insn(e, block->next.target);
+		emit(e, jmp_over, sizeof(jmp_over));
+		over = e->code->size;
+		land_here(e, end);
+		emit_branch(e, jmp_rel32, &block->taken, block->taken.target);
+		land_here(e, over);
+		return;
+	}
+	emit_branch(e, jmp_rel32, &block->next, block->next.target);
+	land_here(e, end);
+	go_on(e, &block->taken, follower);
+}
+
+/*
+ * Prefixes of a direct branch. Segment prefixes, rep and rex say nothing or hint (SDM 2A, 2.1.1; bnd needs MPX,
+ * which is no more); 67 matters where rcx counts. Behind 66 the target has 16 bits for some processors.
+ */
+static enum status check_prefixes(const struct insn *insn, struct failure *fail)
+{
+	for (u32 i = 0; i < insn->opcode_at; i++) {
+		switch (insn->bytes[i]) {
+		case 0x26:
+		case 0x2e:
+		case 0x36:
+		case 0x3e:
+		case 0x64:
+		case 0x65:
+		case 0x67:
+		case 0xf2:
+		case 0xf3:
+		case 0x40 ... 0x4f:
+			break;
+		default:
+			return failed(fail, STATUS_ENCODE_PREFIX, insn->addr, insn->bytes[i]);
+		}
+	}
+	return STATUS_OK;
+}
+
+static bool is_direct(u8 role)
+{
+	return role == ROLE_JMP || role == ROLE_JCC || role == ROLE_COUNT;
+}
+
+/* May this instruction be copied, or built anew, at this place of its block? */
+static enum status check_insn(const struct insn *insn, bool last, struct failure *fail)
+{
+	if (insn->len <= INSN_MAX_LEN && insn->role == ROLE_PLAIN)
+		return STATUS_OK;
+	if (insn->len <= INSN_MAX_LEN && last) {
+		if (is_direct(insn->role))
+			return check_prefixes(insn, fail);
+		if (insn->role == ROLE_RET || insn->role == ROLE_JMP_INDIRECT)
+			return STATUS_OK;
+	}
+	return failed(fail, STATUS_ENCODE_ROLE, insn->addr, insn->role);
+}
+
+static enum status check_tree(const struct ir_tree *tree, struct failure *fail)
+{
+	for (u32 b = 0; b < tree->n_blocks; b++) {
+		const struct ir_block *block = &tree->blocks[b];
+
+		for (u32 i = 0; i < block->n; i++) {
+			enum status status =
+				check_insn(&tree->ops[block->first + i], i + 1 == block->n, fail);
+
+			if (status)
+				return status;
+		}
+	}
+	return STATUS_OK;
+}
+
+/* The block to stand behind this one: of two children the one that weights call hotter, without weights `next`. */
+static u32 choose_follower(const struct ir_tree *tree, const struct ir_block *block)
+{
+	bool next = block->next.kind == EDGE_CHILD, taken = block->taken.kind == EDGE_CHILD;
+
+	if (next && taken) {
+		u32 cold = tree->blocks[block->next.block].weight;
+
+		taken = cold && tree->blocks[block->taken.block].weight > cold;
+	}
+	if (taken)
+		return block->taken.block;
+	return next ? block->next.block : NO_BLOCK;
+}
+
+static void push_others(struct encoder *e, const struct ir_block *block, u32 follower)
+{
+	if (block->next.kind == EDGE_CHILD && block->next.block != follower)
+		e->stack[e->depth++] = block->next.block;
+	if (block->taken.kind == EDGE_CHILD && block->taken.block != follower)
+		e->stack[e->depth++] = block->taken.block;
+}
+
+static void encode_block(struct encoder *e, const struct ir_block *block, u32 follower)
+{
+	const struct insn *insn = e->tree->ops + block->first, *last = NULL;
+
+	for (u32 i = 0; i < block->n; i++, insn++) {
+		last = insn;
+		if (!is_direct(insn->role))
+			copy_insn(e, insn);
+	}
+	switch (last ? last->role : ROLE_PLAIN) {
+	case ROLE_JMP:
+		if (!leads_to(&block->next, follower))
+			emit_branch(e, jmp_rel32, &block->next, last->addr);
+		break;
+	case ROLE_JCC:
+		encode_jcc(e, last, block, follower);
+		break;
+	case ROLE_COUNT:
+		encode_count(e, last, block, follower);
+		break;
+	case ROLE_PLAIN:
+		go_on(e, &block->next, follower);
+		break;
+	default: /* returns and indirect jumps */
+		break;
+	}
+}
+
+static void encode_blocks(struct encoder *e)
+{
+	u32 at = 0;
+
+	for (;;) {
+		const struct ir_block *block = &e->tree->blocks[at];
+		u32 follower = choose_follower(e->tree, block);
+
+		e->offset[at] = e->code->size;
+		encode_block(e, block, follower);
+		push_others(e, block, follower);
+		if (follower == NO_BLOCK && !e->depth)
+			return;
+		at = follower != NO_BLOCK ? follower : e->stack[--e->depth];
+	}
+}
+
+static void fill_links(struct encoder *e)
+{
+	for (u32 i = 0; i < e->n_links; i++) {
+		u32 at = e->links[i].at;
+		u32 value = e->offset[e->links[i].block] - (at + FIELD_LEN);
+
+		memcpy(e->code->bytes + at, &value, FIELD_LEN);
+	}
+}
+
+/* Room for everything; what the encoder alone needs comes last and starts at *mark. */
+static bool allocate(struct encoder *e, struct arena *arena, u64 *mark)
+{
+	u64 ops = e->tree->n_ops, blocks = e->tree->n_blocks;
+	struct code *code = e->code;
+
+	code->bytes = arena_alloc(arena, ops * INSN_MAX_LEN + blocks * TAIL_MAX, 1);
+	code->fixups = arena_alloc(arena, ops + 2 * blocks, sizeof(*code->fixups));
+	code->origins = arena_alloc(arena, ops + 3 * blocks, sizeof(*code->origins));
+	*mark = arena_mark(arena);
+	e->offset = arena_alloc(arena, blocks, sizeof(*e->offset));
+	e->stack = arena_alloc(arena, blocks, sizeof(*e->stack));
+	e->links = arena_alloc(arena, 2 * blocks, sizeof(*e->links));
+	return code->bytes && code->fixups && code->origins && e->offset && e->stack && e->links;
+}
+
+enum status encode_tree(const struct ir_tree *tree, struct arena *arena, struct code *code,
+                        struct failure *fail)
+{
+	struct code made = { .head = tree->head, .n_insns = tree->n_ops };
+	struct encoder e = { .tree = tree, .code = &made };
+	u64 before = arena_mark(arena), mark;
+	enum status status = check_tree(tree, fail);
+
+	if (status)
+		return status;
+	if (!allocate(&e, arena, &mark)) {
+		arena_release(arena, before);
+		return failed(fail, STATUS_WORKSPACE, tree->head, arena->size);
+	}
+	encode_blocks(&e);
+	fill_links(&e);
+	arena_release(arena, mark);
+	if (made.size > LIMIT_CODE_BYTES)
+		status = failed(fail, STATUS_ENCODE_BYTES, tree->head, made.size);
+	else if (made.n_fixups > LIMIT_CODE_FIXUPS)
+		status = failed(fail, STATUS_ENCODE_FIXUPS, tree->head, made.n_fixups);
+	if (status)
+		arena_release(arena, before);
+	else
+		*code = made;
+	return status;
+}
