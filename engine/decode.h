@@ -33,9 +33,9 @@ enum insn_role {
 	ROLE_CALL_INDIRECT,
 	ROLE_JMP_INDIRECT,
 	ROLE_RET,
-	ROLE_SYSCALL,       /* the kernel sees and may rewind the instruction pointer */
-	ROLE_TRAP,          /* int3, ud2, int n: reports its own address */
-	ROLE_SYSTEM,        /* privileged, far, transactional: fails in decode_insn() with a name */
+	ROLE_SYSCALL,       /* syscall, int 0x80: the kernel sees and may rewind the instruction pointer */
+	ROLE_TRAP,          /* int3, ud1, ud2, int n: reports its own address */
+	ROLE_SYSTEM,        /* of decode_brief() only: decode_insn() refuses it by name */
 };
 
 enum insn_flag {
@@ -44,13 +44,13 @@ enum insn_flag {
 	INSN_STORE = 1 << 2,   /* writes memory (pushes included) */
 	INSN_LOCKED = 1 << 3,  /* lock prefix, or xchg with memory */
 	INSN_FENCE = 1 << 4,   /* mfence, lfence, sfence, serializing (cpuid, ...) */
-	INSN_NOP = 1 << 5,     /* any executed NOP, endbr64 included */
+	INSN_NOP = 1 << 5,     /* any executed NOP, endbr64 included, pause not */
 	INSN_ENDBR = 1 << 6,
 	INSN_REP = 1 << 7,     /* repeated string instruction: resumes in its middle */
 	INSN_STACK = 1 << 8,   /* moves rsp implicitly: push, pop, call, ret, leave, enter */
 	INSN_FAULTS = 1 << 9,  /* can fault: memory, divide, vector float, ... */
 	INSN_FLOAT = 1 << 10,  /* depends on or changes MXCSR or the x87 state */
-	INSN_OPAQUE = 1 << 11, /* exact copies only: effects are not fully modelled (cpuid, xsave, ...) */
+	INSN_OPAQUE = 1 << 11, /* exact copies only, nothing moves across: all registers and memory count as used and defined */
 };
 
 /*
@@ -85,9 +85,9 @@ struct insn_mem {
 	u8 base, index;  /* gpr number, MEM_NO_REG; base MEM_NO_REG with INSN_RIP: rip */
 	u8 scale;        /* 1, 2, 4, 8; 0 without index */
 	u8 segment;      /* 0: none that matters; else 'f' or 'g' */
-	u16 size;        /* bytes accessed; 0: unknown (string, gather, xsave) */
-	bool load, store;
-	s64 disp;        /* displacement; with rip: the address itself is insn.target */
+	u16 size;        /* bytes accessed at most; 0: base + index + disp does not say where (rep, gather, 32-bit address) */
+	bool load, store; /* neither: the address is only computed (lea, prefetch) */
+	s64 disp;        /* from registers as they are before the instruction; with rip: insn.target is the address */
 };
 
 struct insn {
@@ -105,23 +105,28 @@ struct insn {
 	struct insn_mem mem[2]; /* explicit operands, then implicit ones (stack, string) */
 	struct reg_set use;  /* read, wholly or in part; partial writes read the rest */
 	struct reg_set def;  /* written, wholly or in part */
-	struct reg_set full; /* of def: all bits replaced (32-bit writes zero the upper half; VEX does, SSE does not) */
+	struct reg_set full; /* of def: all bits replaced (32-bit writes zero the upper half; VEX does, SSE does not);
+	                        what is in full and not in use does not depend on its old value */
 	u16 flags_use, flags_def, flags_undef; /* FLAG_... ; undef: left undefined by the manual, in def too */
 };
 
 /*
  * Decodes the instruction at bytes[0..size) that stands at addr. STATUS_DECODE_... if it cannot
  * be part of a translation for want of a model; control transfers, syscalls and traps that the
- * engine understands as *ends of a path* do decode (see role). `scratch` is insn_scratch_size()
- * bytes for the decoder library.
+ * engine understands as *ends of a path* do decode (see role). `scratch` is decode_scratch_size()
+ * bytes for the decoder library, aligned as arena_alloc() does.
  */
 __must_check enum status decode_insn(const u8 *bytes, u64 size, u64 addr, void *scratch,
                                      struct insn *out, struct failure *fail);
 u64 decode_scratch_size(void);
 
-/* Length and role only, three to five times as fast: for walking over text. Same refusals but for UNKNOWN. */
+/*
+ * Length and role only, several times as fast: for walking over text. Succeeds for every instruction with a length that
+ * processors agree on; what decode_insn() refuses by name has ROLE_SYSTEM here, except that operands are
+ * not looked at (a load of a segment register is ROLE_PLAIN). STATUS_DECODE_INVALID, _CUT, _UNKNOWN (16-bit branches).
+ */
 struct insn_brief {
-	u64 target; /* direct branches */
+	u64 target; /* direct branches, xbegin included; else 0 */
 	u8 len, role;
 	bool endbr, nop;
 };
