@@ -84,6 +84,7 @@ static void run(char **command)
 		dup2(null, 0);
 		close(null);
 	}
+	close_range(3, ~0u, 0); /* whatever the test's own runner has open */
 	execvp(command[0], command);
 	perror(command[0]);
 	_exit(127);

@@ -52,7 +52,7 @@ read_row()
 			break
 			;;
 		libs=*) libs=${1#*=} ;;
-		libflags=*) libflags=$(echo "${1#*=}" | tr , ' ') ;;
+		libflags=*) libflags=$(echo "${1#*=}" | tr ';' ' ') ;;
 		linked=*) linked=$(echo "${1#*=}" | tr , ' ') ;;
 		needs=*) needs=${1#*=} ;;
 		expect=*) expect=${1#*=} ;;
@@ -115,12 +115,12 @@ compile()
 		# shellcheck disable=SC2086 # lists of words
 		while [ "$lib" -le "$libs" ]; do
 			"$compiler" $common -I"$here" -fPIC -shared -DLIB=$lib "$here/cases/$source" \
-				-o lib$lib.so $flags $libflags -Wl,-rpath,'$ORIGIN' || exit 1
+				-o lib$lib.so $flags $libflags -Wl,--enable-new-dtags,-rpath,'$ORIGIN' || exit 1
 			lib=$((lib + 1))
 		done
 		# shellcheck disable=SC2086
 		"$compiler" $common -I"$here" "$here/cases/$source" -o program.new $linked $flags \
-			-Wl,-rpath,'$ORIGIN' || exit 1
+			-Wl,--enable-new-dtags,-rpath,'$ORIGIN' || exit 1
 		mv program.new program
 	) >"$folder.log" 2>&1
 }
