@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""Runs variants in turns and records what each run cost.
+
+One experiment is one program, one input, one size, and the variants that could be
+built. Every variant is run once to warm the machine up and to compare outputs, then
+once a round; odd rounds go backwards, so that a slow drift of the machine hits all
+the same. Invariant: no sample enters a result unless its output equals the
+baseline's; a difference is recorded and fails the run as a whole.
+
+What an optimizer does inside the process that it optimizes is never warmed up: each run
+starts it from nothing, and its helpers' CPU time is added to the program's.
+"""
+
+import hashlib
+import os
+import signal
+import shutil
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from . import Failed
+
+TIMEOUT_S = 1800
+GRACE_S = 30
+
+
+@dataclass(frozen=True)
+class Sample:
+    round: int
+    position: int
+    user_s: float
+    system_s: float
+    helper_s: float
+    wall_s: float
+    peak_kib: int
+    others: float
+    stolen: float
+
+    @property
+    def cpu_s(self):
+        return self.user_s + self.system_s + self.helper_s
+
+
+@dataclass(frozen=True)
+class Outcome:
+    sample: Sample
+    status: int
+    output: str
+    late: bool
+
+
+def cpu_ticks():
+    """Busy and stolen seconds of the whole machine since it started."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        n = [int(x) for x in stat.readline().split()[1:9]]
+    tick = os.sysconf("SC_CLK_TCK")
+    return (n[0] + n[1] + n[2] + n[5] + n[6]) / tick, n[7] / tick
+
+
+def says(status):
+    if os.WIFSIGNALED(status):
+        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exit code {os.waitstatus_to_exitcode(status)}"
+
+
+class Runner:
+    def __init__(self, tool, work, environment):
+        self.tool = tool
+        self.work = Path(work)
+        self.environment = environment
+
+    def run(self, given, size, places, wrap, round_number=0, position=0):
+        """One run of one input; the digest of its output included."""
+        work = self.work / "run"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        where = Path(given.place(given.folder, size, places) or work)
+        produced = where / given.output if given.output else None
+        if produced:
+            produced.unlink(missing_ok=True)
+        out, err = self.work / "stdout", self.work / "stderr"
+        stdin = given.place(given.stdin, size, places) or os.devnull
+        before, stolen_before = cpu_ticks()
+        figures = self.call([str(TIMEOUT_S), stdin, out, err, *wrap, *given.command(size, places)], where)
+        after, stolen = cpu_ticks()
+        status, user, system, helper, wall, peak, _, late = figures
+        spent = (user + system + helper) / 1e6
+        sample = Sample(round_number, position, user / 1e6, system / 1e6, helper / 1e6, wall / 1e6, peak,
+                        round(max(0.0, (after - before - spent) / (wall / 1e6)), 3) if wall else 0.0,
+                        round(stolen - stolen_before, 3))
+        return Outcome(sample, status, self.digest_output(given, status, out, produced), bool(late))
+
+    def call(self, arguments, where):
+        read, write = os.pipe()
+
+        def give_result_descriptor():
+            os.dup2(write, 3)
+
+        with subprocess.Popen([self.tool, *map(str, arguments)], cwd=where, env=self.environment,
+                              stdin=subprocess.DEVNULL, preexec_fn=give_result_descriptor,
+                              close_fds=False) as process:
+            os.close(write)
+            try:
+                process.wait(TIMEOUT_S + GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        with os.fdopen(read) as result:
+            figures = result.read().split()
+        if len(figures) != 8:
+            raise Failed(f"{self.tool} gave no result for: {' '.join(map(str, arguments))}")
+        return [int(f) for f in figures]
+
+    def digest_output(self, given, status, out, produced):
+        total = hashlib.sha256(f"{says(status)}\n".encode())
+        for path in filter(None, (out, produced)):
+            if not path.exists():
+                total.update(b"missing")
+                continue
+            if given.filter:
+                with open(path, "rb") as read:
+                    text = subprocess.run(["sh", "-c", given.filter], stdin=read, capture_output=True, check=False).stdout
+                path = self.work / "filtered"
+                path.write_bytes(text)
+            with open(path, "rb") as read:
+                total.update(hashlib.file_digest(read, "sha256").digest())
+        return total.hexdigest()
+
+    def message(self):
+        """The last line the last run wrote to its standard error."""
+        lines = (self.work / "stderr").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+@dataclass
+class Experiment:
+    """variants maps names to (Variant, binary); runs to lists of samples."""
+    program: object
+    input: object
+    size: str
+    kind: str
+    rounds: int
+    baseline: str = "O2"
+    output: str = ""
+    variants: dict = field(default_factory=dict)
+    runs: dict = field(default_factory=dict)
+    failures: list = field(default_factory=list)
+    skipped: dict = field(default_factory=dict)
+
+    def add(self, variant, binary):
+        self.variants[variant.name] = (variant, binary)
+        self.runs[variant.name] = []
+
+    @property
+    def name(self):
+        return f"{self.program.name}/{self.input.name}"
+
+    def drop(self, name, reason, failed):
+        self.variants.pop(name)
+        self.runs.pop(name)
+        if failed:
+            self.failures.append({"program": self.program.name, "input": self.input.name, "variant": name,
+                                  "reason": reason})
+        else:
+            self.skipped[name] = reason
+
+
+class Lab:
+    """Measures experiments one after the other; say() shows progress."""
+
+    def __init__(self, runner, places, say):
+        self.runner = runner
+        self.places = places
+        self.say = say
+
+    def once(self, experiment, name, round_number=0, position=0):
+        variant, binary = experiment.variants[name]
+        places = self.places(experiment.program, experiment.input, experiment.size, binary)
+        return self.runner.run(experiment.input, experiment.size, places, variant.wrap, round_number, position)
+
+    def warm_up(self, experiment):
+        """Returns the seconds one round takes; drops what is wrong or crashes."""
+        took = {}
+        baseline = self.once(experiment, experiment.baseline)
+        if baseline.status != 0:
+            raise Failed(f"{experiment.name}: the baseline itself fails: {says(baseline.status)}: {self.runner.message()}")
+        experiment.output = baseline.output
+        took[experiment.baseline] = baseline.sample.wall_s
+        for name in list(experiment.variants):
+            if name == experiment.baseline:
+                continue
+            outcome = self.once(experiment, name)
+            took[name] = outcome.sample.wall_s
+            self.judge(experiment, name, outcome)
+        return sum(took[name] for name in experiment.variants)
+
+    def judge(self, experiment, name, outcome):
+        """True if the output is right; else the variant is out of the experiment."""
+        if outcome.output == experiment.output and not outcome.late:
+            return True
+        if name == experiment.baseline:
+            raise Failed(f"{experiment.name}: two runs of the baseline print different things")
+        variant = experiment.variants[name][0]
+        reason = f"{says(outcome.status)}" + (", time ran out" if outcome.late else "")
+        message = self.runner.message()
+        if os.WIFEXITED(outcome.status) and outcome.status == 0:
+            reason = "wrong output"
+            message = ""
+        crashed_by_bolt = variant.post == "bolt" and os.WIFSIGNALED(outcome.status)
+        if crashed_by_bolt:
+            reason = f"what BOLT made does not run ({reason})"
+        if message:
+            reason += f": {message}"
+        experiment.drop(name, reason, failed=not crashed_by_bolt)
+        self.say(f"{experiment.name}: {name}: {reason}")
+        return False
+
+    def measure(self, experiment):
+        start = time.monotonic()
+        per_round = self.warm_up(experiment)
+        self.say(f"{experiment.name}: {len(experiment.variants)} variants, {experiment.rounds} rounds, "
+                 f"about {per_round * experiment.rounds:.0f} s")
+        for number in range(experiment.rounds):
+            order = list(experiment.variants)
+            if number % 2:
+                order.reverse()
+            for position, name in enumerate(order):
+                outcome = self.once(experiment, name, number, position)
+                if self.judge(experiment, name, outcome):
+                    experiment.runs[name].append(outcome.sample)
+        self.seconds = time.monotonic() - start
+
+
+def as_records(samples):
+    return [dict(asdict(s), cpu_s=round(s.cpu_s, 6)) for s in samples]
