@@ -12,11 +12,14 @@
  *     trace MODULE 0x1a2c            MODULE: file name without folders; addresses: link-time
  *       block 0x1a2c
  *       block 0x1a40 after 0         parent's number; blocks are numbered from 0
+ *       block 0x1a60 after 0 weight 120
  *     end
  */
 #ifndef DYNOPT_ENGINE_TRACE_H
 #define DYNOPT_ENGINE_TRACE_H
 
+#include "arena.h"
+#include "engine_status.h"
 #include "port.h"
 
 #define TRACE_NO_PARENT 0xffffffffu
@@ -31,5 +34,27 @@ struct trace {
 	const struct trace_block *blocks;
 	u32 n_blocks;
 };
+
+/* A stanza of a text. */
+struct trace_stanza {
+	const char *module; /* in the text, not NUL-terminated */
+	u32 module_len;
+	u32 line; /* where it begins, from 1 */
+	struct trace trace; /* blocks in the arena */
+};
+
+/*
+ * Parses the next stanza of text[*pos..size) and moves *pos behind it; *line (from 0) counts lines with it. STATUS_END
+ * if there is none, STATUS_TRACE_SYNTAX with the line, STATUS_TRACE_BLOCKS, STATUS_WORKSPACE. Syntax only:
+ * what the blocks say is lift_trace()'s to check.
+ */
+__must_check enum status trace_parse(const char *text, u64 size, u64 *pos, u32 *line,
+                                     struct arena *arena, struct trace_stanza *out,
+                                     struct failure *fail);
+/*
+ * Writes a stanza, NUL-terminated, at most `size` bytes; returns the length it needs without the NUL. Blanks and '#' in
+ * the module's name become '_'.
+ */
+u64 trace_format(const struct trace *trace, const char *module, char *out, u64 size);
 
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * translate.c - the order of the pipe.
+ *
+ * Every step hands its successor a plain struct in the same arena. Invariant: nothing reaches the encoder that
+ * ir_verify() has not seen in that very state.
+ */
+#include "translate.h"
+
+static enum status run(const struct text *text, const struct trace *trace, struct arena *arena,
+                       struct code *code, struct failure *fail)
+{
+	struct ir_tree tree;
+	enum status status;
+
+	status = lift_trace(text, trace, arena, &tree, fail);
+	if (status)
+		return status;
+	status = ir_verify(&tree, fail);
+	if (status)
+		return status;
+	return encode_tree(&tree, arena, code, fail);
+}
+
+enum status translate(const struct text *text, const struct trace *trace, struct arena *arena,
+                      struct code *code, struct failure *fail)
+{
+	u64 before = arena_mark(arena);
+	enum status status = run(text, trace, arena, code, fail);
+
+	if (status)
+		arena_release(arena, before);
+	return status;
+}
