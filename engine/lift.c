@@ -4,7 +4,8 @@
  *
  * A trace block is lifted when its parent's edges are known: it must be where one of them leads. An instruction that cannot be
  * part of a translation cuts its path in front of it: the block's edge is an exit there, and trace blocks that the path
- * would have reached behind it are left out, as is a block that would be empty. Invariant: blocks lifted so
+ * would have reached behind it are left out, as is a block that would be empty. So ends a tree that has all the
+ * instructions it may have. Invariant: blocks lifted so
  * far are a tree that ir_verify() accepts, all of whose unclaimed edges are exits or lead back.
  */
 #include "lift.h"
@@ -79,14 +80,15 @@ static void end_block(struct lifter *l, u32 b)
 	}
 }
 
-/* Decodes the instruction at addr into ops[n_ops]; *cut if it stays in original text, with the reason in *why. */
+/* Decodes the instruction at addr into ops[n_ops]; *cut if it stays in original text (reason in *why) or the tree is full. */
 static enum status take_insn(struct lifter *l, u64 addr, bool *cut, struct failure *why)
 {
 	struct insn *insn = &l->tree.ops[l->tree.n_ops];
 	enum status status;
 
+	*cut = true;
 	if (l->tree.n_ops == LIMIT_TREE_INSNS)
-		return failed(l->fail, STATUS_TRACE_INSNS, addr, LIMIT_TREE_INSNS);
+		return STATUS_OK;
 	status = text_insn(l->text, addr, l->decoder, insn, why);
 	if (status && status_class(status) != STATUS_CLASS_REFUSED)
 		return failed(l->fail, status, why->addr, why->detail);
