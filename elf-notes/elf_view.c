@@ -49,7 +49,9 @@ static_assert(sizeof(struct phdr) == 56, "ELF64 program header");
 #define ELF_MACHINE_X86_64 62
 #define ELF_PHNUM_ELSEWHERE 0xffff /* PN_XNUM: the number is in a section header */
 #define ELF_PT_LOAD 1
+#define ELF_PT_DYNAMIC 2
 #define ELF_PT_NOTE 4
+#define ELF_PT_GNU_EH_FRAME 0x6474e550
 
 /* What view_fill() reads from. */
 struct source {
@@ -161,6 +163,23 @@ static enum notes_status view_notes(struct elf_view *view, const struct source *
 	return NOTES_OK;
 }
 
+/* Tables that others read; of each, the first one counts, as for the dynamic loader. */
+static void view_tables(struct elf_view *view, const struct source *src)
+{
+	struct phdr ph;
+	u32 i;
+
+	for (i = 0; i < src->n; i++) {
+		phdr_read(src, i, &ph);
+		if (ph.type == ELF_PT_DYNAMIC && !view->dynamic) {
+			view->dynamic = view->base + ph.vaddr;
+			view->dynamic_size = ph.filesz;
+		}
+		if (ph.type == ELF_PT_GNU_EH_FRAME && !view->eh_frame_hdr)
+			view->eh_frame_hdr = view->base + ph.vaddr;
+	}
+}
+
 static enum notes_status view_fill(struct elf_view *view, const struct source *src, u64 base,
                                    struct notes_failure *fail)
 {
@@ -171,6 +190,7 @@ static enum notes_status view_fill(struct elf_view *view, const struct source *s
 	status = view_loads(view, src, fail);
 	if (status != NOTES_OK)
 		return status;
+	view_tables(view, src);
 	return view_notes(view, src, fail);
 }
 

@@ -42,6 +42,9 @@ struct elf_view {
 	u32 n_loads;
 	u32 n_notes;
 	u64 base; /* load bias in bytes; 0 for a file */
+	/* What PT_DYNAMIC and PT_GNU_EH_FRAME claim, unchecked; 0: there is none. */
+	u64 dynamic, dynamic_size;
+	u64 eh_frame_hdr;
 	bool live; /* spans are memory of this process */
 	bool relocatable; /* file: ET_DYN, so absolute words in it are not final */
 };

@@ -2,7 +2,7 @@
 /*
  * port.h - all that the notes library and the engine need from what surrounds it:
  *
- *   u8 u16 u32 u64 s8 s32 s64   integer types of fixed width
+ *   u8 u16 u32 u64 s8 s16 s32 s64   integer types of fixed width
  *   bool, NULL, uintptr_t
  *   memcpy memmove memset memcmp   (declared; the surroundings define them)
  *   __must_check           the caller may not drop this result
@@ -29,6 +29,7 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int8_t s8;
+typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 

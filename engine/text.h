@@ -26,9 +26,9 @@
 enum text_mark {
 	TEXT_INSN = 1 << 0,     /* a proven instruction starts here */
 	TEXT_CERTIFIED = 1 << 1, /* the proof is the notes' */
-	TEXT_REACHED = 1 << 2,  /* control flow from a function's start leads here (certified text: always) */
+	TEXT_REACHED = 1 << 2,  /* with TEXT_INSN: flow of control from a function's start leads here (certified text: always) */
 	TEXT_FUNCTION = 1 << 3, /* a function starts here */
-	TEXT_TARGET = 1 << 4,   /* a direct branch or a jump table leads here */
+	TEXT_TARGET = 1 << 4,   /* a direct branch or call, a known jump table or an exception leads here */
 	TEXT_LOOP = 1 << 5,     /* a backward direct branch of the same function leads here */
 	TEXT_RETURN = 1 << 6,   /* the instruction before it is a call */
 	TEXT_FREE = 1 << 7,     /* in a slot of the notes, or padding behind a barrier that nothing leads to */
@@ -72,13 +72,17 @@ struct text {
 };
 
 /*
- * Builds *text for a file view. `eh_frame_hdr`: address of PT_GNU_EH_FRAME, 0 if there is none. What it keeps is
- * allocated in `keep`, what it needs meanwhile in `scratch` (released before it returns; they may not be the same).
- * A module refused as a whole: STATUS_TEXT_...; *text is then empty. The view must outlive it.
+ * Builds *text for a file view. What it keeps is allocated in `keep`, what it needs meanwhile in `scratch` (released
+ * before it returns; they may not be the same). A module refused as a whole: STATUS_TEXT_...; *text and the arenas are
+ * then as before. The view must outlive it.
+ *
+ * Memory: keep holds 2 bytes per byte of text, 16 per slot and 32 per table; scratch 1 byte per byte of text, 40 per function
+ * of the unwind table and 4 per branch target. text_build_size() gives bounds for both.
  */
 __must_check enum status text_build(struct text *text, const struct elf_view *view,
-                                    u64 eh_frame_hdr, struct arena *keep, struct arena *scratch,
+                                    struct arena *keep, struct arena *scratch,
                                     struct failure *fail);
+void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch);
 
 static inline u16 text_marks(const struct text *text, u64 addr)
 {

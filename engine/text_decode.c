@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * text_decode.c - ranges of text to kinds of instructions, and marks where they lead.
+ *
+ * The only place where the builders decode. Invariant: what it writes of an instruction depends
+ * on the bytes of the text alone, so decoding a range twice changes nothing; before a failure
+ * everything in front of it is written.
+ */
+#include "text_private.h"
+
+static u64 relative8(const u8 *field, u64 end)
+{
+	return end + (u64)(s64)(s8)*field;
+}
+
+static u64 relative32(const u8 *field, u64 end)
+{
+	s32 distance;
+
+	memcpy(&distance, field, sizeof(distance));
+	return end + (u64)(s64)distance;
+}
+
+/* The distance of a direct branch is its last field, of one byte or four; which of them is told by the target. */
+static enum status direct_class(const u8 *insn, u64 addr, const struct insn_brief *brief,
+                                enum kind_class class8, enum kind_class class32,
+                                enum kind_class *class, struct failure *fail)
+{
+	u64 end = addr + brief->len;
+
+	if (brief->len >= 5 && brief->target == relative32(insn + brief->len - 4, end))
+		*class = class32;
+	else if (class8 != class32 && brief->target == relative8(insn + brief->len - 1, end))
+		*class = class8;
+	else
+		return failed(fail, STATUS_DECODE_UNKNOWN, addr, 0);
+	return STATUS_OK;
+}
+
+/* Opcodes behind which nothing goes on: hlt, retf, iret. */
+static bool never_goes_on(u8 opcode)
+{
+	return opcode == 0xf4 || opcode == 0xca || opcode == 0xcb || opcode == 0xcf;
+}
+
+static enum status classify(const u8 *insn, u64 addr, const struct insn_brief *brief,
+                            enum kind_class *class, struct failure *fail)
+{
+	*class = KIND_PLAIN;
+	switch (brief->role) {
+	case ROLE_JMP:
+		return direct_class(insn, addr, brief, KIND_JMP8, KIND_JMP32, class, fail);
+	case ROLE_JCC:
+	case ROLE_COUNT:
+		return direct_class(insn, addr, brief, KIND_JCC8, KIND_JCC32, class, fail);
+	case ROLE_CALL:
+		return direct_class(insn, addr, brief, KIND_CALL, KIND_CALL, class, fail);
+	case ROLE_CALL_INDIRECT:
+		*class = KIND_CALL_INDIRECT;
+		break;
+	case ROLE_JMP_INDIRECT:
+	case ROLE_RET:
+		*class = KIND_BARRIER;
+		break;
+	case ROLE_TRAP:
+		*class = insn[0] == 0xcc ? KIND_INT3 : KIND_STOP;
+		break;
+	case ROLE_SYSTEM:
+		/* xbegin branches to its abort handler */
+		if (brief->target)
+			return direct_class(insn, addr, brief, KIND_JCC32, KIND_JCC32, class, fail);
+		if (never_goes_on(insn[0]))
+			*class = KIND_STOP;
+		break;
+	default:
+		if (brief->nop && !brief->endbr)
+			*class = KIND_NOP;
+	}
+	return STATUS_OK;
+}
+
+enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *fail)
+{
+	struct text *text = b->text;
+	struct insn_brief brief;
+	enum kind_class class;
+	enum status status;
+	u64 addr, size;
+	const u8 *bytes = text_bytes(text, start, &size);
+
+	if (!bytes || end - start > size)
+		return failed(fail, STATUS_TEXT_UNPROVEN, start, 0);
+	status = text_pay(b, end - start, fail);
+	if (status)
+		return status;
+	for (addr = start; addr < end; addr += brief.len, bytes += brief.len) {
+		status = decode_brief(bytes, end - addr, addr, b->decoder, &brief, fail);
+		if (status == STATUS_OK)
+			status = classify(bytes, addr, &brief, &class, fail);
+		if (status)
+			return status;
+		b->kinds[addr - text->start] = (u8)(class << 4 | brief.len);
+		if (kind_direct(class) && text_holds(text, brief.target))
+			text->marks[brief.target - text->start] |= TEXT_TARGET;
+	}
+	return STATUS_OK;
+}
+
+u64 text_branch_target(const struct builder *b, u64 addr)
+{
+	u8 kind = b->kinds[addr - b->text->start];
+	u64 size, end = addr + kind_len(kind);
+	const u8 *bytes = text_bytes(b->text, addr, &size) + kind_len(kind);
+
+	if (kind_class(kind) == KIND_JMP8 || kind_class(kind) == KIND_JCC8)
+		return relative8(bytes - 1, end);
+	return relative32(bytes - 4, end);
+}

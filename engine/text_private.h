@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * text_private.h - what the builders of struct text share.
+ *
+ * Order of work, each step in its own file:
+ *
+ *   text_build.c   refuse modules as a whole; allocate
+ *   text_notes.c   records -> certified instructions, prohibitions, facts, tables
+ *   text_cache.c   notes -> code cache and far pool
+ *   text_unwind.c  unwind table -> proven functions of foreign text
+ *   text_reach.c   who arrives where; what is reached in foreign text
+ *   text_slots.c   free bytes -> slots
+ *
+ * text_decode.c serves all of them.
+ *
+ * `kinds` has a byte for every byte of text: 0 where no instruction was decoded, else its length and
+ * what it does to the flow of control. Its targets are read from the text again, so nobody decodes twice.
+ * Work is paid from a budget that is linear in the size of the text: tables that name the same bytes
+ * again and again end the build, not the day.
+ */
+#ifndef DYNOPT_ENGINE_TEXT_PRIVATE_H
+#define DYNOPT_ENGINE_TEXT_PRIVATE_H
+
+#include "fde.h"
+#include "reader.h"
+#include "text.h"
+
+/* Build only: a valid record covers this byte. */
+#define TEXT_RECORDED (1u << 15)
+#define TEXT_NO_ALL (TEXT_NO_PATCH | TEXT_NO_TRANSLATE | TEXT_NO_INLINE | TEXT_NO_DEFER)
+/* Somebody arrives at this byte otherwise than from the byte before it. */
+#define TEXT_ARRIVAL (TEXT_TARGET | TEXT_INTERIOR | TEXT_FUNCTION | TEXT_RETURN)
+
+enum kind_class {
+	KIND_PLAIN,
+	KIND_NOP,  /* executed padding, but not endbr64 */
+	KIND_INT3,
+	KIND_STOP, /* traps: what follows is not reached by falling through, and yet no barrier */
+	KIND_BARRIER, /* returns and indirect jumps */
+	KIND_JMP8,
+	KIND_JMP32,
+	KIND_JCC8, /* anything that goes on and may branch */
+	KIND_JCC32,
+	KIND_CALL,
+	KIND_CALL_INDIRECT,
+};
+
+static inline u32 kind_len(u8 kind)
+{
+	return kind & 0xf;
+}
+
+static inline u32 kind_class(u8 kind)
+{
+	return kind >> 4;
+}
+
+static inline bool kind_barrier(u32 class)
+{
+	return class == KIND_BARRIER || class == KIND_JMP8 || class == KIND_JMP32;
+}
+
+static inline bool kind_direct(u32 class)
+{
+	return class >= KIND_JMP8 && class <= KIND_CALL;
+}
+
+struct function {
+	struct fde fde;
+	bool proven;
+};
+
+struct builder {
+	struct text *text;
+	const struct elf_view *view;
+	struct arena *scratch;
+	u8 *kinds; /* by offset from text->start */
+	void *decoder;
+	struct function *functions; /* of the unwind table, by start */
+	u32 n_functions;
+	u64 budget;   /* bytes of work left */
+	bool damaged; /* the notes are: uncovered text is left alone */
+};
+
+/* Is addr in [text->start, text->end)? */
+static inline bool text_holds(const struct text *text, u64 addr)
+{
+	return addr >= text->start && addr < text->end;
+}
+
+/* Sets `bits` on all bytes of [start, end), which lie in the text. */
+void text_mark_range(struct text *text, u64 start, u64 end, u32 bits);
+/* Sorts items of `size` bytes (at most 64) by the u64 that each begins with. */
+void text_sort(void *items, u32 n, u32 size);
+/* STATUS_TEXT_LARGE if the budget does not hold `bytes` more. */
+__must_check enum status text_pay(struct builder *b, u64 bytes, struct failure *fail);
+/* The target of the direct branch or call at addr. */
+u64 text_branch_target(const struct builder *b, u64 addr);
+
+/*
+ * Decodes [start, end), which lies in one executable segment: fills kinds[] and sets TEXT_TARGET where direct
+ * branches lead. The failure's address is that of the first instruction that cannot be decoded or does not end by `end`.
+ */
+__must_check enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *fail);
+
+__must_check enum status text_add_notes(struct builder *b, struct arena *keep,
+                                        struct failure *fail);
+__must_check enum status text_add_unwind(struct builder *b, struct failure *fail);
+__must_check enum status text_add_reach(struct builder *b, struct failure *fail);
+__must_check enum status text_add_slots(struct builder *b, struct arena *keep,
+                                        struct failure *fail);
+/* The largest code cache and far pool of the notes; the objects' shares are joined where they touch. */
+__must_check enum status text_add_cache(struct builder *b, struct notes_reader *r,
+                                        struct failure *fail);
+
+#endif

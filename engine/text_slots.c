@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * text_slots.c - bytes that nobody executes: slots of the notes, and padding.
+ *
+ * Padding counts if it is NOPs or int3 behind a barrier (a jump or return that is itself proven and reached), no branch, exception or
+ * return leads to any of its bytes, and every byte up to the next thing that is known to start
+ * is of that kind: padding that ends in code nobody has spoken for may be that code's beginning. Five single-byte
+ * NOPs or more in front of a function are left to the tools that ask compilers for them.
+ *
+ * A slot of the notes counts if its bytes are unused in the file. Nothing lies where patches are forbidden.
+ */
+#include "text_private.h"
+
+#define UNUSED_BYTE 0xcc
+#define NOP_BYTE 0x90
+#define SLED_LEN 5
+/* Longer gaps between functions are no alignment. */
+#define GAP_MAX 63
+
+/* Padding under way: offsets from text->start. */
+struct run {
+	u64 start, end; /* end == start: none */
+	u64 gap;        /* from here on no function or record covers it; `end` if there is no such part */
+	bool open;      /* nothing falls into the byte at `end` */
+};
+
+static u8 byte_at(const struct builder *b, u64 i)
+{
+	u64 size;
+	const u8 *bytes = text_bytes(b->text, b->text->start + i, &size);
+
+	return bytes ? *bytes : 0;
+}
+
+/* May the padding instruction at offset i be overwritten? */
+static bool is_padding(const struct builder *b, u64 i)
+{
+	u32 class = kind_class(b->kinds[i]), len = kind_len(b->kinds[i]), j;
+
+	if (!len || (class != KIND_NOP && class != KIND_INT3))
+		return false;
+	for (j = 0; j < len; j++) {
+		if (b->text->marks[i + j] & (TEXT_ARRIVAL | TEXT_NO_PATCH))
+			return false;
+	}
+	return true;
+}
+
+static bool is_sled(const struct builder *b, const struct run *run)
+{
+	u64 i;
+
+	if (run->end - run->gap < SLED_LEN)
+		return false;
+	for (i = run->end - SLED_LEN; i < run->end; i++) {
+		if (kind_len(b->kinds[i]) != 1 || byte_at(b, i) != NOP_BYTE)
+			return false;
+	}
+	return true;
+}
+
+/* The run ends; `known`: at something that is known to start there. */
+static void run_close(struct builder *b, struct run *run, bool known)
+{
+	struct text *text = b->text;
+	u64 end = run->end;
+
+	if (!known || end - run->gap > GAP_MAX || is_sled(b, run))
+		end = run->gap;
+	if (end > run->start && end - run->start >= JMP_REL32_LEN)
+		text_mark_range(text, text->start + run->start, text->start + end, TEXT_FREE);
+	run->open = false;
+}
+
+static void run_begin(struct run *run, u64 at)
+{
+	run->start = at;
+	run->end = at;
+	run->gap = at;
+	run->open = true;
+}
+
+/* One byte or instruction further; returns where to go on. */
+static u64 step(struct builder *b, struct run *run, u64 i)
+{
+	u16 marks = b->text->marks[i];
+	u32 len = kind_len(b->kinds[i]);
+	bool covered = marks & (TEXT_INSN | TEXT_RECORDED);
+
+	if (run->open && is_padding(b, i)) {
+		if (marks & TEXT_INSN && run->gap < run->end) {
+			/* padding, a gap, and padding of the next function: all one */
+			run_close(b, run, true);
+			return i + len;
+		}
+		run->end = i + len;
+		if (covered)
+			run->gap = run->end;
+		return run->end;
+	}
+	if (run->open)
+		run_close(b, run, covered || (marks & TEXT_FUNCTION));
+	if (!(marks & TEXT_INSN))
+		return i + 1;
+	if (kind_barrier(kind_class(b->kinds[i])) && (marks & TEXT_REACHED))
+		run_begin(run, i + len);
+	return i + len;
+}
+
+static void add_padding(struct builder *b)
+{
+	u64 i = 0, n = b->text->end - b->text->start;
+	struct run run = { 0 };
+
+	while (i < n)
+		i = step(b, &run, i);
+	if (run.open)
+		run_close(b, &run, false);
+}
+
+/* Slots of the notes that are not what they should be any more. */
+static void check_slots(struct builder *b)
+{
+	u64 i, n = b->text->end - b->text->start;
+
+	for (i = 0; i < n; i++) {
+		u16 *mark = &b->text->marks[i];
+
+		if ((*mark & TEXT_FREE) && (byte_at(b, i) != UNUSED_BYTE ||
+		                            (*mark & (TEXT_ARRIVAL | TEXT_NO_PATCH))))
+			*mark &= (u16)~TEXT_FREE;
+	}
+}
+
+/* Counts the slots in free bytes, stores at most `max`; free bytes that are too few for one are free no more. */
+static u64 cut(struct text *text, struct text_slot *slots, u64 max)
+{
+	u64 i, start, n = text->end - text->start, n_slots = 0;
+
+	for (i = 0; i < n; i++) {
+		for (start = i; i < n && (text->marks[i] & TEXT_FREE); i++)
+			;
+		if (i - start < JMP_REL32_LEN) {
+			while (start < i)
+				text->marks[start++] &= (u16)~TEXT_FREE;
+			continue;
+		}
+		for (; i - start >= JMP_REL32_LEN; start += JMP_REL32_LEN, n_slots++) {
+			if (n_slots >= max)
+				continue;
+			slots[n_slots].addr = text->start + start;
+			slots[n_slots].size = JMP_REL32_LEN;
+		}
+	}
+	return n_slots;
+}
+
+enum status text_add_slots(struct builder *b, struct arena *keep, struct failure *fail)
+{
+	struct text *text = b->text;
+	u64 n;
+
+	check_slots(b);
+	add_padding(b);
+	n = cut(text, NULL, 0);
+	text->slots = arena_alloc(keep, n, sizeof(*text->slots));
+	if (n && !text->slots)
+		return failed(fail, STATUS_WORKSPACE, 0, n * sizeof(*text->slots));
+	text->n_slots = (u32)cut(text, text->slots, n);
+	return STATUS_OK;
+}

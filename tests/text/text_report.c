@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * text_report - what the engine knows of the text of files.
+ *
+ *     text_report FILE...          one line each: functions, shares, slots, time; then refusals by reason
+ *     text_report --marks FILE     one line per byte that has marks: address, hex marks
+ *     text_report --slots FILE     one line per slot: address, bytes
+ *
+ * Memory is what text_build_size() asks for, so a file that needs more is seen here.
+ * Exit codes: 0; 1 a file cannot be read or is refused as a whole (told by name); 2 wrong use.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "text.h"
+
+struct module {
+	const u8 *bytes;
+	u64 size;
+	struct elf_view view;
+	struct arena keep, scratch;
+	struct text text;
+	double seconds;
+};
+
+static bool module_open(struct module *m, const char *path)
+{
+	struct notes_failure why;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	memset(m, 0, sizeof(*m));
+	if (fd < 0 || fstat(fd, &st) || !st.st_size) {
+		perror(path);
+		return false;
+	}
+	m->size = (u64)st.st_size;
+	m->bytes = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	close(fd);
+	if (m->bytes == MAP_FAILED) {
+		perror(path);
+		return false;
+	}
+	if (elf_view_file(&m->view, m->bytes, m->size, &why) != NOTES_OK) {
+		fprintf(stderr, "%s: TEXT_FILE\n", path);
+		return false;
+	}
+	return true;
+}
+
+static void arena_map(struct arena *arena, u64 size)
+{
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED) {
+		perror("text_report");
+		exit(1);
+	}
+	arena_init(arena, base, size);
+}
+
+static bool module_build(struct module *m, const char *path)
+{
+	struct timespec from, to;
+	struct failure fail = { 0 };
+	u64 keep, scratch;
+
+	if (!module_open(m, path))
+		return false;
+	text_build_size(&m->view, &keep, &scratch);
+	arena_map(&m->keep, keep);
+	arena_map(&m->scratch, scratch);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	if (text_build(&m->text, &m->view, &m->keep, &m->scratch, &fail) != STATUS_OK) {
+		fprintf(stderr, "%s: %s at 0x%llx (%llu)\n", path, status_name(fail.status),
+		        (unsigned long long)fail.addr, (unsigned long long)fail.detail);
+		return false;
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	m->seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+	return true;
+}
+
+static void module_close(struct module *m)
+{
+	munmap((void *)m->bytes, m->size);
+	if (m->keep.base)
+		munmap(m->keep.base, m->keep.size);
+	if (m->scratch.base)
+		munmap(m->scratch.base, m->scratch.size);
+}
+
+static void print_line(const char *path, struct module *m)
+{
+	const struct text *text = &m->text;
+	u64 n = text->end - text->start, reached = 0, certified = 0, insns = 0, last = 0;
+
+	for (u64 i = 0; i < n; i++) {
+		u16 marks = text->marks[i];
+
+		if (marks & TEXT_INSN)
+			last = marks;
+		insns += marks & TEXT_INSN ? 1 : 0;
+		certified += marks & TEXT_CERTIFIED ? 1 : 0;
+	}
+	/* Bytes of reached instructions: from each to the next that starts. */
+	for (u64 i = 0; i < n; i++) {
+		if (text->marks[i] & TEXT_INSN)
+			last = text->marks[i] & TEXT_REACHED;
+		reached += last ? 1 : 0;
+	}
+	printf("%s: text %llu, certified %llu, proven %llu (%.1f %%), reached about %llu, functions %u, "
+	       "instructions %llu, slots %u, tables %u, cache %llu, far %llu, noted %d\n",
+	       path, (unsigned long long)n, (unsigned long long)certified,
+	       (unsigned long long)text->proven_bytes, 100.0 * (double)text->proven_bytes / (double)n,
+	       (unsigned long long)reached, text->n_functions, (unsigned long long)insns,
+	       text->n_slots, text->n_tables, (unsigned long long)(text->cache_end - text->cache),
+	       (unsigned long long)(text->far_end - text->far), text->noted);
+	printf("    %.1f ms, %.0f ns an instruction; kept %.2f, meanwhile %.2f bytes per byte of text\n",
+	       m->seconds * 1e3, insns ? m->seconds * 1e9 / (double)insns : 0.0,
+	       (double)m->keep.peak / (double)n, (double)m->scratch.peak / (double)n);
+	for (u32 i = 0; i < STATUS_N; i++) {
+		if (text->refused[i])
+			printf("    %s %u\n", status_name((enum status)i), text->refused[i]);
+	}
+}
+
+static void print_marks(const struct text *text)
+{
+	for (u64 addr = text->start; addr < text->end; addr++) {
+		if (text_marks(text, addr))
+			printf("%llx %04x\n", (unsigned long long)addr, text_marks(text, addr));
+	}
+}
+
+static void print_slots(const struct text *text)
+{
+	for (u32 i = 0; i < text->n_slots; i++) {
+		u64 size;
+		const u8 *bytes = text_bytes(text, text->slots[i].addr, &size);
+
+		printf("%llx ", (unsigned long long)text->slots[i].addr);
+		for (u32 j = 0; j < text->slots[i].size; j++)
+			printf("%02x", bytes[j]);
+		printf("\n");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 && argv[1][0] == '-' ? argv[1] : NULL;
+	int rc = 0;
+
+	if (argc < (what ? 3 : 2)) {
+		fprintf(stderr, "usage: text_report [--marks | --slots] FILE...\n");
+		return 2;
+	}
+	for (int i = what ? 2 : 1; i < argc; i++) {
+		static struct module m;
+
+		if (!module_build(&m, argv[i])) {
+			rc = 1;
+			continue;
+		}
+		if (!what)
+			print_line(argv[i], &m);
+		else if (strcmp(what, "--marks") == 0)
+			print_marks(&m.text);
+		else
+			print_slots(&m.text);
+		module_close(&m);
+	}
+	return rc;
+}
