@@ -54,15 +54,16 @@ struct ir_tree {
 /* Checks all invariants; STATUS_IR_... with the block in failure.detail. */
 __must_check enum status ir_verify(const struct ir_tree *tree, struct failure *fail);
 
-/* ---- text form: dumps are tests, so it parses back (ir_text.c, ir_parse.c) ----
+/*
+ * Text form: dumps are tests, so it parses back (ir_text.c, ir_parse.c).
  *
  *     tree 0x1a2c
  *     block 0 0x1a2c
- *       0x1a2c 4883c001            add
- *       0x1a30 740e                jz 0x1a40
- *       next 1 0x1a32              child: number and address
+ *       0x1a2c 4883c001        add
+ *       0x1a30 740e            jz 0x1a40
+ *       next 1 0x1a32          child: number and address
  *       taken exit 0x1a40
- *     block 1 0x1a32 parent 0
+ *     block 1 0x1a32 parent 0 weight 120
  *       ...
  *       next back 0 0x1a2c
  *     end
@@ -70,7 +71,10 @@ __must_check enum status ir_verify(const struct ir_tree *tree, struct failure *f
 
 /* Writes the text form, NUL-terminated, at most `size` bytes; returns the length it needs without the NUL. */
 u64 ir_dump(const struct ir_tree *tree, char *out, u64 size);
-/* Parses what ir_dump wrote: instructions are decoded anew from the hex bytes. STATUS_IR_SYNTAX with the line. */
+/*
+ * Parses what ir_dump wrote: instructions are decoded anew from the hex bytes. STATUS_IR_SYNTAX with the line,
+ * decode_insn()'s, STATUS_WORKSPACE. Invariants are not checked: that is ir_verify()'s.
+ */
 __must_check enum status ir_parse(const char *text, u64 size, struct arena *arena,
                                   struct ir_tree *out, struct failure *fail);
 
