@@ -101,7 +101,7 @@ current() # FILE
 {
 	[ -e "$1" ] || return 1
 	[ -z "$(find "$here" "$build/bin/dynopt-clang" -newer "$1" \
-		\( -name "$source" -o -name '*.h' -o -name 'cases.def' -o -name dynopt-clang \) -print)" ]
+		\( -name "$source" -o -name '*.h' -o -name 'cases.def' -o -name run.sh -o -name dynopt-clang \) -print)" ]
 }
 
 compile()
@@ -118,9 +118,11 @@ compile()
 				-o lib$lib.so $flags $libflags -Wl,--enable-new-dtags,-rpath,'$ORIGIN' || exit 1
 			lib=$((lib + 1))
 		done
+		rpath='-Wl,--enable-new-dtags,-rpath,$ORIGIN'
+		[ "$libs" != 0 ] || rpath=
 		# shellcheck disable=SC2086
-		"$compiler" $common -I"$here" "$here/cases/$source" -o program.new $linked $flags \
-			-Wl,--enable-new-dtags,-rpath,'$ORIGIN' || exit 1
+		"$compiler" $common -I"$here" "$here/cases/$source" -o program.new $linked $flags $rpath ||
+			exit 1
 		mv program.new program
 	) >"$folder.log" 2>&1
 }
