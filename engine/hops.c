@@ -2,11 +2,11 @@
 /*
  * hops.c - gives sites their chains: which slot, which far slot, or what was missing.
  *
- * Slots: a site may use those in a window of 256 bytes, so windows move with sites, and a site without a
- * free slot can get one only by moving later sites up or earlier sites down. Each such move prefers the site that
- * reaches furthest, so if the end of a row of moves is no free slot, there is none (tested against brute force). Sites
- * that need no far slot go first; those that do follow, as many as there are far slots. Far slots
- * are in reach of everything in a module below 2 GiB, so the lowest free one is as good as any.
+ * Slots: a site may use those in a window of 256 bytes, so windows move with sites. Sites that need no far slot
+ * go first, in order of address, each to the lowest free slot of its window: then no lower slot is ever of use to
+ * any of them. Those that do need one follow while there are far slots; where the window is full, later
+ * sites move up, always the one that reaches furthest, so if the end of a row of moves is no free slot, there is none.
+ * Far slots are in reach of everything in a module below 2 GiB, so the lowest free one is as good as any.
  *
  * Invariant: a place is taken by one hop at most, and what a hop says was checked with the addresses it
  * says: every jump reaches.
@@ -75,21 +75,27 @@ static bool free_slot(const struct hop_places *places, u64 site, u32 *slot)
 	return false;
 }
 
+static void take_slot(struct hop *hop, u64 slot)
+{
+	hop->kind = HOP_SLOT;
+	hop->slot = slot;
+}
+
 static bool has_slot(const struct hop *hop)
 {
 	return hop->kind == HOP_SLOT || hop->kind == HOP_SLOT_FAR;
 }
 
-/* Whom to move next in favour of hops[who]: of those with a slot in its window the last (up) or the first. */
-static u32 whom_to_move(const struct planner *p, u32 who, bool up)
+/* Whom to move in favour of hops[who]: of those with a slot in its window the last. */
+static u32 whom_to_move(const struct planner *p, u32 who)
 {
 	u64 site = p->hops[who].site;
 	u32 found = NOBODY;
 
-	for (u32 i = up ? who + 1 : who - 1; i < p->n; up ? i++ : i--) {
+	for (u32 i = who + 1; i < p->n; i++) {
 		const struct hop *hop = &p->hops[i];
 
-		if ((up ? hop->site - site : site - hop->site) > WINDOW_BEFORE + WINDOW_AFTER)
+		if (hop->site - site > WINDOW_BEFORE + WINDOW_AFTER)
 			break;
 		if (has_slot(hop) && in_window(site, hop->slot))
 			found = i;
@@ -97,27 +103,24 @@ static u32 whom_to_move(const struct planner *p, u32 who, bool up)
 	return found;
 }
 
-/* Moves sites one way until one has a free slot: `dry` finds out, the second time does it. */
-static bool move(struct planner *p, u32 who, bool up, bool dry)
+/* Moves later sites up until one has a free slot: `dry` finds out whether that works, without it it is done. */
+static bool make_room(struct planner *p, u32 who, bool dry)
 {
 	struct hop_places *places = p->places;
 	u32 slot;
 
 	while (!free_slot(places, p->hops[who].site, &slot)) {
-		u32 other = whom_to_move(p, who, up);
+		u32 other = whom_to_move(p, who);
 
 		if (other == NOBODY)
 			return false;
-		if (!dry) {
-			p->hops[who].slot = p->hops[other].slot;
-			p->hops[who].kind = HOP_SLOT;
-		}
+		if (!dry)
+			take_slot(&p->hops[who], p->hops[other].slot);
 		who = other;
 	}
 	if (!dry) {
 		places->taken[slot] = 1;
-		p->hops[who].slot = places->slots[slot];
-		p->hops[who].kind = HOP_SLOT;
+		take_slot(&p->hops[who], places->slots[slot]);
 	}
 	return true;
 }
@@ -194,9 +197,9 @@ static void serve_long(struct planner *p)
 }
 
 /* Short sites near their target. In order of address the lowest free slot is right: nothing has to move. */
-static u32 serve_near(struct planner *p)
+static void serve_near(struct planner *p)
 {
-	u32 n = 0, slot;
+	u32 slot;
 
 	for (u32 i = 0; i < p->n; i++) {
 		struct hop *hop = &p->hops[i];
@@ -208,26 +211,12 @@ static u32 serve_near(struct planner *p)
 			continue;
 		}
 		p->places->taken[slot] = 1;
-		hop->kind = HOP_SLOT;
-		hop->slot = p->places->slots[slot];
-		n++;
+		take_slot(hop, p->places->slots[slot]);
 	}
-	return n;
-}
-
-static bool find_slot(struct planner *p, u32 who, bool may_move)
-{
-	u32 slot;
-
-	if (!may_move && !free_slot(p->places, p->hops[who].site, &slot))
-		return false;
-	if (move(p, who, true, true))
-		return move(p, who, true, false);
-	return move(p, who, false, true) && move(p, who, false, false);
 }
 
 /* The other short sites, while there are far slots. */
-static void serve_distant(struct planner *p, bool may_move)
+static void serve_distant(struct planner *p)
 {
 	u32 n_far = count_free_far(p->places);
 
@@ -238,7 +227,7 @@ static void serve_distant(struct planner *p, bool may_move)
 			continue;
 		if (!n_far)
 			refuse(hop, STATUS_HOP_NO_FAR);
-		else if (find_slot(p, i, may_move))
+		else if (make_room(p, i, true) && make_room(p, i, false))
 			n_far--;
 		else
 			refuse(hop, STATUS_HOP_NO_SLOT);
@@ -279,12 +268,11 @@ static u32 settle(struct planner *p)
 u32 hops_plan(struct hop *hops, u32 n, struct hop_places *places)
 {
 	struct planner p = { hops, n, places };
-	u32 n_near;
 
 	check_sites(&p);
 	serve_long(&p);
-	n_near = serve_near(&p);
-	serve_distant(&p, n_near != 0);
+	serve_near(&p);
+	serve_distant(&p);
 	return settle(&p);
 }
 
