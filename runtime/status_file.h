@@ -46,6 +46,7 @@ enum status_state {
 	X(TRACED, "a debugger is attached") \
 	X(ASYNC_CANCEL, "the program uses asynchronous thread cancellation") \
 	X(REQUEST, "asked to with dynopt disable") \
+	X(TEXT_WRITTEN, "the program makes its own code writable") \
 	X(TRACES, "the trace file cannot be read") \
 	X(LOADER, "the dynamic loader has no hook that can be used, so libraries are not followed")
 enum status_cause {

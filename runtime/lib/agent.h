@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * agent.h - the process that does the work: same memory as the program, everything else its own.
+ */
+#ifndef DYNOPT_AGENT_H
+#define DYNOPT_AGENT_H
+
+#include "world.h"
+
+/* Starts it, from a thread of the program. False with world->cause set if that is impossible. */
+bool agent_start(void);
+
+/*
+ * Puts a request into the mailbox and waits until the agent has done it; from any thread of the program. False
+ * if there is no agent (any more), in a forked child for example. Before asking, `prepare` (may be NULL) is called with the mailbox held.
+ */
+bool agent_ask(enum request request, enum status_cause cause, void (*prepare)(void));
+
+/*
+ * Keeps the agent's hands off everything until the same thread asks for REQUEST_MODULES: the loader is about to unmap
+ * something. Requests of other threads wait so long.
+ */
+void agent_pause(void);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.c - reads a module's file, has it translated, remembers the result by file.
+ *
+ *     file -> view -> text -> (eager.c) heads, hops, translations -> image
+ *
+ * Instructions come from the file's bytes. They are compared with what is mapped when a mapping is
+ * published (mapping.c), so text that somebody has changed in memory is left alone.
+ * Everything but the result is released before image_of() returns.
+ */
+#include "image.h"
+
+#include "eager.h"
+#include "limits.h"
+#include "sys.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+bool memory_arena(struct arena *arena, u64 size)
+{
+	long base = sys_mmap(0, size, PROT_READ | PROT_WRITE,
+	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (sys_failed(base))
+		return false;
+	arena_init(arena, (void *)base, size);
+	return true;
+}
+
+void memory_free(struct arena *arena)
+{
+	if (arena->base)
+		sys_munmap((u64)(uintptr_t)arena->base, arena->size);
+	arena->base = NULL;
+}
+
+/* "/proc/NUMBER/exe" */
+static void exe_path(char *out, int pid)
+{
+	char digits[12];
+	u32 n = 0;
+
+	memcpy(out, "/proc/", 6);
+	out += 6;
+	do
+		digits[n++] = (char)('0' + pid % 10);
+	while ((pid /= 10) > 0);
+	while (n > 0)
+		*out++ = digits[--n];
+	memcpy(out, "/exe", 5);
+}
+
+long image_open_file(const char *path)
+{
+	char exe[32];
+
+	if (*path)
+		return sys_open(path, O_RDONLY, 0);
+	exe_path(exe, world->host_pid);
+	return sys_open(exe, O_RDONLY, 0);
+}
+
+static struct image *find_again(const struct stat *st)
+{
+	for (u32 i = 0; i < world->n_images; i++) {
+		struct image *image = &world->images[i];
+
+		if (image->ino == st->st_ino && image->size == (u64)st->st_size &&
+		    image->mtime_ns == (u64)st->st_mtim.tv_sec * 1000000000u + (u64)st->st_mtim.tv_nsec)
+			return image;
+	}
+	return NULL;
+}
+
+static void copy_path(char *out, const char *path, u64 size)
+{
+	u64 n = 0;
+
+	while (path[n] && n < size - 1)
+		n++;
+	memcpy(out, path, n);
+	out[n] = 0;
+}
+
+static void refuse(struct image *image, enum status status, u64 addr, u64 detail)
+{
+	image->status.refusal = status;
+	image->status.refusal_addr = addr;
+	image->status.refusal_detail = detail;
+}
+
+static u64 executable_bytes(const struct elf_view *view)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < view->n_loads; i++)
+		if (view->loads[i].flags & ELF_VIEW_X)
+			sum += view->loads[i].size;
+	return sum;
+}
+
+/* Segments as the loader maps them: the file offset of a byte differs from its address by a constant. */
+static bool note_segments(struct image *image, const struct reading *r)
+{
+	for (u32 i = 0; i < r->view.n_loads; i++) {
+		const struct elf_span *load = &r->view.loads[i];
+		u64 offset = (u64)(load->bytes - r->bytes);
+		struct segment *segment;
+
+		if (!(load->flags & ELF_VIEW_X) || load->size == 0)
+			continue;
+		if (image->n_segments == IMAGE_SEGMENTS || ((offset - load->addr) & ~PAGE_MASK))
+			return false;
+		segment = &image->segments[image->n_segments++];
+		segment->addr = page_down(load->addr);
+		segment->size = page_up(load->addr + load->size) - segment->addr;
+		segment->offset = page_down(offset);
+	}
+	return image->n_segments > 0;
+}
+
+static enum status read_text(struct image *image, struct reading *r, struct failure *fail)
+{
+	struct notes_failure why = { 0 };
+	u64 text, span;
+	enum status status;
+
+	if (elf_view_file(&r->view, r->bytes, r->size, &why) != NOTES_OK)
+		return failed(fail, STATUS_TEXT_FILE, why.addr, why.status);
+	if (!note_segments(image, r))
+		return failed(fail, STATUS_TEXT_NONE, 0, 0);
+	text = executable_bytes(&r->view);
+	span = r->view.loads[r->view.n_loads - 1].addr - r->view.loads[0].addr + text;
+	image->status.text_bytes = text;
+	if (span > LIMIT_TEXT_BYTES)
+		return failed(fail, STATUS_TEXT_LARGE, 0, span);
+	if (!memory_arena(&r->keep, span * 8 + (4u << 20)) ||
+	    !memory_arena(&r->scratch, span * 16 + (16u << 20)))
+		return failed(fail, STATUS_WORKSPACE, 0, span);
+	status = text_build(&r->text, &r->view, &r->keep, &r->scratch, fail);
+	if (status)
+		return status;
+	image->text_start = r->text.start;
+	image->status.proven_bytes = r->text.proven_bytes;
+	image->status.n_functions = r->text.n_functions;
+	image->status.n_slots = r->text.n_slots;
+	image->status.noted = r->text.noted;
+	for (u32 i = 0; i < STATUS_N && i < STATUS_REASONS; i++)
+		image->status.refused[i] += r->text.refused[i];
+	return STATUS_OK;
+}
+
+static void close_reading(struct reading *r)
+{
+	memory_free(&r->scratch);
+	memory_free(&r->keep);
+	if (r->bytes)
+		sys_munmap((u64)(uintptr_t)r->bytes, r->size);
+	sys_close(r->fd);
+}
+
+static void make(struct image *image, struct reading *r, u64 base)
+{
+	struct failure fail = { STATUS_OK, 0, 0 };
+	u64 began = sys_now_ns(), built;
+	long bytes = sys_mmap(0, r->size ? r->size : 1, PROT_READ, MAP_PRIVATE, r->fd, 0);
+	enum status status;
+
+	if (sys_failed(bytes)) {
+		refuse(image, STATUS_TEXT_FILE, 0, (u64)-bytes);
+		return;
+	}
+	r->bytes = (const u8 *)(uintptr_t)bytes;
+	status = read_text(image, r, &fail);
+	built = sys_now_ns();
+	image->status.build_ns = built - began;
+	if (!status)
+		status = eager_translate(image, r, base, &fail);
+	image->status.translate_ns = sys_now_ns() - built;
+	if (status)
+		refuse(image, status, fail.addr, fail.detail);
+}
+
+struct image *image_of(const struct module *module)
+{
+	static const struct reading empty;
+	struct reading r = empty;
+	struct image *image;
+	struct stat st;
+	long fd = image_open_file(module->path);
+
+	if (!sys_failed(fd) && sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0) {
+		image = find_again(&st);
+		if (image) {
+			sys_close((int)fd);
+			return image;
+		}
+	}
+	if (world->n_images == WORLD_MODULES) {
+		if (!sys_failed(fd))
+			sys_close((int)fd);
+		return NULL;
+	}
+	image = &world->images[world->n_images];
+	copy_path(image->path, module->path, sizeof(image->path));
+	copy_path(image->status.path, module->path, sizeof(image->status.path));
+	if (sys_failed(fd)) {
+		refuse(image, STATUS_TEXT_FILE, 0, (u64)-fd);
+	} else {
+		image->ino = st.st_ino;
+		image->size = (u64)st.st_size;
+		image->mtime_ns = (u64)st.st_mtim.tv_sec * 1000000000u + (u64)st.st_mtim.tv_nsec;
+		r.fd = (int)fd;
+		r.size = image->size;
+		make(image, &r, module->base);
+		close_reading(&r);
+	}
+	world->n_images++;
+	return image;
+}

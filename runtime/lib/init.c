@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init.c - what happens between the loading of the library and the program's main().
+ *
+ *   1 options, and the environment as the program would have found it without us
+ *   2 the world, the signal layer, the agent
+ *   3 in eager mode: the agent translates what is loaded while this thread waits
+ *
+ * Every failure leaves a program that runs as it would have without the library; the status file says why.
+ * Nothing is printed, nothing exits.
+ */
+#include "agent.h"
+#include "host.h"
+#include "modules.h"
+#include "signals.h"
+#include "sys.h"
+
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct world *world;
+
+static void restore_environment(const struct options *options)
+{
+	if (options->children)
+		return;
+	unsetenv("DYNOPT_OPTIONS");
+	if (options->preload[0])
+		setenv("LD_PRELOAD", options->preload, 1);
+	else
+		unsetenv("LD_PRELOAD");
+}
+
+/* Field 22 of /proc/self/stat; the second field is a name in parentheses that may hold anything. */
+static u64 start_time(void)
+{
+	char text[1024];
+	long n = sys_read_file("/proc/self/stat", text, sizeof(text) - 1), at = n;
+	u64 value = 0;
+
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	while (at > 0 && text[at] != ')')
+		at--;
+	for (int field = 2; field < 22 && text[at]; at++)
+		field += text[at] == ' ';
+	for (; text[at] >= '0' && text[at] <= '9'; at++)
+		value = value * 10 + (u64)(text[at] - '0');
+	return value;
+}
+
+static bool make_world(const char *text, const char *program)
+{
+	long memory = sys_mmap(0, page_up(sizeof(struct world)), PROT_READ | PROT_WRITE,
+	                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (sys_failed(memory))
+		return false;
+	world = (struct world *)memory;
+	world->start_ns = sys_now_ns();
+	world->host_pid = (int)sys_getpid();
+	world->start_time = start_time();
+	strncpy(world->program, program, sizeof(world->program) - 1);
+	if (options_parse(text, &world->options))
+		return true;
+	world->state = STATUS_STATE_FAILED;
+	world->cause = STATUS_CAUSE_OPTIONS;
+	return false;
+}
+
+/* dl_iterate_phdr() holds the loader's lock while it calls back; once is enough. */
+static int with_loader_still(struct dl_phdr_info *info, size_t size, void *data)
+{
+	(void)info;
+	(void)size;
+	(void)data;
+	agent_ask(REQUEST_MODULES, STATUS_CAUSE_NONE, modules_read);
+	return 1;
+}
+
+static void __attribute__((constructor)) start(int argc, char **argv)
+{
+	const char *text = getenv("DYNOPT_OPTIONS");
+
+	if (!text || !make_world(text, argc > 0 ? argv[0] : ""))
+		return;
+	restore_environment(&world->options);
+	if (!world->options.eager && !world->options.traces[0])
+		return;
+	signals_start();
+	if (agent_start())
+		dl_iterate_phdr(with_loader_still, NULL);
+	else
+		world->state = STATUS_STATE_FAILED;
+}
+
+bool host_active(void)
+{
+	return world && world->state == STATUS_STATE_RUNNING;
+}
+
+void host_withdraw(enum status_cause cause)
+{
+	if (host_active())
+		agent_ask(REQUEST_WITHDRAW, cause, NULL);
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapping.c - translations into and out of one loading of a module.
+ *
+ *   publish    1 compare live text with the file    2 code cache bytes    3 state LIVE
+ *              4 sites and slots, a run of pages at a time
+ *   withdraw   1 sites    2 links, so that loops let go too    3 state LEFT
+ *   restore    1 links    2 sites    3 state LIVE
+ *
+ * A slot is within 128 bytes of its site, so both are in one run and change at the same moment (gate.h). A
+ * site whose bytes are not what we expect belongs to somebody else (a debugger, the program itself) and is passed over:
+ * its translation stays valid for ever, published or not. Slots are not cleared: they belong to their site until the end.
+ */
+#include "mapping.h"
+
+#include "gate.h"
+#include "image.h"
+#include "jump.h"
+#include "pool.h"
+#include "sys.h"
+
+#include <sys/mman.h>
+
+/* Runs that are so close are made one: a page copied is cheaper than another VMA. */
+#define RUN_GAP 8
+
+static void flipped(u64 began)
+{
+	world->flips++;
+	world->flip_ns += sys_now_ns() - began;
+}
+
+/* ---- sites ---- */
+
+enum direction { TO_NEW, TO_OLD };
+
+struct flip {
+	const struct image *image;
+	const struct segment *segment;
+	u64 base;
+	int fd;
+	enum direction direction;
+	u8 *pages; /* one byte for each page of the segment: does it change? */
+	u64 n_pages;
+	u32 next; /* first site not yet written */
+};
+
+static bool in_segment(const struct segment *segment, u64 addr, u64 size)
+{
+	return addr >= segment->addr && addr + size <= segment->addr + segment->size;
+}
+
+static void mark(struct flip *f, u64 addr, u64 size)
+{
+	u64 first = (addr - f->segment->addr) / PAGE_SIZE;
+	u64 last = (addr + size - 1 - f->segment->addr) / PAGE_SIZE;
+
+	for (u64 page = first; page <= last && page < f->n_pages; page++)
+		f->pages[page] = 1;
+}
+
+static bool mark_pages(struct flip *f)
+{
+	bool any = false;
+	u64 seen = 0;
+
+	for (u32 i = 0; i < f->image->n_sites; i++) {
+		const struct site *site = &f->image->sites[i];
+
+		if (!in_segment(f->segment, site->hop.site, site_patch_len(site)))
+			continue;
+		any = true;
+		mark(f, site->hop.site, site_patch_len(site));
+		if (site->hop.kind == HOP_SLOT)
+			mark(f, site->hop.slot, JMP_REL32_LEN);
+	}
+	for (u64 page = 0; page < f->n_pages; page++) {
+		if (!f->pages[page])
+			continue;
+		if (seen && page - seen <= RUN_GAP)
+			memset(f->pages + seen, 1, page - seen);
+		seen = page + 1;
+	}
+	return any;
+}
+
+static void write_site(struct flip *f, const struct gate *gate, const struct site *site)
+{
+	u8 *at = gate_at(gate, f->base + site->hop.site);
+	u32 len = site_patch_len(site);
+	bool to_new = f->direction == TO_NEW;
+
+	if (memcmp(at, to_new ? site->old : site->new, len) != 0)
+		return;
+	if (to_new && site->hop.kind == HOP_SLOT)
+		jump32(gate_at(gate, f->base + site->hop.slot), site->hop.slot, site->hop.target);
+	memcpy(at, to_new ? site->new : site->old, len);
+}
+
+/* One run of pages [first, end): all or nothing. Returns 0 or -errno. */
+static long flip_run(struct flip *f, u64 first, u64 end)
+{
+	u64 from = f->segment->addr + first * PAGE_SIZE, to = f->segment->addr + end * PAGE_SIZE;
+	u64 began = sys_now_ns();
+	struct gate gate;
+	long result = gate_open(&gate, f->base + from, to - from, f->fd,
+	                        f->segment->offset + (from - f->segment->addr));
+
+	if (sys_failed(result))
+		return result;
+	for (; f->next < f->image->n_sites && f->image->sites[f->next].hop.site < to; f->next++)
+		if (in_segment(f->segment, f->image->sites[f->next].hop.site,
+		               site_patch_len(&f->image->sites[f->next])) &&
+		    f->image->sites[f->next].hop.site >= from)
+			write_site(f, &gate, &f->image->sites[f->next]);
+	result = gate_publish(&gate);
+	if (!sys_failed(result))
+		flipped(began);
+	return result;
+}
+
+static long flip_segment(struct flip *f)
+{
+	struct pool pages;
+	long result = 0;
+
+	f->n_pages = f->segment->size / PAGE_SIZE;
+	f->next = 0;
+	if (!pool_open(&pages, f->n_pages + 1))
+		return -12; /* ENOMEM */
+	f->pages = pages.base;
+	if (mark_pages(f))
+		for (u64 first = 0; first < f->n_pages && !sys_failed(result); first++) {
+			u64 end = first;
+
+			while (end < f->n_pages && f->pages[end])
+				end++;
+			if (end > first)
+				result = flip_run(f, first, end);
+			first = end;
+		}
+	pool_close(&pages);
+	return result;
+}
+
+/* Every site of the mapping that reads as expected. 0 or -errno of what went wrong first; the rest stays as it was. */
+static long flip_sites(struct mapping *mapping, int fd, enum direction direction)
+{
+	const struct image *image = &world->images[mapping->image];
+	long result = 0;
+
+	for (u32 i = 0; i < image->n_segments && !sys_failed(result); i++) {
+		struct flip f = { 0 };
+
+		f.image = image;
+		f.segment = &image->segments[i];
+		f.base = mapping->base;
+		f.fd = fd;
+		f.direction = direction;
+		result = flip_segment(&f);
+	}
+	return result;
+}
+
+/* ---- code cache ---- */
+
+static const struct segment *segment_of(const struct image *image, u64 addr)
+{
+	for (u32 i = 0; i < image->n_segments; i++)
+		if (in_segment(&image->segments[i], addr, 1))
+			return &image->segments[i];
+	return NULL;
+}
+
+static long gate_on_area(struct gate *gate, const struct mapping *mapping, const struct area *area,
+                         int fd)
+{
+	u64 from = page_down(area->start), to = page_up(area->start + area->used);
+	const struct segment *segment;
+
+	if (area->mapped)
+		return gate_open(gate, mapping->base + from, to - from, -1, 0);
+	segment = segment_of(&world->images[mapping->image], area->start);
+	return gate_open(gate, mapping->base + from, to - from, fd,
+	                 segment->offset + (from - segment->addr));
+}
+
+/* A place of our own: written while it cannot be executed, executable when it cannot be written any more. */
+static long place_mapped(struct mapping *mapping, const struct area *area, bool reserved)
+{
+	u64 at = mapping->base + area->start, size = page_up(area->used);
+	int how = reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+	long result = sys_mmap(at, size, PROT_READ | PROT_WRITE,
+	                       MAP_PRIVATE | MAP_ANONYMOUS | how, -1, 0);
+
+	if (sys_failed(result))
+		return result;
+	if ((u64)result != at) { /* a kernel that does not know NOREPLACE */
+		sys_munmap((u64)result, size);
+		return -17; /* EEXIST */
+	}
+	memset((void *)(uintptr_t)at, 0xcc, size);
+	memcpy((void *)(uintptr_t)at, area->staging, area->used);
+	return sys_mprotect(at, size, PROT_READ | PROT_EXEC);
+}
+
+static long place_reserved(struct mapping *mapping, const struct area *area, int fd)
+{
+	u64 began = sys_now_ns();
+	struct gate gate;
+	long result = gate_on_area(&gate, mapping, area, fd);
+
+	if (sys_failed(result))
+		return result;
+	memcpy(gate_at(&gate, mapping->base + area->start), area->staging, area->used);
+	result = gate_publish(&gate);
+	if (!sys_failed(result))
+		flipped(began);
+	return result;
+}
+
+static long place_areas(struct mapping *mapping, int fd, bool first)
+{
+	const struct image *image = &world->images[mapping->image];
+
+	for (u32 i = 0; i < image->n_areas; i++) {
+		const struct area *area = &image->areas[i];
+		long result;
+
+		if (area->used == 0)
+			continue;
+		result = area->mapped ? place_mapped(mapping, area, first) :
+		                        place_reserved(mapping, area, fd);
+		if (sys_failed(result))
+			return result;
+		mapping->area_there[i] = true;
+	}
+	return 0;
+}
+
+/* All links of the mapping to their linked (TO_NEW) or original (TO_OLD) values. */
+static long flip_links(struct mapping *mapping, int fd, enum direction direction)
+{
+	const struct image *image = &world->images[mapping->image];
+
+	for (u32 i = 0; i < image->n_areas; i++) {
+		const struct area *area = &image->areas[i];
+		u64 began = sys_now_ns();
+		struct gate gate;
+		long result;
+
+		if (!mapping->area_there[i] || area->n_links == 0)
+			continue;
+		result = gate_on_area(&gate, mapping, area, fd);
+		if (sys_failed(result))
+			return result;
+		for (u32 k = 0; k < area->n_links; k++) {
+			const struct link *link = &area->links[k];
+
+			memcpy(gate_at(&gate, mapping->base + area->start + link->at),
+			       direction == TO_NEW ? &link->linked : &link->original,
+			       sizeof(s32));
+		}
+		result = gate_publish(&gate);
+		if (sys_failed(result))
+			return result;
+		flipped(began);
+	}
+	return 0;
+}
+
+/* ---- a whole mapping ---- */
+
+static void set_state(struct mapping *mapping, enum mapping_state state)
+{
+	__atomic_store_n(&mapping->state, state, __ATOMIC_RELEASE);
+}
+
+/* Is what is mapped what the file holds? Address of the first page that differs in *where. */
+static bool text_as_in_file(const struct mapping *mapping, const struct image *image, int fd,
+                            u64 *where)
+{
+	for (u32 i = 0; i < image->n_segments; i++) {
+		const struct segment *segment = &image->segments[i];
+		long copy = sys_mmap(0, segment->size, PROT_READ, MAP_PRIVATE, fd, segment->offset);
+		bool same = !sys_failed(copy);
+
+		*where = segment->addr;
+		for (u64 at = 0; same && at < segment->size; at += PAGE_SIZE) {
+			*where = segment->addr + at;
+			same = memcmp((const u8 *)copy + at,
+			              (const u8 *)(uintptr_t)(mapping->base + *where),
+			              PAGE_SIZE) == 0;
+		}
+		if (!sys_failed(copy))
+			sys_munmap((u64)copy, segment->size);
+		if (!same)
+			return false;
+	}
+	return true;
+}
+
+static void refuse(struct image *image, enum status status, u64 addr, long result)
+{
+	image->status.refusal = status;
+	image->status.refusal_addr = addr;
+	image->status.refusal_detail = result < 0 ? (u64)-result : 0;
+}
+
+static void publish(struct mapping *mapping, struct image *image, bool first)
+{
+	long fd = image_open_file(image->path), result;
+	u64 where = 0, began = sys_now_ns();
+
+	if (sys_failed(fd)) {
+		refuse(image, STATUS_TEXT_FILE, 0, fd);
+		return;
+	}
+	if (!text_as_in_file(mapping, image, (int)fd, &where)) {
+		refuse(image, STATUS_PLAN_STALE, where, 0);
+		sys_close((int)fd);
+		return;
+	}
+	result = place_areas(mapping, (int)fd, first);
+	if (!sys_failed(result)) {
+		set_state(mapping, MAPPING_LIVE);
+		result = flip_sites(mapping, (int)fd, TO_NEW);
+	}
+	sys_close((int)fd);
+	if (sys_failed(result))
+		refuse(image, STATUS_CACHE_FULL, mapping->base, result);
+	else
+		image->status.live = 1;
+	image->status.apply_ns = sys_now_ns() - began;
+}
+
+void mapping_withdraw(struct mapping *mapping)
+{
+	struct image *image = &world->images[mapping->image];
+	long fd;
+
+	if (mapping->state != MAPPING_LIVE)
+		return;
+	fd = image_open_file(image->path);
+	if (sys_failed(fd) || sys_failed(flip_sites(mapping, (int)fd, TO_OLD)) ||
+	    sys_failed(flip_links(mapping, (int)fd, TO_OLD)))
+		refuse(image, STATUS_PLAN_STALE, mapping->base, fd);
+	else
+		set_state(mapping, MAPPING_LEFT);
+	image->status.live = 0;
+	if (!sys_failed(fd))
+		sys_close((int)fd);
+}
+
+void mapping_restore(struct mapping *mapping)
+{
+	struct image *image = &world->images[mapping->image];
+	long fd;
+
+	if (mapping->state != MAPPING_LEFT)
+		return;
+	fd = image_open_file(image->path);
+	if (sys_failed(fd))
+		return;
+	if (!sys_failed(flip_links(mapping, (int)fd, TO_NEW))) {
+		set_state(mapping, MAPPING_LIVE);
+		if (!sys_failed(flip_sites(mapping, (int)fd, TO_NEW)))
+			image->status.live = 1;
+	}
+	sys_close((int)fd);
+}
+
+void mappings_withdraw_all(void)
+{
+	for (u32 i = 0; i < world->n_mappings; i++)
+		mapping_withdraw(&world->mappings[i]);
+}
+
+/* ---- what is loaded ---- */
+
+static bool same_path(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static bool still_loaded(const struct mapping *mapping)
+{
+	for (u32 i = 0; i < world->n_modules; i++)
+		if (world->modules[i].base == mapping->base &&
+		    same_path(world->modules[i].path, world->images[mapping->image].path))
+			return true;
+	return false;
+}
+
+static void forget(struct mapping *mapping)
+{
+	struct image *image = &world->images[mapping->image];
+
+	set_state(mapping, MAPPING_FREE);
+	image->status.live = 0;
+	for (u32 i = 0; i < image->n_areas; i++) {
+		const struct area *area = &image->areas[i];
+
+		if (area->mapped && mapping->area_there[i])
+			sys_munmap(mapping->base + area->start, page_up(area->used));
+		mapping->area_there[i] = false;
+	}
+}
+
+static bool known(const struct module *module)
+{
+	for (u32 i = 0; i < world->n_mappings; i++) {
+		const struct mapping *mapping = &world->mappings[i];
+
+		if (mapping->state != MAPPING_FREE && mapping->base == module->base &&
+		    same_path(module->path, world->images[mapping->image].path))
+			return true;
+	}
+	return false;
+}
+
+static struct mapping *new_mapping(void)
+{
+	for (u32 i = 0; i < world->n_mappings; i++)
+		if (world->mappings[i].state == MAPPING_FREE)
+			return &world->mappings[i];
+	if (world->n_mappings == WORLD_MODULES)
+		return NULL;
+	__atomic_store_n(&world->n_mappings, world->n_mappings + 1, __ATOMIC_RELEASE);
+	return &world->mappings[world->n_mappings - 1];
+}
+
+static void add(const struct module *module)
+{
+	u32 n_before = world->n_images;
+	struct image *image = image_of(module);
+	struct mapping *mapping = image ? new_mapping() : NULL;
+
+	if (!mapping)
+		return;
+	mapping->image = (u32)(image - world->images);
+	mapping->base = module->base;
+	image->status.base = module->base;
+	set_state(mapping, MAPPING_DARK);
+	if (image->n_translations)
+		publish(mapping, image, world->n_images > n_before);
+}
+
+void mappings_sync(void)
+{
+	for (u32 i = 0; i < world->n_mappings; i++)
+		if (world->mappings[i].state != MAPPING_FREE && !still_loaded(&world->mappings[i]))
+			forget(&world->mappings[i]);
+	for (u32 i = 0; i < world->n_modules; i++)
+		if (!known(&world->modules[i]))
+			add(&world->modules[i]);
+}

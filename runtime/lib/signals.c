@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.c - the thunks that stand between the kernel and the program's handlers.
+ *
+ * Each different handler of the program gets a thunk of its own, and the thunk's address is what
+ * the kernel is told. So which handler a signal has, with which mask and flags, is the kernel's knowledge alone:
+ * there is no second copy that could contradict it. What follows from that:
+ *   concurrent settings   are ordered by the kernel, as without dynopt
+ *   a vfork child         shares the memory but not the kernel's table: its settings only ever add thunks
+ *   a fork child          has a copy of both
+ *   SA_RESETHAND          the kernel resets, and the next query says so
+ *   a raw rt_sigaction    reads a thunk, may save it and put it back
+ * Invariant: handlers[i] is written once, from 0 to a handler, and thunk i calls handlers[i] for ever.
+ * Lock-free, no system call, no allocation: setting a handler stays async-signal-safe.
+ *
+ * A thunk mends what the handler will see and *jumps* to it with every register and the stack as the kernel
+ * left them: the handler's caller is libc's restorer, a backtrace has no frame of dynopt's. It may be called by somebody
+ * else, who read it with a raw rt_sigaction and calls it with arguments of his own: what comes from the kernel is known by
+ * its frame (the ucontext begins 8 bytes above the stack pointer), anything else goes on to the handler untouched.
+ *
+ * Past SIGNALS_THUNKS different handlers, new ones share one thunk per signal, whose entry changes: correct but
+ * for two threads that set handlers of one signal at the same moment, and for a vfork child that sets one.
+ */
+#include "signals.h"
+#include "signals_private.h"
+#include "store.h"
+
+#include <stdatomic.h>
+#include <ucontext.h>
+
+#define HIDDEN __attribute__((visibility("hidden")))
+#define N_SIGNALS 65 /* 1 to 64 */
+#define TEXT_OF(x) #x
+#define NUMBER(x) TEXT_OF(x)
+
+static _Atomic uintptr_t handlers[SIGNALS_THUNKS + N_SIGNALS];
+
+extern const char dynopt_signal_thunks[] HIDDEN, dynopt_signal_thunks_end[] HIDDEN;
+HIDDEN uintptr_t dynopt_signal_handler(int sig, siginfo_t *info, ucontext_t *context, u64 index,
+                                       uintptr_t entry_sp);
+
+/*
+ * Thunk i: push i; jmp. For unwinders, the CFA is rsp+8, and 8 more from the fifth byte of a thunk on (the same
+ * expression as linkers write for the PLT).
+ */
+__asm__(".pushsection .text\n"
+        ".balign " NUMBER(SIGNALS_THUNK_SIZE) "\n"
+        ".globl dynopt_signal_thunks\n.hidden dynopt_signal_thunks\n"
+        ".type dynopt_signal_thunks, @function\n"
+        "dynopt_signal_thunks:\n"
+        ".cfi_startproc\n"
+        /* def_cfa_expression, 11 bytes: rsp + 8 + (((rip & 15) >= 5) << 3) */
+        ".cfi_escape 0x0f, 0x0b, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x35, 0x2a, 0x33, 0x24, 0x22\n"
+        ".set index, 0\n"
+        ".rept " NUMBER(SIGNALS_THUNKS) " + 65\n"
+        ".byte 0x68\n.long index\n" /* 68 id: push imm32 */
+        "jmp signal_enter\n"
+        ".balign " NUMBER(SIGNALS_THUNK_SIZE) ", 0xcc\n"
+        ".set index, index + 1\n"
+        ".endr\n"
+        ".cfi_endproc\n"
+        ".size dynopt_signal_thunks, . - dynopt_signal_thunks\n"
+        ".globl dynopt_signal_thunks_end\n.hidden dynopt_signal_thunks_end\n"
+        "dynopt_signal_thunks_end:\n"
+        ".type signal_enter, @function\n"
+        "signal_enter:\n"
+        ".cfi_startproc\n"
+        ".cfi_def_cfa_offset 16\n"
+        "push %rax\n.cfi_adjust_cfa_offset 8\n"
+        "push %rcx\n.cfi_adjust_cfa_offset 8\n"
+        "push %rdx\n.cfi_adjust_cfa_offset 8\n"
+        "push %rsi\n.cfi_adjust_cfa_offset 8\n"
+        "push %rdi\n.cfi_adjust_cfa_offset 8\n"
+        "push %r8\n.cfi_adjust_cfa_offset 8\n"
+        "push %r9\n.cfi_adjust_cfa_offset 8\n"
+        "push %r10\n.cfi_adjust_cfa_offset 8\n"
+        "push %r11\n.cfi_adjust_cfa_offset 8\n"
+        "sub $8, %rsp\n.cfi_adjust_cfa_offset 8\n"
+        "mov 80(%rsp), %rcx\n"
+        "lea 88(%rsp), %r8\n"
+        "call dynopt_signal_handler\n"
+        "mov %rax, 80(%rsp)\n"
+        "add $8, %rsp\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r11\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r10\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r9\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r8\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rdi\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rsi\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rdx\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rcx\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rax\n.cfi_adjust_cfa_offset -8\n"
+        "lea 8(%rsp), %rsp\n.cfi_adjust_cfa_offset -8\n"
+        "jmp *-8(%rsp)\n" /* in the red zone: a signal that comes now leaves it alone */
+        ".cfi_endproc\n"
+        ".size signal_enter, . - signal_enter\n"
+        ".popsection\n");
+
+static_assert(N_SIGNALS == 65, "the thunks above are SIGNALS_THUNKS + 65");
+
+/* Signals whose siginfo may name the instruction; si_call_addr of SIGSYS lies where si_addr does. */
+static bool names_instruction(int sig)
+{
+	return sig == SIGILL || sig == SIGFPE || sig == SIGTRAP || sig == SIGSYS;
+}
+
+static void mend(int sig, siginfo_t *info, ucontext_t *context)
+{
+	mcontext_t *m = &context->uc_mcontext;
+	u64 origin;
+
+	if (store_origin((u64)m->gregs[REG_RIP], &origin))
+		m->gregs[REG_RIP] = (greg_t)origin;
+	/* The last x87 instruction; not there for a task that never used it. */
+	if (m->fpregs && store_origin(m->fpregs->rip, &origin))
+		m->fpregs->rip = origin;
+	/* Without SA_SIGINFO the kernel leaves *info unwritten: then this may change what nobody reads. */
+	if (names_instruction(sig) && info->si_code > 0 &&
+	    store_origin((u64)(uintptr_t)info->si_addr, &origin))
+		info->si_addr = (void *)(uintptr_t)origin;
+}
+
+/*
+ * Called by the thunks. The kernel passes info and context to every handler, with or without SA_SIGINFO, so flags
+ * stay what the program asked for. entry_sp: stack pointer when the thunk was entered.
+ */
+__attribute__((used)) uintptr_t dynopt_signal_handler(int sig, siginfo_t *info, ucontext_t *context,
+                                                      u64 index, uintptr_t entry_sp)
+{
+	/* struct rt_sigframe: restorer, ucontext, siginfo */
+	if ((uintptr_t)context == entry_sp + sizeof(void *))
+		mend(sig, info, context);
+	return atomic_load_explicit(&handlers[index], memory_order_acquire);
+}
+
+static bool is_thunk(uintptr_t handler)
+{
+	return handler >= (uintptr_t)dynopt_signal_thunks &&
+	       handler < (uintptr_t)dynopt_signal_thunks_end;
+}
+
+static uintptr_t thunk(size_t index)
+{
+	return (uintptr_t)dynopt_signal_thunks + index * SIGNALS_THUNK_SIZE;
+}
+
+uintptr_t signals_unwrap(uintptr_t handler)
+{
+	size_t index;
+
+	if (!is_thunk(handler))
+		return handler;
+	index = (handler - (uintptr_t)dynopt_signal_thunks) / SIGNALS_THUNK_SIZE;
+	return atomic_load_explicit(&handlers[index], memory_order_acquire);
+}
+
+static bool is_word(uintptr_t handler)
+{
+	return handler == (uintptr_t)SIG_DFL || handler == (uintptr_t)SIG_IGN ||
+	       handler == (uintptr_t)SIG_HOLD || handler == (uintptr_t)SIG_ERR;
+}
+
+uintptr_t signals_wrap(int sig, uintptr_t handler)
+{
+	size_t at = (size_t)((handler * 0x9e3779b97f4a7c15u) >> 32) % SIGNALS_THUNKS;
+
+	if (is_word(handler) || is_thunk(handler) || sig < 1 || sig >= N_SIGNALS)
+		return handler;
+	for (size_t n = 0; n < SIGNALS_THUNKS; n++, at = (at + 1) % SIGNALS_THUNKS) {
+		uintptr_t there = 0;
+
+		if (atomic_compare_exchange_strong_explicit(&handlers[at], &there, handler,
+		                                            memory_order_acq_rel,
+		                                            memory_order_acquire) ||
+		    there == handler)
+			return thunk(at);
+	}
+	atomic_store_explicit(&handlers[SIGNALS_THUNKS + sig], handler, memory_order_release);
+	return thunk(SIGNALS_THUNKS + (size_t)sig);
+}
+
+static bool same_setting(const struct sigaction *a, const struct sigaction *b)
+{
+	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags &&
+	       memcmp(&a->sa_mask, &b->sa_mask, sizeof(u64)) == 0;
+}
+
+/*
+ * Wraps what was set before this library could see it. Another thread may set the same signal meanwhile: what was
+ * replaced then is not what was read, and is put back, wrapped.
+ */
+static void wrap_existing(int sig)
+{
+	struct sigaction expected = { 0 }, wrapped, replaced = { 0 };
+
+	if (signals_real_sigaction(sig, NULL, &expected) != 0)
+		return;
+	for (;;) {
+		uintptr_t handler = (uintptr_t)expected.sa_handler;
+
+		if (is_word(handler) || is_thunk(handler))
+			return;
+		wrapped = expected;
+		wrapped.sa_handler = (void (*)(int))signals_wrap(sig, handler);
+		if (signals_real_sigaction(sig, &wrapped, &replaced) != 0 ||
+		    same_setting(&replaced, &expected))
+			return;
+		if (is_word((uintptr_t)replaced.sa_handler) ||
+		    is_thunk((uintptr_t)replaced.sa_handler)) {
+			signals_real_sigaction(sig, &replaced, NULL);
+			return;
+		}
+		expected = replaced;
+	}
+}
+
+void signals_start(void)
+{
+	for (int sig = 1; sig < N_SIGNALS; sig++)
+		wrap_existing(sig);
+}

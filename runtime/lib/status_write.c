@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status_write.c - one consistent picture for `dynopt status` and `report`.
+ *
+ * Written to a new file beside the old one and renamed over it, so a reader never sees half of it and a full
+ * disk costs the report, nothing else.
+ */
+#include "status_write.h"
+
+#include "sys.h"
+#include "world.h"
+
+#include <fcntl.h>
+
+struct writer {
+	int fd;
+	bool failed;
+	u64 used;
+	u8 buffer[16384];
+};
+
+static void flush(struct writer *w)
+{
+	u64 done = 0;
+
+	while (!w->failed && done < w->used) {
+		long n = sys_write(w->fd, w->buffer + done, w->used - done);
+
+		if (n <= 0)
+			w->failed = true;
+		else
+			done += (u64)n;
+	}
+	w->used = 0;
+}
+
+static void put(struct writer *w, const void *bytes, u64 size)
+{
+	if (size > sizeof(w->buffer) - w->used)
+		flush(w);
+	memcpy(w->buffer + w->used, bytes, size);
+	w->used += size;
+}
+
+static u64 text(char *out, u64 at, const char *in)
+{
+	while (*in && at < OPTION_PATH_MAX)
+		out[at++] = *in++;
+	out[at] = 0;
+	return at;
+}
+
+static void name(char *out, const char *suffix)
+{
+	u64 at = text(out, 0, world->options.status_dir);
+	bool leading = true;
+
+	out[at++] = '/';
+	for (int unit = 1000000000; unit; unit /= 10) {
+		int digit = world->host_pid / unit % 10;
+
+		leading = leading && digit == 0 && unit > 1;
+		if (!leading)
+			out[at++] = (char)('0' + digit);
+	}
+	text(out, at, suffix);
+}
+
+static void put_head(struct writer *w)
+{
+	struct status_head head = { 0 };
+
+	head.magic = STATUS_FILE_MAGIC;
+	head.version = STATUS_FILE_VERSION;
+	head.size = sizeof(head);
+	head.module_size = sizeof(struct status_module);
+	head.translation_size = sizeof(struct status_translation);
+	head.n_modules = world->n_images;
+	for (u32 i = 0; i < world->n_images; i++)
+		head.n_translations += world->images[i].n_translations;
+	head.pid = (u32)world->host_pid;
+	head.agent_pid = (u32)world->agent_pid;
+	head.start_time = world->start_time;
+	head.state = world->state;
+	head.cause = world->cause;
+	head.detail = world->detail;
+	head.eager_ns = world->ready_ns ? world->ready_ns - world->start_ns : 0;
+	head.agent_cpu_ns = sys_cpu_ns();
+	head.cycles = world->cycles;
+	head.flips = world->flips;
+	head.flip_ns = world->flip_ns;
+	head.mode = world->options.traces[0] ? 2 : world->options.eager ? 1 : 0;
+	memcpy(head.program, world->program, sizeof(head.program));
+	put(w, &head, sizeof(head));
+}
+
+static void put_translations(struct writer *w, u32 index)
+{
+	const struct image *image = &world->images[index];
+
+	for (u32 i = 0, site = 0; i < image->n_translations; i++) {
+		const struct translation *t = &image->translations[i];
+		struct status_translation row = { 0 };
+
+		while (site < image->n_sites && image->sites[site].hop.site < t->site)
+			site++;
+		row.head = t->site;
+		row.site = t->site;
+		row.code = image->areas[t->area].start + t->at;
+		row.module = index;
+		row.size = t->size;
+		row.n_insns = t->n_insns;
+		row.n_blocks = t->n_blocks;
+		if (site < image->n_sites && image->sites[site].hop.site == t->site)
+			row.hop = image->sites[site].hop.kind;
+		put(w, &row, sizeof(row));
+	}
+}
+
+void status_write(void)
+{
+	static const char suffix[] = STATUS_FILE_SUFFIX, fresh[] = STATUS_FILE_SUFFIX "~";
+	char path[OPTION_PATH_MAX + 32], temporary[OPTION_PATH_MAX + 32];
+	struct writer w;
+	long fd;
+
+	if (!world->options.status_dir[0])
+		return;
+	name(path, suffix);
+	name(temporary, fresh);
+	sys_unlink(temporary);
+	fd = sys_open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (sys_failed(fd))
+		return;
+	w.fd = (int)fd;
+	w.failed = false;
+	w.used = 0;
+	put_head(&w);
+	for (u32 i = 0; i < world->n_images; i++)
+		put(&w, &world->images[i].status, sizeof(struct status_module));
+	for (u32 i = 0; i < world->n_images; i++)
+		put_translations(&w, i);
+	flush(&w);
+	sys_close(w.fd);
+	if (w.failed || sys_failed(sys_rename(temporary, path)))
+		sys_unlink(temporary);
+}

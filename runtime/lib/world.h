@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world.h - everything the runtime knows in one process.
+ *
+ *     options -> modules -> images -> translations -> mappings -> live text
+ *
+ * An image is one file: its translations, hops and origins in module addresses, made once and kept until
+ * the process ends, so that a library loaded again costs no second translation. A mapping is
+ * one loading of an image at a base. Threads of the program ("host") read mappings in signal wrappers and
+ * write the mailbox under its lock; everything else belongs to the agent alone.
+ *
+ * The world lives in one private anonymous mapping made before the agent starts: a forked child inherits a copy
+ * that is complete as far as translations are concerned, and has no agent.
+ */
+#ifndef DYNOPT_WORLD_H
+#define DYNOPT_WORLD_H
+
+#include "engine_status.h"
+#include "hops.h"
+#include "options.h"
+#include "status_file.h"
+#include "store.h"
+
+#define PAGE_SIZE 4096u
+#define PAGE_MASK (~(u64)(PAGE_SIZE - 1))
+
+#define WORLD_PATH_MAX 512
+#define WORLD_MODULES 1024
+#define IMAGE_AREAS 2 /* the reservation, and one mapped near */
+#define IMAGE_SEGMENTS 4
+
+/* What the loader has mapped, as told by the host. */
+struct module {
+	u64 base; /* load bias */
+	char path[WORLD_PATH_MAX]; /* "" is the program itself */
+};
+
+/* From offset `at` of its area up to the next entry: module address text_start + origin. */
+struct origin {
+	u32 at, origin;
+};
+
+/* A jump in a translation that leads into another one, or back into its own: undo makes it lead to original text. */
+struct link {
+	u32 at; /* offset of its 32-bit field in its area */
+	s32 linked, original; /* values of the field */
+};
+
+struct translation {
+	u64 site; /* module address of the first instruction, where the patch is */
+	u32 at, size; /* in its area */
+	u32 n_insns;
+	u16 n_blocks;
+	u8 area;
+};
+
+/* Where translations stand. Bytes beyond `used` are 0xCC. */
+struct area {
+	u64 start, end; /* module addresses */
+	u64 used;
+	u8 *staging;    /* the bytes as published, links included; what a mapping gets copied */
+	struct origin *origins;
+	struct link *links;
+	u32 n_origins, n_links;
+	bool mapped; /* made near the module by us; else part of its text */
+};
+
+/* One published site with all that its undo needs. */
+struct site {
+	struct hop hop; /* site, target, len, kind, slot, far */
+	u8 old[5], new[5]; /* bytes at the site; hop.len or 5 of them count, see site_patch_len() */
+};
+
+struct segment {
+	u64 addr, size, offset; /* of an executable PT_LOAD, widened to pages; file offset */
+};
+
+struct image {
+	char path[WORLD_PATH_MAX];
+	u64 ino, size, mtime_ns; /* of the file, to know it again */
+	u64 text_start;
+	struct segment segments[IMAGE_SEGMENTS];
+	u32 n_segments;
+	struct area areas[IMAGE_AREAS];
+	u32 n_areas;
+	struct translation *translations;
+	u32 n_translations;
+	struct site *sites; /* by address of the site */
+	u32 *by_slot;       /* indices of sites with slots, by slot address */
+	u32 n_sites, n_slots;
+	u64 keep, keep_size; /* the memory that holds all this */
+	struct status_module status;
+};
+
+enum mapping_state { MAPPING_FREE, MAPPING_DARK, MAPPING_LIVE, MAPPING_LEFT };
+/* DARK: nothing published. LIVE: sites lead into translations. LEFT: sites restored, bytes still there. */
+
+struct mapping {
+	u32 state; /* enum mapping_state; readers in signal handlers load it with acquire */
+	u32 image;
+	u64 base;
+	bool area_there[IMAGE_AREAS];
+};
+
+enum request { REQUEST_NONE, REQUEST_MODULES, REQUEST_WITHDRAW };
+
+struct mailbox {
+	u32 lock; /* of who asks, and of the agent when it acts unasked: 0 free, 1 held, 2 held and waited for */
+	u32 paused; /* the lock is held on by the thread that unloads something */
+	u32 asked, answered; /* sequence numbers; a request is open while they differ */
+	u32 request; /* enum request */
+	u32 cause;   /* enum status_cause, with REQUEST_WITHDRAW */
+};
+
+struct world {
+	struct options options;
+	int host_pid;
+	int agent_pid; /* 0: none */
+	u32 state, cause; /* enum status_state, enum status_cause */
+	u64 detail, start_ns, ready_ns, start_time;
+	u64 cycles, flips, flip_ns;
+	char program[STATUS_PATH_MAX]; /* as the program was called */
+	u64 agent_stack, agent_stack_size;
+	struct mailbox mailbox;
+	struct module modules[WORLD_MODULES]; /* as told last */
+	u32 n_modules;
+	struct image images[WORLD_MODULES];
+	u32 n_images;
+	struct mapping mappings[WORLD_MODULES];
+	u32 n_mappings; /* slots of mappings[] ever used; published with release */
+};
+
+/* NULL where the library was loaded without options: then it does nothing at all. */
+extern struct world *world;
+
+static inline u64 page_down(u64 addr)
+{
+	return addr & PAGE_MASK;
+}
+
+static inline u64 page_up(u64 addr)
+{
+	return (addr + PAGE_SIZE - 1) & PAGE_MASK;
+}
+
+/* Bytes that are written at a site. */
+static inline u32 site_patch_len(const struct site *site)
+{
+	return site->hop.kind == HOP_DIRECT || site->hop.kind == HOP_FAR ? 5 : 2;
+}
+
+#endif
