@@ -24,6 +24,7 @@
 /* Decisions to come move things apart; the sweep keeps this far from the limit. */
 #define SWEEP_MARGIN 6
 #define SETTLE_ROUNDS 10
+#define EXCHANGES 6
 #define RETRY_LEAST 128 /* bytes over the budget that are not worth another try */
 
 static bool reaches(const struct place *p, uint32_t s, uint32_t k, uint32_t margin)
@@ -165,21 +166,41 @@ static void prune(struct place *p)
 	}
 }
 
+/* What spends `bytes` of padding best: most gained per byte, then the cheapest. */
+static struct node *best_gift(struct place *p, uint32_t first, uint32_t end, uint32_t bytes,
+                              bool needy)
+{
+	struct node *best = NULL;
+	uint32_t best_gain = 0, best_cost = 1;
+
+	for (uint32_t s = first; s < end; s++) {
+		struct node *n = &p->nodes[p->sites[s]];
+		uint32_t cost = is_short(p, s) && (!needy || n->needy) ? lengthen_cost(n) : 0;
+		uint64_t gain = (uint64_t)p->gain[s] * best_cost, rival;
+
+		if (!cost || cost > bytes)
+			continue;
+		rival = (uint64_t)best_gain * cost;
+		if (best && (gain < rival || (gain == rival && cost >= best_cost)))
+			continue;
+		best = n;
+		best_gain = p->gain[s];
+		best_cost = cost;
+	}
+	return best;
+}
+
 /*
- * Make sites longer for nothing, with `bytes` of padding that stands behind them,
- * the cheap ones first. first, end: sites between two paddings. Returns what is left.
+ * Make sites longer for nothing, with `bytes` of padding that stands behind them.
+ * first, end: sites between two paddings. Returns what is left.
  */
 static uint32_t spend(struct place *p, uint32_t first, uint32_t end, uint32_t bytes, bool needy)
 {
-	for (uint32_t price = 1; price <= JMP_REL32_LEN - JMP_REL8_LEN && price <= bytes; price++) {
-		for (uint32_t s = first; s < end && price <= bytes; s++) {
-			struct node *n = &p->nodes[p->sites[s]];
+	struct node *n;
 
-			if (lengthen_cost(n) != price || !is_short(p, s) || (needy && !n->needy))
-				continue;
-			n->gift = lengthen(n);
-			bytes -= price;
-		}
+	while (bytes && (n = best_gift(p, first, end, bytes, needy))) {
+		bytes -= lengthen_cost(n);
+		n->gift = lengthen(n);
 	}
 	return bytes;
 }
@@ -203,11 +224,8 @@ static void unspend(struct place *p)
 	for (uint32_t s = 0; s < p->n_sites; s++) {
 		struct node *n = &p->nodes[p->sites[s]];
 
-		if (n->gift) {
-			n->gift = false;
-			n->prefixes = 0;
-			n->force_long = 0;
-		}
+		if (n->gift)
+			shorten(n);
 	}
 }
 
@@ -323,27 +341,28 @@ static uint32_t lengthen_heads(struct place *p, uint32_t bytes)
 
 /*
  * Spend the rest: on what gains most, until enough patches fit at once, then on loop
- * heads. Quick steps leave promises for later, and something to keep them with.
+ * heads. When the bytes are gone, what proved needless is exchanged a few times more.
  */
 static uint32_t decide_rest(struct place *p, uint32_t size, uint64_t limit)
 {
-	static const uint8_t least[] = { 32, 16, 12, 8, 6, 4, 3, 2, 1, 1, 1, 1, 1 };
-	const unsigned quick = sizeof(least) - 3;
-	const uint64_t soft = size < limit ? limit - (limit - size) / 12 : size;
-	bool enough = false;
+	static const uint8_t least[] = { 32, 24, 16, 12, 10, 8, 6, 5, 4, 3, 2, 1 };
+	enum balance done = BALANCE_CHANGED;
 
-	for (unsigned i = 0; i < sizeof(least) && !enough; i++) {
-		uint64_t until = i < quick ? soft : limit;
-		enum balance done;
+	for (unsigned i = 0, more = EXCHANGES; i < sizeof(least) && size < limit && more;) {
+		uint32_t left;
 
-		if (size >= until)
-			continue;
-		done = place_balance(p, (uint32_t)(until - size + 1) * 2 / 3, least[i]);
-		enough = done == BALANCE_ENOUGH;
-		if (done != BALANCE_NOTHING)
-			size = i + 1 < quick && !enough ? give_padding(p) : settle(p);
+		done = place_balance(p, limit, least[i], &left);
+		if (done == BALANCE_ENOUGH)
+			break;
+		if (done == BALANCE_CHANGED)
+			size = give_padding(p);
+		if (left > (limit - p->plain) / 64)
+			i++;
+		else
+			more--;
 	}
-	for (int round = 0; round < 3 && size < limit && enough; round++) {
+	size = settle(p);
+	for (int round = 0; round < 3 && size < limit && done == BALANCE_ENOUGH; round++) {
 		if (!lengthen_heads(p, (uint32_t)(limit - size + 1) / 2))
 			break;
 		size = settle(p);
@@ -362,20 +381,40 @@ static void forget(struct place *p)
 	model_layout(p);
 }
 
+/* Blocks that cannot be patched at all. */
+static uint32_t unserved(struct place *p)
+{
+	uint32_t n = 0;
+
+	count_reach(p);
+	for (uint32_t s = 0; s < p->n_sites; s++)
+		n += is_short(p, s) && !p->reach[s];
+	return n;
+}
+
 /*
  * What is paid in the end cannot be foreseen to the byte: aim a little below the
- * limit; a large section that still passes it is done again with less to spend.
+ * limit; a large section that still passes it is done again with less to spend. And
+ * padding may move away from blocks that only it could serve: one in a thousand, or
+ * nothing is spent there.
  */
-static void decide(struct place *p, uint32_t plain, uint64_t budget)
+static void decide(struct place *p, uint64_t budget)
 {
-	uint64_t limit = plain + budget, aim = plain + budget * 98 / 100;
-	uint32_t base = decide_base(p);
-	uint32_t size = decide_rest(p, base, aim);
+	uint64_t limit = p->plain + budget, aim = p->plain + budget * 98 / 100;
+	uint32_t base = decide_base(p), lost = base < aim ? unserved(p) : 0, size;
 
-	if (base >= aim || size <= limit + RETRY_LEAST)
+	size = decide_rest(p, base, aim);
+	if (base >= aim)
 		return;
-	forget(p);
-	decide_rest(p, decide_base(p), aim > size - limit ? aim - (size - limit) : 0);
+	if (size > limit + RETRY_LEAST) {
+		forget(p);
+		aim = aim > size - limit ? aim - (size - limit) : 0;
+		decide_rest(p, decide_base(p), aim);
+	}
+	if (unserved(p) > lost + 1 + p->n_sites / 1000) {
+		forget(p);
+		decide_rest(p, decide_base(p), 0);
+	}
 }
 
 static void report(const struct place *p, struct place_unit *units, struct place_stats *stats)
@@ -405,8 +444,8 @@ void place_section(struct place_unit *units, size_t n, const struct place_option
 
 	memset(stats, 0, sizeof(*stats));
 	model_init(&p, units, n, scratch, stats);
-	stats->text = model_layout(&p);
-	decide(&p, stats->text, (uint64_t)stats->text * options->budget_permyriad / 10000);
+	p.plain = stats->text = model_layout(&p);
+	decide(&p, (uint64_t)stats->text * options->budget_permyriad / 10000);
 	model_forget_relaxed(&p);
 	stats->text_grown = model_layout(&p);
 	count_reach(&p);

@@ -9,7 +9,8 @@
  * more, is at least JMP_REL32_LEN long or reaches a slot with a two-byte jump.
  * On return every site that the caller has not forbidden to touch is patchable, and
  * all loop heads are patchable at the same time; within the budget, so are most
- * other selections. No decision adds an executed instruction.
+ * other selections. No decision adds an executed instruction; instructions change
+ * places only where the caller has proven them independent (hoist).
  */
 #ifndef DYNOPT_PLACE_H
 #define DYNOPT_PLACE_H
@@ -45,10 +46,12 @@ struct place_unit {
 	uint8_t size;    /* INSN: bytes; of a relaxable branch: of its short form */
 	uint8_t size_long; /* INSN: of the long form; equals size where there is only one */
 	uint8_t max;     /* ALIGN */
+	uint8_t hoist;   /* INSN: the instruction so many units on may be put in front; 0: none */
 	/* decisions */
 	uint8_t prefixes;   /* redundant prefixes to put in front */
 	uint8_t force_long; /* relax this branch */
 	uint8_t slots;      /* free slots behind this barrier */
+	uint8_t hoisted;    /* do put it there; the others up to it move back */
 };
 
 struct place_stats {
@@ -75,7 +78,7 @@ struct place_options {
 void place_section(struct place_unit *units, size_t n, const struct place_options *options,
                    void *scratch, struct place_stats *stats);
 
-#define PLACE_SCRATCH(n) (((size_t)(n) + 2) * 18 * sizeof(uint32_t))
+#define PLACE_SCRATCH(n) (((size_t)(n) + 2) * 22 * sizeof(uint32_t))
 
 #ifdef __cplusplus
 }

@@ -2,8 +2,9 @@
 /*
  * place_balance.h - makes many patches at the same time likelier to fit.
  *
- * Only adds to what place.c has decided; addresses must be current, and are not
- * any more when something was spent.
+ * Works on what place.c has decided; addresses must be current, and are not any more
+ * when something was changed. Leaves in p->gain, per site, what it is worth to be
+ * long: padding is spent by it.
  */
 #ifndef DYNOPT_PLACE_BALANCE_H
 #define DYNOPT_PLACE_BALANCE_H
@@ -13,15 +14,18 @@
 enum balance {
 	BALANCE_ENOUGH,  /* nearly every patch fits */
 	BALANCE_NOTHING, /* nothing found that gains as much as asked */
-	BALANCE_SPENT,
+	BALANCE_CHANGED,
 };
 
 /*
- * One round: spend up to about `bytes` on slots and longer instructions that gain
- * at least least / LEAST_UNIT plays a byte.
+ * One round: take back what gains nothing, and spend that and two thirds of what is
+ * left of the limit on slots and longer instructions that gain at least
+ * least / LEAST_UNIT of PLAYS_UNIT plays a byte. left: bytes below the limit, without
+ * those that the promises will take that are not kept now.
  */
 #define LEAST_UNIT 4
-enum balance place_balance(struct place *p, uint32_t bytes, uint32_t least);
+#define PLAYS_UNIT 64
+enum balance place_balance(struct place *p, uint64_t limit, uint32_t least, uint32_t *left);
 
 /* Patch all loop heads at once: returns how many find no slot; they are in p->failed. */
 uint32_t play_loop_heads(struct place *p);

@@ -115,6 +115,18 @@ bool lengthen(struct node *n)
 	return true;
 }
 
+uint32_t lengthened_by(const struct node *n)
+{
+	return n->prefixes + (forced_long(n) ? n->size_long - n->size : 0u);
+}
+
+void shorten(struct node *n)
+{
+	n->prefixes = 0;
+	n->force_long = 0;
+	n->gift = false;
+}
+
 bool forced_long(const struct node *n)
 {
 	return n->force_long & FORCED;
@@ -151,11 +163,29 @@ static uint32_t find_site(const struct place_unit *units, uint32_t n, uint32_t i
 	return PLACE_NO_TARGET;
 }
 
+/*
+ * Does an instruction further on take the place of the short site i? It must be proven
+ * independent of all in between (the caller's part), and nothing may lead between them.
+ */
+static bool hoists(const struct place_unit *units, uint32_t n, uint32_t i)
+{
+	const uint8_t never = PLACE_LEADER | PLACE_FORBIDDEN | PLACE_BRANCH | PLACE_BARRIER;
+	uint32_t from = i + units[i].hoist;
+
+	if (from == i || from >= n || units[i].size >= JMP_REL32_LEN ||
+	    units[from].size <= units[i].size)
+		return false;
+	for (uint32_t k = i + 1; k <= from; k++)
+		if (units[k].kind != PLACE_INSN || (units[k].flags & never))
+			return false;
+	return true;
+}
+
 #define IS_SITE 1
 #define IS_HEAD 2
 
 /* marks[i]: IS_SITE, IS_HEAD. */
-static void mark_sites(const struct place_unit *units, uint32_t n, uint32_t *marks,
+static void mark_sites(struct place_unit *units, uint32_t n, uint32_t *marks,
                        struct place_stats *stats)
 {
 	bool falls_in = false; /* a block starts here because a branch ended one */
@@ -170,6 +200,7 @@ static void mark_sites(const struct place_unit *units, uint32_t n, uint32_t *mar
 				stats->loop_heads += u->flags & PLACE_LOOP_HEAD ? 1 : 0;
 				marks[site] |= u->flags & PLACE_LOOP_HEAD ? IS_SITE | IS_HEAD
 				                                          : IS_SITE;
+				units[site].hoisted = hoists(units, n, site);
 			}
 		}
 		if (u->kind != PLACE_ALIGN) /* behind padding the same block goes on */
@@ -213,12 +244,12 @@ static void add_node(struct place *p, const struct place_unit *u, uint32_t i, ui
 	p->n++;
 }
 
-void model_init(struct place *p, const struct place_unit *units, size_t n, void *room,
+void model_init(struct place *p, struct place_unit *units, size_t n, void *room,
                 struct place_stats *stats)
 {
 	const size_t row = n + 2;
 	uint32_t *words = (uint32_t *)((struct node *)room + n + 1);
-	uint32_t before = 0, *marks, *node_of;
+	uint32_t before = 0, moved = UINT32_MAX, moved_size = 0, *marks, *node_of;
 
 	p->nodes = room;
 	p->addr = words;
@@ -231,6 +262,9 @@ void model_init(struct place *p, const struct place_unit *units, size_t n, void 
 	p->failed = words + 7 * row;
 	p->slots = words + 8 * row;
 	p->taken = words + 10 * row;
+	p->loss = words + 12 * row;
+	p->ends = (int32_t *)(words + 14 * row);
+	p->shorts = (uint8_t *)(words + 15 * row);
 	p->max_slots = 2 * (uint32_t)row; /* two at every point, at least */
 
 	memset(marks, 0, n * sizeof(*marks));
@@ -241,7 +275,13 @@ void model_init(struct place *p, const struct place_unit *units, size_t n, void 
 			add_node(p, &units[i], i, before, marks[i]);
 			before = 0;
 		} else {
-			before += fixed_size(&units[i]);
+			before += i == moved ? moved_size : fixed_size(&units[i]);
+		}
+		if (units[i].hoisted) { /* the two sizes change places */
+			moved = i + units[i].hoist;
+			moved_size = units[i].size;
+			p->nodes[p->n - 1].size = units[moved].size;
+			p->nodes[p->n - 1].size_long = units[moved].size;
 		}
 	}
 	for (uint32_t i = 0; i < p->n; i++)
@@ -251,6 +291,7 @@ void model_init(struct place *p, const struct place_unit *units, size_t n, void 
 	/* what follows the last node, as bytes that never change */
 	p->nodes[p->n++] =
 		(struct node){ .before = before, .kind = PLACE_BYTES, .unit = (uint32_t)n };
+	memset(p->gain, 0, p->n_sites * sizeof(*p->gain));
 	stats->sites = p->n_sites;
 }
 

@@ -34,6 +34,7 @@ struct node {
 struct place {
 	struct node *nodes;
 	uint32_t n;
+	uint32_t plain; /* bytes without any decision */
 	uint32_t nop_max; /* longest NOP the assembler pads with */
 	uint32_t *addr; /* n + 1: where a label in front of the node stands */
 	uint32_t *sites; /* nodes */
@@ -42,12 +43,15 @@ struct place {
 	uint32_t n_points;
 	uint32_t *slots; /* addresses of slots, reserved or found, ascending */
 	uint32_t n_slots, max_slots;
-	uint32_t *gain, *point_gain, *taken, *picked, *failed; /* place_balance.c's */
+	uint32_t *gain; /* per site: what it is worth to be long, as far as it is known */
+	uint32_t *point_gain, *taken, *loss, *picked, *failed; /* place_balance.c's */
+	int32_t *ends;
+	uint8_t *shorts;
 	uint32_t *reach; /* per site: slots in reach, as far as it was counted */
 };
 
-/* Build nodes, sites and points from units; room holds PLACE_SCRATCH(n) bytes. */
-void model_init(struct place *p, const struct place_unit *units, size_t n, void *room,
+/* Build nodes, sites and points from units, decide what is hoisted; room: PLACE_SCRATCH(n) bytes. */
+void model_init(struct place *p, struct place_unit *units, size_t n, void *room,
                 struct place_stats *stats);
 
 /*
@@ -62,6 +66,8 @@ uint32_t model_count_slots(const struct place *p); /* all there are */
 /* Cost in bytes of making a site long enough for a jmp rel32; 0 if it is or cannot be. */
 uint32_t lengthen_cost(const struct node *n);
 bool lengthen(struct node *n);
+uint32_t lengthened_by(const struct node *n); /* bytes that were spent so */
+void shorten(struct node *n);
 bool forced_long(const struct node *n);
 bool is_short(const struct place *p, uint32_t s);
 

@@ -67,7 +67,7 @@ static void place(struct section *t, u32 budget, int fill)
 static void undecide(struct section *t)
 {
 	for (size_t i = 0; i < t->n; i++)
-		t->u[i].prefixes = t->u[i].force_long = t->u[i].slots = 0;
+		t->u[i].prefixes = t->u[i].force_long = t->u[i].slots = t->u[i].hoisted = 0;
 }
 
 /* ---- oracle: addresses ---- */
@@ -76,6 +76,7 @@ struct oracle {
 	const struct section *t;
 	int64_t at[MAX_UNITS + 1];
 	bool far[MAX_UNITS]; /* branches in their long form */
+	u8 size[MAX_UNITS];  /* of the instruction that stands in this place */
 	int64_t slot[MAX_SLOTS];
 	u32 n_slots, n_found; /* of the slots, those in padding */
 	u32 site[MAX_UNITS];  /* units */
@@ -87,7 +88,7 @@ static int64_t insn_len(const struct oracle *o, u32 i)
 {
 	const struct place_unit *u = &o->t->u[i];
 
-	return u->prefixes + (o->far[i] ? u->size_long : u->size);
+	return u->prefixes + (o->far[i] ? u->size_long : o->size[i]);
 }
 
 static int64_t pad(const struct oracle *o, u32 i)
@@ -237,9 +238,24 @@ static void list_slots(struct oracle *o)
 	}
 }
 
+static void change_places(struct oracle *o)
+{
+	for (u32 i = 0; i < o->t->n; i++)
+		o->size[i] = o->t->u[i].size;
+	for (u32 i = 0; i < o->t->n; i++) {
+		u32 from = i + o->t->u[i].hoist;
+
+		for (u32 k = from; o->t->u[i].hoisted && k > i; k--)
+			o->size[k] = o->t->u[k - 1].size;
+		if (o->t->u[i].hoisted)
+			o->size[i] = o->t->u[from].size;
+	}
+}
+
 static void look(struct oracle *o, const struct section *t)
 {
 	o->t = t;
+	change_places(o);
 	lay_out(o);
 	list_sites(o);
 	list_slots(o);
@@ -449,6 +465,23 @@ static const struct exact {
 	         INSN(7), RET(), ALIGN(16, 0), INSN(5, .flags = L) } },
 	{ "only the last of twelve in reach", 10, .text = 184, .grown = 184, .sites = 1, .gaps = 12,
 	  .u = { RET(), ALIGN(64, 0), DATA(118), INSN(2, .flags = L) } },
+	{ "a longer one comes in front", 10, .text = 10, .grown = 10, .sites = 1,
+	  .u = { INSN(2, .flags = P | L, .hoist = 2, .hoisted = 1), INSN(3), INSN(5) } },
+	{ "a longer one comes in front, with a prefix", 10, .text = 6, .grown = 7, .sites = 1,
+	  .u = { INSN(2, .flags = P | L, .hoist = 1, .hoisted = 1, .prefixes = 1), INSN(4) } },
+	{ "a shorter one does not come in front", 10, .text = 8, .grown = 9, .sites = 1,
+	  .u = { INSN(4, .flags = P | L, .hoist = 1, .prefixes = 1), INSN(4) } },
+	{ "none comes in front of what is long", 10, .text = 11, .grown = 11, .sites = 1,
+	  .u = { INSN(5, .flags = L, .hoist = 1), INSN(6) } },
+	{ "none comes in front where no block starts", 10, .text = 12, .grown = 12, .sites = 1,
+	  .u = { INSN(5, .flags = L), INSN(2, .flags = P, .hoist = 1), INSN(5) } },
+	{ "none comes from where something leads", 10, .text = 7, .grown = 10, .sites = 2,
+	  .u = { INSN(2, .flags = P | L, .hoist = 1, .prefixes = 3), INSN(5, .flags = L) } },
+	{ "none comes from what is forbidden", 10, .text = 7, .grown = 10, .sites = 1,
+	  .u = { INSN(2, .flags = P | L, .hoist = 1, .prefixes = 3), INSN(5, .flags = X) } },
+	{ "a branch stays where it is", 10, .text = 12, .grown = 15, .sites = 2,
+	  .u = { INSN(2, .flags = P | L, .hoist = 1, .prefixes = 3),
+	         INSN(5, .flags = PLACE_BRANCH), INSN(5) } },
 	{ "too far back", 10, .text = 125, .grown = 125, .sites = 1, .unpatchable = 1,
 	  .u = { RET(), DATA(122), INSN(2, .flags = L) } },
 };
@@ -460,6 +493,7 @@ static void compare_units(const struct section *t, const struct exact *e)
 		check(t->u[i].force_long == e->u[i].force_long, "force_long", (long)i,
 		      t->u[i].force_long);
 		check(t->u[i].slots == e->u[i].slots, "slots", (long)i, t->u[i].slots);
+		check(t->u[i].hoisted == e->u[i].hoisted, "hoisted", (long)i, t->u[i].hoisted);
 	}
 }
 
@@ -497,6 +531,7 @@ static void test_exact(void)
 struct profile {
 	u32 barrier, branch, align, data, leader, one_byte, endbr, stiff, forbidden, max_align_log2;
 	u32 far; /* of branches: that lead anywhere */
+	u32 hoist; /* of what can be made longer: that a longer one may come in front of */
 };
 
 static struct profile random_profile(u64 *rnd)
@@ -513,6 +548,7 @@ static struct profile random_profile(u64 *rnd)
 		.forbidden = random_below(rnd, 2) ? (u32)random_below(rnd, 4) : 0,
 		.max_align_log2 = (u32)random_below(rnd, 7),
 		.far = random_below(rnd, 2) ? 5 : (u32)random_below(rnd, 40),
+		.hoist = random_below(rnd, 2) ? 0 : (u32)random_below(rnd, 60),
 	};
 
 	if (!random_below(rnd, 5)) { /* tiny functions */
@@ -579,6 +615,7 @@ static struct place_unit random_unit(u64 *rnd, const struct profile *p, u32 i, u
 		insn.flags |= PLACE_ENDBR;
 	} else if (insn.size < JMP_REL32 && !percent(rnd, p->stiff)) {
 		insn.flags |= P;
+		insn.hoist = percent(rnd, p->hoist) ? (u8)(1 + random_below(rnd, 3)) : 0;
 	}
 	return insn;
 }
@@ -617,6 +654,22 @@ static void random_section(struct section *t, u64 seed)
 
 /* ---- what must hold for every section ---- */
 
+/* May the longer instruction that was offered come in front of this site? */
+static bool must_hoist(const struct section *t, u32 i)
+{
+	const u32 from = i + t->u[i].hoist;
+	bool head;
+
+	if (!t->u[i].hoist || from >= t->n || !is_site(t, i, &head) ||
+	    t->u[i].size >= JMP_REL32 || t->u[from].size <= t->u[i].size)
+		return false;
+	for (u32 k = i + 1; k <= from; k++)
+		if (t->u[k].kind != PLACE_INSN || starts(t, k) ||
+		    (t->u[k].flags & (STOP | PLACE_FORBIDDEN)))
+			return false;
+	return true;
+}
+
 static void check_allowed(const struct section *before, const struct oracle *o)
 {
 	const struct section *t = o->t;
@@ -626,17 +679,18 @@ static void check_allowed(const struct section *before, const struct oracle *o)
 		struct place_unit plain = *u;
 		bool head;
 
-		plain.prefixes = plain.force_long = plain.slots = 0;
+		plain.prefixes = plain.force_long = plain.slots = plain.hoisted = 0;
 		check(!memcmp(&plain, &before->u[i], sizeof(plain)), "the input was changed", i, 0);
 		if ((u->prefixes || u->force_long || u->slots) &&
 		    (u->kind != PLACE_INSN || (u->flags & PLACE_FORBIDDEN)))
 			check(false, "a decision where none is allowed", i, u->flags);
 		if (u->prefixes) {
 			check(u->flags & PLACE_PREFIXABLE, "prefix not allowed", i, u->flags);
-			check(u->prefixes + u->size == JMP_REL32, "needless prefixes", i,
+			check(u->prefixes + o->size[i] == JMP_REL32, "needless prefixes", i,
 			      u->prefixes);
 			check(insn_len(o, i) <= MAX_INSN, "instruction too long", i, u->prefixes);
 		}
+		check(u->hoisted == must_hoist(t, i), "hoisted", i, u->hoisted);
 		if (u->force_long)
 			check(u->size_long > u->size, "nothing to force", i, u->size_long);
 		if (u->prefixes || u->force_long)
