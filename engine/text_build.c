@@ -139,6 +139,8 @@ static enum status build(struct builder *b, struct arena *keep, struct failure *
 	if (status == STATUS_OK)
 		status = text_add_unwind(b, fail);
 	if (status == STATUS_OK)
+		status = text_add_jumps(b, fail);
+	if (status == STATUS_OK)
 		status = text_add_reach(b, fail);
 	if (status == STATUS_OK)
 		status = text_add_slots(b, keep, fail);

@@ -43,6 +43,27 @@ static bool never_goes_on(u8 opcode)
 	return opcode == 0xf4 || opcode == 0xca || opcode == 0xcb || opcode == 0xcf;
 }
 
+/* T(,%reg,8): ModRM names a SIB byte, whose base is a 32-bit displacement alone and whose scale is 8 (SDM 2, 2.1.5). */
+static bool indexes_table(const u8 *modrm)
+{
+	return (modrm[0] & 0xc7) == 0x04 && (modrm[1] & 0xc7) == 0xc5;
+}
+
+/* 48 8d 05 disp32: lea T(%rip),%reg; 48 8b 04 c5 disp32: mov T(,%reg,8),%reg */
+static bool names_table(const u8 *insn, u32 len)
+{
+	if (len == 7)
+		return (insn[0] & 0xfb) == 0x48 && insn[1] == 0x8d && (insn[2] & 0xc7) == 0x05;
+	return len == 8 && (insn[0] & 0xf8) == 0x48 && insn[1] == 0x8b && indexes_table(insn + 2);
+}
+
+/* ff 24 c5 disp32: jmp *T(,%reg,8), with prefixes or not */
+static bool jumps_by_table(const u8 *insn, u32 len)
+{
+	return len >= 7 && insn[len - 7] == 0xff && (insn[len - 6] & 0x38) == 0x20 &&
+	       indexes_table(insn + len - 6);
+}
+
 static enum status classify(const u8 *insn, u64 addr, const struct insn_brief *brief,
                             enum kind_class *class, struct failure *fail)
 {
@@ -59,6 +80,8 @@ static enum status classify(const u8 *insn, u64 addr, const struct insn_brief *b
 		*class = KIND_CALL_INDIRECT;
 		break;
 	case ROLE_JMP_INDIRECT:
+		*class = jumps_by_table(insn, brief->len) ? KIND_JUMP_TABLE : KIND_BARRIER;
+		break;
 	case ROLE_RET:
 		*class = KIND_BARRIER;
 		break;
@@ -75,6 +98,8 @@ static enum status classify(const u8 *insn, u64 addr, const struct insn_brief *b
 	default:
 		if (brief->nop && !brief->endbr)
 			*class = KIND_NOP;
+		else if (names_table(insn, brief->len))
+			*class = KIND_TABLE;
 	}
 	return STATUS_OK;
 }

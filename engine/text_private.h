@@ -8,6 +8,7 @@
  *   text_notes.c   records -> certified instructions, prohibitions, facts, tables
  *   text_cache.c   notes -> code cache and far pool
  *   text_unwind.c  unwind table -> proven functions of foreign text
+ *   text_jumps.c   jump tables and code pointers of foreign text
  *   text_reach.c   who arrives where; what is reached in foreign text
  *   text_slots.c   free bytes -> slots
  *
@@ -43,6 +44,8 @@ enum kind_class {
 	KIND_JCC32,
 	KIND_CALL,
 	KIND_CALL_INDIRECT,
+	KIND_TABLE,      /* goes on, and names an address that may be a jump table's */
+	KIND_JUMP_TABLE, /* an indirect jump through a table at an address of its own */
 };
 
 static inline u32 kind_len(u8 kind)
@@ -57,7 +60,8 @@ static inline u32 kind_class(u8 kind)
 
 static inline bool kind_barrier(u32 class)
 {
-	return class == KIND_BARRIER || class == KIND_JMP8 || class == KIND_JMP32;
+	return class == KIND_BARRIER || class == KIND_JMP8 || class == KIND_JMP32 ||
+	       class == KIND_JUMP_TABLE;
 }
 
 static inline bool kind_direct(u32 class)
@@ -70,6 +74,14 @@ struct function {
 	bool proven;
 };
 
+/* A table of foreign text that leads into the function that names it. */
+struct jump_table {
+	u64 addr;
+	const struct function *function;
+	u32 n;    /* entries */
+	u32 form; /* DYNOPT_TABLE_... */
+};
+
 struct builder {
 	struct text *text;
 	const struct elf_view *view;
@@ -78,6 +90,10 @@ struct builder {
 	void *decoder;
 	struct function *functions; /* of the unwind table, by start */
 	u32 n_functions;
+	struct jump_table *tables; /* by address */
+	u32 n_tables;
+	const u8 *relocations; /* of the file, for text_code_pointer() */
+	u64 relocations_size;
 	u64 budget;   /* bytes of work left */
 	bool damaged; /* the notes are: uncovered text is left alone */
 };
@@ -106,6 +122,12 @@ __must_check enum status text_decode(struct builder *b, u64 start, u64 end, stru
 __must_check enum status text_add_notes(struct builder *b, struct arena *keep,
                                         struct failure *fail);
 __must_check enum status text_add_unwind(struct builder *b, struct failure *fail);
+__must_check enum status text_add_jumps(struct builder *b, struct failure *fail);
+/* The table that the instruction at addr (KIND_TABLE, KIND_JUMP_TABLE) names; NULL if that is none. */
+const struct jump_table *text_table_named(const struct builder *b, u64 addr);
+u64 text_table_entry(const struct builder *b, const struct jump_table *table, u32 i);
+/* The next relative relocation that names an address in the text, from byte *at of them on; false at the end. */
+bool text_code_pointer(const struct builder *b, u64 *at, u64 *target);
 __must_check enum status text_add_reach(struct builder *b, struct failure *fail);
 __must_check enum status text_add_slots(struct builder *b, struct arena *keep,
                                         struct failure *fail);

@@ -3,7 +3,7 @@
  * text_reach.c - who arrives where, and which proven instructions of foreign text are reached.
  *
  * Reached is what the flow of control leads to from a function's start or a landing pad: along direct branches and calls,
- * past calls, and through what falls through. The walk keeps addresses that are still to be
+ * past calls, through what falls through, by jump tables and by code pointers in data. The walk keeps addresses that are still to be
  * followed on a stack; each is put there at most once, when it gets its mark, so the stack is as large as the number of
  * branch targets. Code in certified text is the compiler's own and reached by definition.
  */
@@ -87,6 +87,15 @@ static void push(struct walk *w, u64 addr)
 	w->stack[w->n++] = (u32)(addr - text->start);
 }
 
+static void push_table(struct walk *w, u64 addr)
+{
+	const struct jump_table *table = text_table_named(w->b, addr);
+	u32 i;
+
+	for (i = 0; table && i < table->n; i++)
+		push(w, text_table_entry(w->b, table, i));
+}
+
 /* Marks what follows offset i up to where the flow of control must leave. */
 static void follow(struct walk *w, u64 i)
 {
@@ -99,6 +108,8 @@ static void follow(struct walk *w, u64 i)
 
 		if (kind_direct(class))
 			push(w, text_branch_target(b, text->start + i));
+		if (class == KIND_TABLE || class == KIND_JUMP_TABLE)
+			push_table(w, text->start + i);
 		if (kind_barrier(class) || class == KIND_STOP || class == KIND_INT3)
 			return;
 		i += kind_len(b->kinds[i]);
@@ -129,7 +140,7 @@ static void push_pads(struct walk *w, const struct fde *fde)
 enum status text_add_reach(struct builder *b, struct failure *fail)
 {
 	struct walk w = { .b = b };
-	u64 n_targets = survey(b);
+	u64 n_targets = survey(b), at = 0, target;
 	u32 i;
 
 	w.stack = arena_alloc(b->scratch, n_targets, sizeof(*w.stack));
@@ -142,6 +153,10 @@ enum status text_add_reach(struct builder *b, struct failure *fail)
 			continue;
 		push(&w, f->fde.start);
 		push_pads(&w, &f->fde);
+		drain(&w);
+	}
+	while (text_code_pointer(b, &at, &target)) {
+		push(&w, target);
 		drain(&w);
 	}
 	return STATUS_OK;

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * text_jumps.c - where indirect jumps of foreign text may lead.
+ *
+ * A jump table is an address that an instruction names, at which three entries or more lead to proven
+ * instructions: absolute addresses, or distances from the table that lead into that instruction's own function or
+ * its cold part (one with a branch back into the function's inside). It ends where an entry does not, or where
+ * the next table begins. Numbers that are no table do not look like that.
+ * A code pointer is what a relative relocation of the file adds to the load address: the linker says that it is an address.
+ *
+ * All this only tells which proven instructions are reached; a mistake here makes no boundary.
+ */
+#include "text_private.h"
+
+/* Compilers make no shorter ones. */
+#define TABLE_ENTRIES_MIN 3
+#define TABLE_ENTRIES_MAX 65536
+
+#define DT_NULL 0
+#define DT_RELA 7
+#define DT_RELASZ 8
+#define R_X86_64_RELATIVE 8
+
+struct dyn {
+	u64 tag, value;
+};
+
+struct rela {
+	u64 offset, info, addend;
+};
+
+/* The function of the unwind table that addr is in. */
+static const struct function *function_at(const struct builder *b, u64 addr)
+{
+	u32 low = 0, high = b->n_functions;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (b->functions[middle].fde.end <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == b->n_functions || addr < b->functions[low].fde.start ||
+	    !b->functions[low].proven)
+		return NULL;
+	return &b->functions[low];
+}
+
+/* The address that the instruction at addr names in its last four bytes, and what a table there would hold. */
+static u64 named(const struct builder *b, u64 addr, u32 *form)
+{
+	u8 kind = b->kinds[addr - b->text->start];
+	u64 size, end = addr + kind_len(kind);
+	const u8 *bytes = text_bytes(b->text, addr, &size) + kind_len(kind) - sizeof(s32);
+	s32 number;
+
+	memcpy(&number, bytes, sizeof(number));
+	/* lea is the one of seven bytes */
+	if (kind_class(kind) == KIND_TABLE && kind_len(kind) == 7) {
+		*form = DYNOPT_TABLE_REL32;
+		return end + (u64)(s64)number;
+	}
+	*form = DYNOPT_TABLE_ABS64;
+	return (u64)(s64)number;
+}
+
+static bool entry(const struct builder *b, u64 table, u32 form, u64 i, u64 *target)
+{
+	const struct notes_table as_noted = { .addr = table, .count = i + 1, .form = form };
+
+	return notes_table_target(b->view, &as_noted, i, target);
+}
+
+/* Does g branch into the inside of f, as the cold part of a function does? */
+static bool branches_into(const struct builder *b, const struct function *g,
+                          const struct function *f)
+{
+	u64 addr = g->fde.start, target;
+
+	while (addr < g->fde.end) {
+		u8 kind = b->kinds[addr - b->text->start];
+
+		if (kind_direct(kind_class(kind)) && kind_class(kind) != KIND_CALL) {
+			target = text_branch_target(b, addr);
+			if (target > f->fde.start && target < f->fde.end)
+				return true;
+		}
+		addr += kind_len(kind);
+	}
+	return false;
+}
+
+/* A table being read. */
+struct reading {
+	struct builder *b;
+	const struct function *f;
+	const struct function *cold; /* of f, once one was seen */
+	u32 form;
+};
+
+/* Does the target belong to a table of this form? */
+static bool belongs(struct reading *r, u64 target)
+{
+	struct builder *b = r->b;
+	const struct function *g;
+
+	if (!text_holds(b->text, target) ||
+	    (b->text->marks[target - b->text->start] & (TEXT_INSN | TEXT_CERTIFIED)) != TEXT_INSN)
+		return false;
+	if (r->form == DYNOPT_TABLE_ABS64)
+		return true;
+	if (target >= r->f->fde.start && target < r->f->fde.end)
+		return true;
+	g = function_at(b, target);
+	if (!g || g == r->cold)
+		return g != NULL;
+	/* Looking costs as much as the function is long. */
+	if (text_pay(b, g->fde.end - g->fde.start, NULL) != STATUS_OK || !branches_into(b, g, r->f))
+		return false;
+	r->cold = g;
+	return true;
+}
+
+/* Entries from `addr` on that belong to a table, not further than `end`. */
+static u32 count_entries(struct builder *b, const struct function *f, u64 addr, u32 form, u64 end)
+{
+	u64 size = form == DYNOPT_TABLE_REL32 ? sizeof(s32) : sizeof(u64), target;
+	struct reading r = { .b = b, .f = f, .form = form };
+	u32 n = 0;
+
+	while (n < TABLE_ENTRIES_MAX && addr + (n + 1) * size <= end &&
+	       entry(b, addr, form, n, &target) && belongs(&r, target))
+		n++;
+	return n;
+}
+
+/* Offset of the next instruction of foreign text from i on that names a table; its function. */
+static bool next_naming(const struct builder *b, u64 *i, const struct function **f)
+{
+	u64 n = b->text->end - b->text->start;
+
+	for (; *i < n; (*i)++) {
+		u32 class = kind_class(b->kinds[*i]);
+
+		if ((class != KIND_TABLE && class != KIND_JUMP_TABLE) ||
+		    (b->text->marks[*i] & (TEXT_INSN | TEXT_CERTIFIED)) != TEXT_INSN)
+			continue;
+		*f = function_at(b, b->text->start + *i);
+		if (*f)
+			return true;
+	}
+	return false;
+}
+
+/* Counts tables, as far as their first entries tell; stores at most `max`. */
+static u32 collect(struct builder *b, u32 max)
+{
+	const struct function *f;
+	u32 n = 0, form;
+	u64 i;
+
+	for (i = 0; next_naming(b, &i, &f); i++) {
+		u64 addr = named(b, b->text->start + i, &form);
+
+		if (count_entries(b, f, addr, form, addr + TABLE_ENTRIES_MIN * sizeof(u64)) <
+		    TABLE_ENTRIES_MIN)
+			continue;
+		if (n < max) {
+			b->tables[n].addr = addr;
+			b->tables[n].form = form;
+			b->tables[n].function = f;
+		}
+		n++;
+	}
+	return n;
+}
+
+/* Sorts, and leaves one of those with the same address. */
+static void unite(struct builder *b)
+{
+	u32 i, n = 0;
+
+	text_sort(b->tables, b->n_tables, sizeof(*b->tables));
+	for (i = 0; i < b->n_tables; i++) {
+		if (n == 0 || b->tables[i].addr != b->tables[n - 1].addr)
+			b->tables[n++] = b->tables[i];
+	}
+	b->n_tables = n;
+}
+
+/* Measures a table now that all are known, and marks where it leads. */
+static enum status measure(struct builder *b, struct jump_table *table, u64 end,
+                           struct failure *fail)
+{
+	enum status status;
+	u64 target;
+	u32 i;
+
+	table->n = count_entries(b, table->function, table->addr, table->form, end);
+	status = text_pay(b, table->n, fail);
+	for (i = 0; status == STATUS_OK && i < table->n; i++) {
+		target = text_table_entry(b, table, i);
+		if (text_holds(b->text, target))
+			b->text->marks[target - b->text->start] |= TEXT_TARGET;
+	}
+	return status;
+}
+
+static void find_relocations(struct builder *b)
+{
+	const struct elf_view *view = b->view;
+	const u8 *bytes = elf_view_bytes(view, view->dynamic, view->dynamic_size, 0);
+	u64 rela = 0, size = 0, at;
+	struct dyn dyn;
+
+	if (!view->dynamic || !bytes)
+		return;
+	for (at = 0; view->dynamic_size - at >= sizeof(dyn); at += sizeof(dyn)) {
+		memcpy(&dyn, bytes + at, sizeof(dyn));
+		if (dyn.tag == DT_NULL)
+			break;
+		if (dyn.tag == DT_RELA)
+			rela = dyn.value;
+		if (dyn.tag == DT_RELASZ)
+			size = dyn.value;
+	}
+	if (!rela)
+		return;
+	b->relocations = elf_view_bytes(view, view->base + rela, size, 0);
+	b->relocations_size = b->relocations ? size : 0;
+}
+
+bool text_code_pointer(const struct builder *b, u64 *at, u64 *target)
+{
+	struct rela rela;
+
+	while (b->relocations_size - *at >= sizeof(rela)) {
+		memcpy(&rela, b->relocations + *at, sizeof(rela));
+		*at += sizeof(rela);
+		*target = b->view->base + rela.addend;
+		if (rela.info == R_X86_64_RELATIVE && text_holds(b->text, *target))
+			return true;
+	}
+	return false;
+}
+
+const struct jump_table *text_table_named(const struct builder *b, u64 addr)
+{
+	u32 low = 0, high = b->n_tables, form;
+	u64 table = named(b, addr, &form);
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (b->tables[middle].addr < table)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < b->n_tables && b->tables[low].addr == table && b->tables[low].form == form
+	               ? &b->tables[low]
+	               : NULL;
+}
+
+u64 text_table_entry(const struct builder *b, const struct jump_table *table, u32 i)
+{
+	u64 target = 0;
+
+	return entry(b, table->addr, table->form, i, &target) ? target : 0;
+}
+
+enum status text_add_jumps(struct builder *b, struct failure *fail)
+{
+	enum status status = STATUS_OK;
+	u64 at = 0, target;
+	u32 i;
+
+	b->n_tables = collect(b, 0);
+	b->tables = arena_alloc(b->scratch, b->n_tables, sizeof(*b->tables));
+	if (b->n_tables && !b->tables)
+		return failed(fail, STATUS_WORKSPACE, 0, b->n_tables * sizeof(*b->tables));
+	b->n_tables = collect(b, b->n_tables);
+	unite(b);
+	find_relocations(b);
+	for (i = 0; status == STATUS_OK && i < b->n_tables; i++) {
+		u64 end = i + 1 < b->n_tables ? b->tables[i + 1].addr : ~(u64)0;
+
+		status = measure(b, &b->tables[i], end, fail);
+	}
+	while (status == STATUS_OK && text_code_pointer(b, &at, &target)) {
+		u16 *mark = &b->text->marks[target - b->text->start];
+
+		if ((*mark & TEXT_INSN) && !(*mark & TEXT_FUNCTION))
+			*mark |= TEXT_TARGET;
+	}
+	return status;
+}
