@@ -31,6 +31,13 @@ fail()
 	failed=$((failed + 1))
 }
 
+# Puts the folder of clang's own libraries where the row has CLANG_RUNTIME.
+clang_runtime()
+{
+	file=$(clang-19 -print-file-name=libclang_rt.asan-x86_64.so 2>/dev/null || :)
+	flags=$(echo "$flags" | sed "s,CLANG_RUNTIME,$(dirname "${file:-.}"),")
+}
+
 # Reads the row into $source, $builds, $flags and the keys.
 read_row()
 {
@@ -49,6 +56,7 @@ read_row()
 		--)
 			shift
 			flags=$*
+			case $flags in *CLANG_RUNTIME*) clang_runtime ;; esac
 			break
 			;;
 		libs=*) libs=${1#*=} ;;
@@ -101,7 +109,7 @@ current() # FILE
 {
 	[ -e "$1" ] || return 1
 	[ -z "$(find "$here" "$build/bin/dynopt-clang" -newer "$1" \
-		\( -name "$source" -o -name '*.h' -o -name 'cases.def' -o -name run.sh -o -name dynopt-clang \) -print)" ]
+		\( -name "$source" -o -name '*.h' -o -name 'cases.def' -o -name run.sh -o -name dynopt-clang \) -print 2>/dev/null)" ]
 }
 
 compile()
