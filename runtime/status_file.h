@@ -85,6 +85,7 @@ struct status_module {
 	uint32_t n_slots;      /* places for hops known */
 	uint32_t hops[HOP_KINDS]; /* published sites by enum hop_kind */
 	uint32_t refused[STATUS_REASONS]; /* heads and functions by enum status */
+	uint64_t refused_at[STATUS_REASONS]; /* module address of the first head refused for it; 0: none */
 	uint32_t live;   /* 0: unloaded since, or withdrawn */
 	uint32_t noted;  /* has notes */
 	uint32_t refusal; /* enum status: the module as a whole; 0: none */

@@ -82,7 +82,7 @@ static void follow(void)
 			world->state = STATUS_STATE_RUNNING;
 	if (first)
 		world->ready_ns = sys_now_ns();
-	status_write();
+	status_soon();
 }
 
 static void serve(void)
@@ -98,6 +98,9 @@ static void serve(void)
 		break;
 	case REQUEST_WITHDRAW:
 		withdraw((enum status_cause)box->cause);
+		break;
+	case REQUEST_STATUS:
+		status_write();
 		break;
 	default:
 		break;
@@ -182,6 +185,7 @@ static void __attribute__((noreturn, used)) agent_main(void)
 		u32 answered = world->mailbox.answered;
 
 		serve();
+		status_tick();
 		if (!act() && __atomic_load_n(&world->mailbox.asked, __ATOMIC_ACQUIRE) == answered)
 			sys_futex_wait(&world->mailbox.asked, answered, TICK_MS);
 		if (!still_theirs())

@@ -61,10 +61,15 @@ static void site_set(struct eager *e, u64 addr, bool set)
 		e->is_site[i / 8] &= (u8)~(1 << i % 8);
 }
 
-static void count(struct eager *e, enum status status)
+static void count(struct eager *e, enum status status, u64 head)
 {
-	if (status < STATUS_REASONS)
-		e->image->status.refused[status]++;
+	struct status_module *module = &e->image->status;
+
+	if (status >= STATUS_REASONS)
+		return;
+	module->refused[status]++;
+	if (!module->refused_at[status])
+		module->refused_at[status] = head;
 }
 
 static bool is_head(u16 marks)
@@ -87,7 +92,7 @@ static void find_sites(struct eager *e)
 		e->image->status.n_heads++;
 		status = text_site(e->text, addr, e->decoder, &site, &len, NULL);
 		if (status)
-			count(e, status);
+			count(e, status, addr);
 		else
 			site_set(e, site, true);
 	}
@@ -137,7 +142,7 @@ static enum status plan_hops(struct eager *e, struct failure *fail)
 	hops_plan(e->hops, e->n_hops, &places);
 	for (u32 i = 0; i < e->n_hops; i++)
 		if (e->hops[i].kind == HOP_NONE) {
-			count(e, e->hops[i].refusal);
+			count(e, e->hops[i].refusal, e->hops[i].site);
 			site_set(e, e->hops[i].site, false);
 		}
 	return STATUS_OK;
@@ -269,7 +274,7 @@ static void translate_all(struct eager *e)
 		status = translate_site(e, hop->site, NULL);
 		arena_release(e->scratch, mark);
 		if (status) {
-			count(e, status);
+			count(e, status, hop->site);
 			hop->kind = HOP_NONE;
 		}
 	}

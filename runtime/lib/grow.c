@@ -61,8 +61,16 @@ static void walk(struct growth *g, u32 block)
 		if (!bytes || !(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE) ||
 		    decode_brief(bytes, size, addr, g->scratch, &insn, NULL) != STATUS_OK)
 			return;
+		if (addr != g->out->blocks[block].start && is_ancestor(g, block, addr))
+			return; /* falls back into a loop */
 		g->n_insns++;
 		addr += insn.len;
+		if (insn.role != ROLE_PLAIN && insn.target > g->out->blocks[block].start &&
+		    insn.target < addr) {
+			/* A loop into this very block: it is two blocks, and the second will be walked. */
+			propose(g, block, insn.target);
+			return;
+		}
 		switch (insn.role) {
 		case ROLE_PLAIN:
 			break;

@@ -97,6 +97,13 @@ static void __attribute__((constructor)) start(int argc, char **argv)
 		world->state = STATUS_STATE_FAILED;
 }
 
+/* What the agent has not written yet would go with it. */
+static void __attribute__((destructor)) finish(void)
+{
+	if (world && world->status_due)
+		agent_ask(REQUEST_STATUS, STATUS_CAUSE_NONE, NULL);
+}
+
 bool host_active(void)
 {
 	return world && world->state == STATUS_STATE_RUNNING;

@@ -117,6 +117,20 @@ static void put_translations(struct writer *w, u32 index)
 	}
 }
 
+#define PAUSE_NS 250000000u
+
+void status_tick(void)
+{
+	if (world->status_due && sys_now_ns() - world->status_ns >= PAUSE_NS)
+		status_write();
+}
+
+void status_soon(void)
+{
+	world->status_due = true;
+	status_tick();
+}
+
 void status_write(void)
 {
 	static const char suffix[] = STATUS_FILE_SUFFIX, fresh[] = STATUS_FILE_SUFFIX "~";
@@ -124,6 +138,8 @@ void status_write(void)
 	struct writer w;
 	long fd;
 
+	world->status_due = false;
+	world->status_ns = sys_now_ns();
 	if (!world->options.status_dir[0])
 		return;
 	name(path, suffix);

@@ -5,4 +5,8 @@
 
 void status_write(void);
 
+/* Now if the last time was a while ago, else at a later status_tick(): loading libraries in a loop must not mean writing in a loop. */
+void status_soon(void);
+void status_tick(void);
+
 #endif

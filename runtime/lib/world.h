@@ -102,7 +102,7 @@ struct mapping {
 	bool area_there[IMAGE_AREAS];
 };
 
-enum request { REQUEST_NONE, REQUEST_MODULES, REQUEST_WITHDRAW };
+enum request { REQUEST_NONE, REQUEST_MODULES, REQUEST_WITHDRAW, REQUEST_STATUS };
 
 struct mailbox {
 	u32 lock; /* of who asks, and of the agent when it acts unasked: 0 free, 1 held, 2 held and waited for */
@@ -119,6 +119,8 @@ struct world {
 	u32 state, cause; /* enum status_state, enum status_cause */
 	u64 detail, start_ns, ready_ns, start_time;
 	u64 cycles, flips, flip_ns;
+	u64 status_ns; /* when the status file was written last */
+	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */
 	u64 agent_stack, agent_stack_size;
 	struct mailbox mailbox;
