@@ -14,6 +14,7 @@
 #include "mapping.h"
 #include "status_write.h"
 #include "sys.h"
+#include "traces.h"
 
 #include <linux/prctl.h>
 #include <linux/sched.h>
@@ -71,11 +72,16 @@ static void follow(void)
 {
 	bool first = world->ready_ns == 0;
 
-	if (world->state == STATUS_STATE_WITHDRAWN)
+	if (world->state == STATUS_STATE_WITHDRAWN || world->state == STATUS_STATE_FAILED)
 		return;
-	mappings_sync();
+	if (first && world->options.traces[0] && !traces_open()) {
+		world->state = STATUS_STATE_FAILED;
+		status_write();
+		return;
+	}
 	if (first)
 		loader_hook();
+	mappings_sync();
 	world->state = STATUS_STATE_IDLE;
 	for (u32 i = 0; i < world->n_mappings; i++)
 		if (world->mappings[i].state == MAPPING_LIVE)
@@ -132,8 +138,8 @@ static void cycle(void)
 		mapping_withdraw(&world->mappings[i]);
 	for (u32 i = 0; i < world->n_mappings; i++)
 		mapping_restore(&world->mappings[i]);
-	if (++world->cycles == world->options.cycles)
-		status_write();
+	world->cycles++;
+	world->status_due = true;
 }
 
 /* 1 while memory is shared, 0 once it is not, from what kcmp says; where kcmp is forbidden, by the parent's number. */

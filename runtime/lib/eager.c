@@ -16,6 +16,7 @@
 #include "maps.h"
 #include "pool.h"
 #include "sys.h"
+#include "traces.h"
 #include "translate.h"
 
 #include <sys/mman.h>
@@ -41,6 +42,9 @@ struct eager {
 	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], staging[IMAGE_AREAS];
 	struct pool translations, sites, by_slot, ways;
 	u64 near, near_size; /* run-time place reserved for the mapped area; 0: none */
+	struct trace *traces; /* of the file; heads are then theirs */
+	u64 *trace_sites;     /* parallel: where each is entered; 0: refused */
+	u32 n_traces;
 };
 
 static bool site_at(const void *ctx, u64 addr)
@@ -80,21 +84,54 @@ static bool is_head(u16 marks)
 	       !(marks & (TEXT_NO_PATCH | TEXT_NO_TRANSLATE));
 }
 
+/* Settles where a head is entered; its site, or 0. */
+static u64 find_site(struct eager *e, u64 head)
+{
+	u64 site;
+	u32 len;
+	enum status status = text_site(e->text, head, e->decoder, &site, &len, NULL);
+
+	e->image->status.n_heads++;
+	if (!status && site_at(e, site))
+		return 0;
+	if (status) {
+		count(e, status, head);
+		return 0;
+	}
+	site_set(e, site, true);
+	return site;
+}
+
+static const char *file_name(const char *path)
+{
+	const char *name = path;
+
+	for (; *path; path++)
+		if (*path == '/')
+			name = path + 1;
+	return name;
+}
+
+static enum status find_traced_sites(struct eager *e, struct failure *fail)
+{
+	enum status status = traces_of(file_name(e->image->status.path), e->scratch, &e->traces,
+	                               &e->n_traces, fail);
+
+	if (status)
+		return status;
+	e->trace_sites = arena_alloc(e->scratch, e->n_traces + 1, sizeof(*e->trace_sites));
+	if (!e->trace_sites)
+		return failed(fail, STATUS_WORKSPACE, 0, e->n_traces);
+	for (u32 i = 0; i < e->n_traces; i++)
+		e->trace_sites[i] = find_site(e, e->traces[i].blocks[0].start);
+	return STATUS_OK;
+}
+
 static void find_sites(struct eager *e)
 {
 	for (u64 addr = e->text->start; addr < e->text->end; addr++) {
-		u64 site;
-		u32 len;
-		enum status status;
-
-		if (!is_head(text_marks(e->text, addr)))
-			continue;
-		e->image->status.n_heads++;
-		status = text_site(e->text, addr, e->decoder, &site, &len, NULL);
-		if (status)
-			count(e, status, addr);
-		else
-			site_set(e, site, true);
+		if (is_head(text_marks(e->text, addr)))
+			find_site(e, addr);
 	}
 }
 
@@ -234,18 +271,45 @@ static bool keep_code(struct eager *e, const struct code *code, u64 addr, u32 n_
 	return true;
 }
 
+/* The trace by which a site is translated: the file's, entered where the site is, or one grown from it. */
+static enum status trace_for(struct eager *e, u64 site, struct grown *grown, struct trace *out)
+{
+	struct trace_block *blocks;
+
+	if (!e->traces) {
+		grow_trace(e->text, site, site_at, e, e->decoder, grown);
+		*out = grown->trace;
+		return STATUS_OK;
+	}
+	for (u32 i = 0; i < e->n_traces; i++) {
+		if (e->trace_sites[i] != site)
+			continue;
+		*out = e->traces[i];
+		blocks = arena_alloc(e->scratch, out->n_blocks, sizeof(*blocks));
+		if (!blocks)
+			return STATUS_WORKSPACE;
+		memcpy(blocks, out->blocks, out->n_blocks * sizeof(*blocks));
+		blocks[0].start = site;
+		out->blocks = blocks;
+		return STATUS_OK;
+	}
+	return STATUS_TRACE_EMPTY;
+}
+
 static enum status translate_site(struct eager *e, u64 site, struct failure *fail)
 {
 	struct grown grown;
+	struct trace trace;
 	struct code code;
-	enum status status;
 	u64 addr;
+	enum status status = trace_for(e, site, &grown, &trace);
 
-	grow_trace(e->text, site, site_at, e, e->decoder, &grown);
-	status = translate(e->text, &grown.trace, e->scratch, &code, fail);
-	if (status && status_class(status) == STATUS_CLASS_LIMIT && grown.trace.n_blocks > 1) {
-		grown.trace.n_blocks = 1;
-		status = translate(e->text, &grown.trace, e->scratch, &code, fail);
+	if (status)
+		return status;
+	status = translate(e->text, &trace, e->scratch, &code, fail);
+	if (status && status_class(status) == STATUS_CLASS_LIMIT && trace.n_blocks > 1) {
+		trace.n_blocks = 1;
+		status = translate(e->text, &trace, e->scratch, &code, fail);
 	}
 	if (status)
 		return status;
@@ -253,7 +317,7 @@ static enum status translate_site(struct eager *e, u64 site, struct failure *fai
 	if (status)
 		return status;
 	status = code_place(&code, addr, fail);
-	if (!status && !keep_code(e, &code, addr, grown.trace.n_blocks))
+	if (!status && !keep_code(e, &code, addr, trace.n_blocks))
 		status = failed(fail, STATUS_WORKSPACE, site, code.size);
 	if (status)
 		cache_abort(&e->cache, addr);
@@ -462,14 +526,18 @@ static void drop_all(struct eager *e)
 static enum status prepare(struct eager *e, u64 base, struct failure *fail)
 {
 	u64 bytes = e->text->end - e->text->start;
-	enum status status;
+	enum status status = STATUS_OK;
 
 	e->decoder = arena_alloc(e->scratch, 1, decode_scratch_size());
 	e->is_site = arena_alloc(e->scratch, bytes / 8 + 1, 1);
 	if (!e->decoder || !e->is_site)
 		return failed(fail, STATUS_WORKSPACE, 0, bytes / 8);
-	find_sites(e);
-	status = list_sites(e, fail);
+	if (world->traces)
+		status = find_traced_sites(e, fail);
+	else
+		find_sites(e);
+	if (!status)
+		status = list_sites(e, fail);
 	if (status || e->n_hops == 0)
 		return status;
 	status = find_areas(e, base, fail);

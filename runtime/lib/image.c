@@ -84,6 +84,23 @@ static void copy_path(char *out, const char *path, u64 size)
 	out[n] = 0;
 }
 
+/* What people read: the program's own path where the loader says "". */
+static void show_path(struct image *image, const char *path)
+{
+	char exe[32];
+	long n = 0;
+
+	if (!*path) {
+		exe_path(exe, world->host_pid);
+		n = sys6(SYS_readlink, (long)exe, (long)image->status.path,
+		         sizeof(image->status.path) - 1, 0, 0, 0);
+	}
+	if (n > 0)
+		image->status.path[n] = 0;
+	else
+		copy_path(image->status.path, path, sizeof(image->status.path));
+}
+
 static void refuse(struct image *image, enum status status, u64 addr, u64 detail)
 {
 	image->status.refusal = status;
@@ -205,7 +222,7 @@ struct image *image_of(const struct module *module)
 	}
 	image = &world->images[world->n_images];
 	copy_path(image->path, module->path, sizeof(image->path));
-	copy_path(image->status.path, module->path, sizeof(image->status.path));
+	show_path(image, module->path);
 	if (sys_failed(fd)) {
 		refuse(image, STATUS_TEXT_FILE, 0, (u64)-fd);
 	} else {

@@ -123,6 +123,8 @@ struct world {
 	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */
 	u64 agent_stack, agent_stack_size;
+	const char *traces; /* text of options.traces */
+	u64 traces_size;
 	struct mailbox mailbox;
 	struct module modules[WORLD_MODULES]; /* as told last */
 	u32 n_modules;
