@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_translate - translations against the code they stand for, both executed by this CPU.
+ *
+ *     fuzz_translate [--seed S] [--count N] [--case I] FILE...
+ *     fuzz_translate --forms ... FILE...     sequences made of the files' instructions
+ *
+ * A tree is a random trace over a file's proven code, translated by the engine; it gets TREE_CASES cases. A case is a
+ * random machine state and memory from which the original text and the translation are run to the first
+ * instruction outside of the tree; then registers, memory, exit or fault are compared, and for some the whole way
+ * there, instruction by instruction (oracle.h). Case I of seed S of a file is always the same.
+ * Runs are in child processes of CHILD_TREES trees each, so that one that crashes or hangs is a finding, not the end.
+ * Exit codes: 0 no difference, 1 differences, 2 wrong use, 77 this machine cannot run it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "cache.h"
+#include "exclude.h"
+#include "forms.h"
+#include "oracle.h"
+#include "rnd.h"
+#include "shape.h"
+#include "state.h"
+#include "translate.h"
+
+#define TREE_CASES 128
+#define CHILD_TREES 1000
+#define CHILD_CPU_S 600 /* for CHILD_TREES trees, which take a few seconds */
+#define STEPPED 512     /* one case in so many is stepped */
+#define FAILURES_MAX 8
+#define ARENA_BYTES (4u << 20)
+
+/* Shared with the children. */
+struct totals {
+	u64 now;       /* the case under way */
+	u64 trees, insns, blocks, loops;
+	u64 cases, compared, uncounted, stepped, steps;
+	u64 kinds[OUTCOME_KINDS];
+	u64 signals[32];
+	u64 refused[STATUS_N];
+	u64 skipped_mnemonic, skipped_loops;
+	u64 failures;
+};
+
+static struct {
+	const char *path;
+	bool forms;
+	u64 seed;
+	u64 only; /* case, or ~0 */
+	struct totals *totals;
+	struct module module;
+	struct guest guest;
+	struct states states;
+	struct shape shape;
+	struct arena arena;
+	struct outcome original, translation;
+} run;
+
+/* ---- one case ---- */
+
+static bool tree_excluded(const struct ir_tree *tree)
+{
+	for (u32 i = 0; i < tree->n_ops; i++) {
+		if (exclude_mnemonic(tree->ops[i].mnemonic))
+			return true;
+	}
+	return false;
+}
+
+static void print_dump(const struct ir_tree *tree, const struct code *code, u64 addr)
+{
+	static char text[256 * 1024];
+
+	ir_dump(tree, text, sizeof(text));
+	fputs(text, stderr);
+	fprintf(stderr, "translation at 0x%llx:\n", (unsigned long long)addr);
+	for (u32 i = 0; i < code->n_origins; i++) {
+		u32 end = i + 1 < code->n_origins ? code->origins[i + 1].at : code->size;
+
+		fprintf(stderr, "  +%u for 0x%llx:", code->origins[i].at,
+		        (unsigned long long)code->origins[i].origin);
+		for (u32 k = code->origins[i].at; k < end; k++)
+			fprintf(stderr, " %02x", code->bytes[k]);
+		fprintf(stderr, "\n");
+	}
+}
+
+static void print_repeat(void)
+{
+	fprintf(stderr, "to repeat: fuzz_translate%s --seed %llu --case %llu %s\n",
+	        run.forms ? " --forms" : "", (unsigned long long)run.seed,
+	        (unsigned long long)run.totals->now, run.path);
+}
+
+/* False if the case is a difference. */
+static bool report(const char *what, const struct ir_tree *tree, const struct code *code, u64 addr,
+                   bool stepped)
+{
+	if (!what)
+		return true;
+	fprintf(stderr, "%s: difference: %s%s\n", run.path, what, stepped ? " (stepped)" : "");
+	print_repeat();
+	outcome_print(&run.original, &run.translation);
+	if (stepped)
+		oracle_print();
+	if (run.only != ~(u64)0)
+		print_dump(tree, code, addr);
+	run.totals->failures++;
+	return false;
+}
+
+static void begin_run(u64 budget, u64 module_addr)
+{
+	states_memory(&run.states);
+	guest_budget(&run.guest, budget);
+	native.in.rip = run.guest.m->base + module_addr;
+}
+
+/* Counts; false if the outcomes say nothing about each other. */
+static bool comparable(void)
+{
+	const struct outcome *a = &run.original, *b = &run.translation;
+	struct totals *t = run.totals;
+
+	t->kinds[a->kind]++;
+	if (a->kind == OUTCOME_FAULT)
+		t->signals[a->stop.signal % 32]++;
+	if (a->kind == OUTCOME_ENDLESS || b->kind == OUTCOME_ENDLESS || a->kind == OUTCOME_ENOUGH)
+		return false;
+	if ((a->kind == OUTCOME_SPENT || b->kind == OUTCOME_SPENT) && !run.guest.exact)
+		return false;
+	return true;
+}
+
+static bool run_stepped(const struct ir_tree *tree, const struct code *code, u64 addr, u64 budget)
+{
+	const char *what;
+
+	begin_run(budget, tree->head);
+	what = oracle_original(&run.guest, &run.original);
+	run.totals->stepped++;
+	run.totals->steps += oracle_steps();
+	if (!report(what, tree, code, addr, true))
+		return false;
+	begin_run(budget, addr);
+	what = oracle_translation(&run.guest, code, addr, &run.translation);
+	if (run.original.kind == OUTCOME_SPENT && !run.guest.exact)
+		return true;
+	return report(what, tree, code, addr, true);
+}
+
+static bool run_case(const struct ir_tree *tree, const struct code *code, u64 addr, u64 number)
+{
+	u64 rnd = rnd_start(run.seed, 2, number), budget;
+	const char *what;
+
+	run.totals->now = number;
+	run.totals->cases++;
+	states_case(&run.states, &rnd);
+	budget = 2 + rnd_below(&rnd, rnd_chance(&rnd, 10) ? 300 : 12);
+	if (rnd_below(&rnd, STEPPED) == 0 && !run_stepped(tree, code, addr, budget))
+		return false;
+	begin_run(budget, tree->head);
+	native_run();
+	outcome_take(&run.original, &run.guest, NULL, 0);
+	memory_keep(&run.guest);
+	begin_run(budget, addr);
+	native_run();
+	outcome_take(&run.translation, &run.guest, code, addr);
+	if (!comparable()) {
+		run.totals->uncounted++;
+		return run.original.kind != OUTCOME_ENDLESS;
+	}
+	run.totals->compared++;
+	what = outcome_differs(&run.original, &run.translation);
+	return report(what ? what : memory_differs(&run.guest), tree, code, addr, false);
+}
+
+/* ---- one tree ---- */
+
+static u64 place_for(const struct code *code, u64 *rnd)
+{
+	u64 cache = run.guest.caches[rnd_below(rnd, 2)];
+
+	return cache +
+	       rnd_below(rnd, (GUEST_CACHE_SIZE - code->size - PAGE) / CACHE_ALIGN) * CACHE_ALIGN;
+}
+
+static void run_cases(const struct ir_tree *tree, const struct code *code, u64 addr, u64 first)
+{
+	u64 rnd = rnd_start(run.seed, 3, first);
+
+	states_tree(&run.states, &run.guest, tree, rnd);
+	for (u64 i = first; i < first + TREE_CASES; i++) {
+		if (run.only != ~(u64)0 && run.only != i)
+			continue;
+		if (!run_case(tree, code, addr, i) || run.totals->failures >= FAILURES_MAX)
+			return;
+	}
+}
+
+static void run_tree(u64 number)
+{
+	u64 rnd = rnd_start(run.seed, 1, number), mark = arena_mark(&run.arena), addr;
+	struct totals *t = run.totals;
+	struct failure fail = { 0 };
+	struct ir_tree tree;
+	struct code code;
+	enum status status;
+
+	t->now = number * TREE_CASES;
+	shape_grow(&run.shape, &run.module, &rnd);
+	status = lift_trace(&run.module.text, &run.shape.trace, &run.arena, &tree, &fail);
+	if (!status)
+		status = translate(&run.module.text, &run.shape.trace, &run.arena, &code, &fail);
+	addr = status ? 0 : place_for(&code, &rnd);
+	if (!status)
+		status = code_place(&code, addr, &fail);
+	if (status) {
+		t->refused[status]++;
+	} else if (tree_excluded(&tree)) {
+		t->skipped_mnemonic++;
+	} else if (guest_arm(&run.guest, &tree)) {
+		t->skipped_loops++;
+	} else {
+		guest_place(&run.guest, &code, addr, rnd_chance(&rnd, 25));
+		t->trees++;
+		t->insns += tree.n_ops;
+		t->blocks += tree.n_blocks;
+		t->loops += run.guest.n_loops;
+		run_cases(&tree, &code, addr, number * TREE_CASES);
+		guest_disarm(&run.guest, &tree);
+	}
+	arena_release(&run.arena, mark);
+}
+
+/* ---- children ---- */
+
+static void child(u64 first, u64 n)
+{
+	const struct rlimit cpu = { CHILD_CPU_S, CHILD_CPU_S };
+
+	setrlimit(RLIMIT_CPU, &cpu);
+	native_watchdog();
+	for (u64 i = first; i < first + n && run.totals->failures < FAILURES_MAX; i++)
+		run_tree(i);
+	fflush(NULL);
+	_exit(0);
+}
+
+/* Runs trees in a child; a child that dies is a finding of the case it was at. */
+static void run_child(u64 first, u64 n)
+{
+	pid_t pid = fork();
+	int how;
+
+	if (pid == 0)
+		child(first, n);
+	if (pid < 0 || waitpid(pid, &how, 0) != pid) {
+		perror("fuzz_translate: fork");
+		exit(2);
+	}
+	if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
+		return;
+	run.totals->failures++;
+	fprintf(stderr, "%s: the process of the case died of %s %d\n", run.path,
+	        WIFSIGNALED(how) ? "signal" : "exit code",
+	        WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+	print_repeat();
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void print_totals(double took)
+{
+	const struct totals *t = run.totals;
+	unsigned long long executions = 2 * t->cases + 2 * t->stepped;
+
+	printf("%s%s: %llu executions (%llu cases compared, %llu not), %llu differences, %.0f/s\n",
+	       run.path, run.forms ? " (forms)" : "", executions, (unsigned long long)t->compared,
+	       (unsigned long long)t->uncounted, (unsigned long long)t->failures,
+	       (double)executions / took);
+	printf("  %llu trees of %.1f instructions, %.1f blocks, %.2f loops; %llu cases stepped, %llu steps\n",
+	       (unsigned long long)t->trees, (double)t->insns / (double)(t->trees ? t->trees : 1),
+	       (double)t->blocks / (double)(t->trees ? t->trees : 1),
+	       (double)t->loops / (double)(t->trees ? t->trees : 1), (unsigned long long)t->stepped,
+	       (unsigned long long)t->steps);
+	printf("  ends: exit %llu, fault %llu, loop budget %llu, endless %llu; signals:",
+	       (unsigned long long)t->kinds[OUTCOME_AT],
+	       (unsigned long long)t->kinds[OUTCOME_FAULT],
+	       (unsigned long long)t->kinds[OUTCOME_SPENT],
+	       (unsigned long long)t->kinds[OUTCOME_ENDLESS]);
+	for (u32 i = 0; i < 32; i++) {
+		if (t->signals[i])
+			printf(" %u: %llu", i, (unsigned long long)t->signals[i]);
+	}
+	printf("\n  trees not run: excluded instruction %llu, loops %llu",
+	       (unsigned long long)t->skipped_mnemonic, (unsigned long long)t->skipped_loops);
+	for (u32 i = 0; i < STATUS_N; i++) {
+		if (t->refused[i])
+			printf(", %s %llu", status_name((enum status)i),
+			       (unsigned long long)t->refused[i]);
+	}
+	printf("\n");
+	fflush(stdout);
+}
+
+/* One file: a process of its own, which starts from this one's memory. */
+static void run_file(u64 count)
+{
+	u64 first = run.only == ~(u64)0 ? 0 : run.only / TREE_CASES;
+	u64 n = run.only == ~(u64)0 ? (count + TREE_CASES - 1) / TREE_CASES : 1;
+	void *arena = malloc(ARENA_BYTES);
+	double start;
+
+	if (!arena || !guest_map(&run.guest, &run.module))
+		exit(2);
+	arena_init(&run.arena, arena, ARENA_BYTES);
+	start = seconds();
+	for (u64 i = 0; i < n && run.totals->failures < FAILURES_MAX; i += CHILD_TREES)
+		run_child(first + i, n - i < CHILD_TREES ? n - i : CHILD_TREES);
+	print_totals(seconds() - start);
+}
+
+static bool number(const char *text, u64 *value)
+{
+	char *end;
+
+	*value = text ? strtoull(text, &end, 0) : 0;
+	return text && *text && !*end;
+}
+
+static int usage(void)
+{
+	fprintf(stderr,
+	        "usage: fuzz_translate [--forms] [--seed S] [--count N] [--case I] FILE...\n"
+	        "N: cases for each file, two executions each\n");
+	return 2;
+}
+
+static int one_file(const char *path, u64 count)
+{
+	bool good;
+
+	run.path = path;
+	good = run.forms ? forms_load(&run.module, path, run.seed) : module_load(&run.module, path);
+	if (!good)
+		return 2;
+	run_file(count);
+	return run.totals->failures ? 1 : 0;
+}
+
+/* A file in a process of its own: its guest's addresses are the next one's too. */
+static int in_process(const char *path, u64 count)
+{
+	pid_t pid = fork();
+	int how;
+
+	if (pid == 0) {
+		int code = one_file(path, count);
+
+		fflush(NULL);
+		_exit(code);
+	}
+	if (pid < 0 || waitpid(pid, &how, 0) != pid || !WIFEXITED(how))
+		return 1;
+	return WEXITSTATUS(how);
+}
+
+int main(int argc, char **argv)
+{
+	u64 count = 100000;
+	int i, code = 0;
+
+	run.seed = 1;
+	run.only = ~(u64)0;
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		u64 *value = NULL;
+
+		if (!strcmp(argv[i], "--forms"))
+			run.forms = true;
+		else if (!strcmp(argv[i], "--seed"))
+			value = &run.seed;
+		else if (!strcmp(argv[i], "--count"))
+			value = &count;
+		else if (!strcmp(argv[i], "--case"))
+			value = &run.only;
+		else
+			return usage();
+		if (value && (++i == argc || !number(argv[i], value)))
+			return usage();
+	}
+	if (i == argc)
+		return usage();
+	if (!native_init()) {
+		printf("SKIP: the CPU's state cannot be switched here\n");
+		return 77;
+	}
+	run.totals = mmap(NULL, sizeof(*run.totals), PROT_READ | PROT_WRITE,
+	                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (run.totals == MAP_FAILED)
+		return 2;
+	for (; i < argc; i++) {
+		int one;
+
+		memset(run.totals, 0, sizeof(*run.totals));
+		one = in_process(argv[i], count);
+		code = one > code ? one : code;
+	}
+	return code;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guest.h - the address space in which original code and its translation run: the module at its own relative
+ * layout, a few small arenas for pointers, a stack, a place for translations.
+ *
+ * The guest's copy of the text holds int3 everywhere but at the instructions of the tree under test, so that
+ * whatever runs stops at the first instruction outside, wherever that is. Exits that are known in advance get a jump to a stub
+ * instead (a trap costs microseconds, a stub nothing). Both runs of a case see the same text, so what
+ * the original does after a join that the translation leaves by is done by the original text in both.
+ * Everything writable is in `areas`: they are what is filled before a run and compared behind it.
+ */
+#ifndef DYNOPT_FUZZ_GUEST_H
+#define DYNOPT_FUZZ_GUEST_H
+
+#include "code.h"
+#include "module.h"
+
+#define PAGE 4096u
+#define GUEST_AREAS 16
+#define GUEST_LOW 0xe8000000u        /* an arena that 32-bit addresses reach */
+#define GUEST_HIGH 0x300000000000u   /* an arena */
+#define GUEST_TLS 0x310000000000u    /* where fs points into */
+#define GUEST_STACK 0x320000000000u
+#define GUEST_STACK_SIZE (2 * PAGE)
+#define LOOPS_MAX 128
+#define EXITS_MAX 256
+
+struct guest_area {
+	u64 addr;
+	u32 size;
+	u8 *first; /* content before a run, but for the case's own changes */
+	u8 *after; /* content behind the first run */
+	bool of_tree; /* pages of the module's data, for this tree only */
+};
+
+/* A branch that closes a loop, counted on both sides. */
+struct guest_loop {
+	u64 branch; /* module address of the instruction */
+	u64 head;
+};
+
+struct guest {
+	const struct module *m;
+	struct guest_area areas[GUEST_AREAS];
+	u32 n_areas;
+	u64 stubs;             /* address of the page of stubs */
+	u64 caches[2];         /* module addresses of places for translations; near, far */
+	u64 exits[EXITS_MAX];  /* module addresses with an exit stub, by stub */
+	u32 n_exits;
+	struct guest_loop loops[LOOPS_MAX];
+	u32 n_loops;
+	bool exact;            /* loops count the same on both sides */
+};
+
+/* Bytes between places for translations and their ends. */
+#define GUEST_CACHE_SIZE 0x20000u
+
+/* Maps everything; false with a message. */
+bool guest_map(struct guest *g, const struct module *m);
+
+/* Makes the guest ready for a tree, or says why it cannot be: NULL if it is. */
+const char *guest_arm(struct guest *g, const struct ir_tree *tree);
+void guest_disarm(struct guest *g, const struct ir_tree *tree);
+
+/* Address of the code of a translation placed at cache address `addr`; its back-edges are counted, or cut and counted. */
+void guest_place(struct guest *g, const struct code *code, u64 addr, bool cut);
+
+/* Loop budget of the next run, arrivals. */
+void guest_budget(struct guest *g, u64 n);
+/* Which stub ended the last run: true and the module address for an exit, false for a spent budget. */
+bool guest_exit(const struct guest *g, u64 *addr);
+/* Is rip at a stub: 1 exit, 2 loop stub; 0 no. `index`: which. */
+u32 guest_stub_at(const struct guest *g, u64 rip, u32 *index);
+
+/* The areas that hold [addr, addr + size), NULL if none does. */
+const struct guest_area *guest_area(const struct guest *g, u64 addr, u64 size);
+
+#endif

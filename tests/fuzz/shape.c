@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shape.c - see shape.h. Growth keeps a list of ways out of the blocks it has (`open`), and takes
+ * one at random, or the newest for a path, until the tree is as large as it was meant to be.
+ */
+#include "rnd.h"
+#include "shape.h"
+
+#define OPEN_MAX 256
+#define INSNS_MAX 480
+
+struct way {
+	u64 to;
+	u32 from;
+};
+
+struct growth {
+	const struct module *m;
+	struct shape *shape;
+	u64 *rnd;
+	u32 n_insns;
+	struct way open[OPEN_MAX];
+	u32 n_open;
+};
+
+static bool is_ancestor(const struct shape *shape, u32 block, u64 start)
+{
+	for (; block != TRACE_NO_PARENT; block = shape->blocks[block].parent) {
+		if (shape->blocks[block].start == start)
+			return true;
+	}
+	return false;
+}
+
+static void way_add(struct growth *g, u32 from, u64 to)
+{
+	u16 marks = text_marks(&g->m->text, to);
+
+	if (g->n_open == OPEN_MAX || is_ancestor(g->shape, from, to))
+		return;
+	if ((marks & (TEXT_INSN | TEXT_NO_TRANSLATE)) != TEXT_INSN)
+		return;
+	for (u32 i = 0; i < g->n_open; i++) {
+		if (g->open[i].from == from && g->open[i].to == to)
+			return;
+	}
+	g->open[g->n_open++] = (struct way){ to, from };
+}
+
+/* Walks the block to its end and opens its ways out. */
+static void walk(struct growth *g, u32 block)
+{
+	u64 at = g->shape->blocks[block].start;
+	u32 cut = rnd_chance(g->rnd, 8) ? 1 + (u32)rnd_below(g->rnd, 12) : INSNS_MAX;
+	struct insn_brief brief;
+
+	for (u32 n = 0; n < cut; n++) {
+		u64 left;
+		const u8 *bytes = text_bytes(&g->m->text, at, &left);
+
+		if (!bytes || decode_brief(bytes, left, at, scratch_decode(), &brief, NULL))
+			return;
+		if (brief.role != ROLE_PLAIN && brief.role != ROLE_JMP && brief.role != ROLE_JCC &&
+		    brief.role != ROLE_COUNT)
+			return;
+		g->n_insns++;
+		at += brief.len;
+		if (brief.role == ROLE_PLAIN && is_ancestor(g->shape, block, at))
+			return; /* falls into a loop's head */
+		if (brief.role == ROLE_PLAIN)
+			continue;
+		way_add(g, block, brief.target);
+		if (brief.role != ROLE_JMP)
+			way_add(g, block, at);
+		return;
+	}
+	way_add(g, block, at);
+}
+
+static u32 size_wanted(u64 *rnd)
+{
+	u32 how = (u32)rnd_below(rnd, 10);
+
+	if (how < 2)
+		return 1;
+	if (how < 6)
+		return 2 + (u32)rnd_below(rnd, 5);
+	if (how < 9)
+		return 4 + (u32)rnd_below(rnd, 16);
+	return 8 + (u32)rnd_below(rnd, LIMIT_TREE_BLOCKS - 7);
+}
+
+static u64 pick_head(const struct module *m, u64 *rnd)
+{
+	u64 head = m->heads[rnd_below(rnd, m->n_heads)];
+
+	for (u32 i = 0; i < 16; i++) {
+		if (text_marks(&m->text, head) & (TEXT_REACHED | TEXT_CERTIFIED))
+			break;
+		head = m->heads[rnd_below(rnd, m->n_heads)];
+	}
+	return head;
+}
+
+void shape_grow(struct shape *shape, const struct module *m, u64 *rnd)
+{
+	struct growth g = { .m = m, .shape = shape, .rnd = rnd };
+	u32 n = size_wanted(rnd);
+	bool path = rnd_chance(rnd, 30);
+
+	shape->trace.blocks = shape->blocks;
+	shape->trace.n_blocks = 1;
+	shape->blocks[0] = (struct trace_block){ pick_head(m, rnd), TRACE_NO_PARENT, 1000 };
+	walk(&g, 0);
+	while (shape->trace.n_blocks < n && g.n_open && g.n_insns < INSNS_MAX) {
+		u32 i = path ? g.n_open - 1 : (u32)rnd_below(rnd, g.n_open);
+		struct way way = g.open[i];
+		u32 new = shape->trace.n_blocks++;
+
+		g.open[i] = g.open[--g.n_open];
+		if (path)
+			g.n_open = 0;
+		shape->blocks[new] = (struct trace_block){ way.to, way.from, 500 };
+		walk(&g, new);
+	}
+}
+
+static u64 spoilt_address(const struct module *m, u64 near, u64 *rnd)
+{
+	switch (rnd_below(rnd, 6)) {
+	case 0:
+		return near + rnd_below(rnd, 33) - 16;
+	case 1:
+		return rnd_next(rnd);
+	case 2:
+		return m->text.start + rnd_below(rnd, m->text.end - m->text.start);
+	case 3:
+		return m->text.end - rnd_below(rnd, 20);
+	case 4:
+		return m->text.start - rnd_below(rnd, 20);
+	default:
+		return m->heads[rnd_below(rnd, m->n_heads)];
+	}
+}
+
+static void spoil_one(struct shape *shape, const struct module *m, u64 *rnd)
+{
+	u32 n = shape->trace.n_blocks, i = n ? (u32)rnd_below(rnd, n) : 0;
+
+	if (!n)
+		return;
+	switch (rnd_below(rnd, 8)) {
+	case 0:
+		shape->blocks[i].start = spoilt_address(m, shape->blocks[i].start, rnd);
+		break;
+	case 1: /* itself, a later one, or one that is none */
+		shape->blocks[i].parent = i + (u32)rnd_below(rnd, 3);
+		break;
+	case 2:
+		shape->blocks[i].parent = (u32)rnd_next(rnd);
+		break;
+	case 3:
+		shape->blocks[i].parent = TRACE_NO_PARENT;
+		break;
+	case 4: /* twice */
+		if (n < SHAPE_BLOCKS_MAX)
+			shape->blocks[shape->trace.n_blocks++] = shape->blocks[i];
+		break;
+	case 5: /* very many */
+		while (shape->trace.n_blocks < SHAPE_BLOCKS_MAX)
+			shape->blocks[shape->trace.n_blocks++] = shape->blocks[i];
+		break;
+	case 6:
+		shape->trace.n_blocks = (u32)rnd_below(rnd, n + 1);
+		break;
+	default:
+		shape->blocks[i].parent = (u32)rnd_below(rnd, i + 1);
+		break;
+	}
+}
+
+void shape_spoil(struct shape *shape, const struct module *m, u64 *rnd)
+{
+	for (u32 n = 1 + (u32)rnd_below(rnd, 4); n; n--)
+		spoil_one(shape, m, rnd);
+}
