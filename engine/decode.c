@@ -118,9 +118,11 @@ static u64 relative_target(const ZydisDecodedInstruction *insn, u64 addr)
 	return is_relative(insn) ? addr + insn->length + (u64)insn->raw.imm[0].value.s : 0;
 }
 
-/* A near branch of 16 bits: Intel ignores the prefix, AMD does not. */
+/* A near branch of 16 bits: Intel ignores the prefix, AMD does not. f3 41 90 is xchg for some, pause for others. */
 static bool makers_disagree(const ZydisDecodedInstruction *insn, enum insn_role role)
 {
+	if (insn->mnemonic == ZYDIS_MNEMONIC_PAUSE)
+		return insn->raw.rex.B;
 	if (role < ROLE_JMP || role > ROLE_RET ||
 	    !(insn->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE))
 		return false;

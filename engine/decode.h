@@ -107,7 +107,7 @@ struct insn {
 	struct reg_set def;  /* written, wholly or in part */
 	struct reg_set full; /* of def: all bits replaced (32-bit writes zero the upper half; VEX does, SSE does not);
 	                        what is in full and not in use does not depend on its old value */
-	u16 flags_use, flags_def, flags_undef; /* FLAG_... ; undef: left undefined by the manual, in def too */
+	u16 flags_use, flags_def, flags_undef; /* FLAG_... ; undef: always left undefined by the manual, in def too */
 };
 
 /*

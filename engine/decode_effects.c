@@ -23,10 +23,10 @@ enum effect {
 	FX_RDI = 1 << 9,
 	FX_DIVIDE = 1 << 10,
 	FX_UNKNOWN_SIZE = 1 << 11,
+	FX_ZERO_CARRY = 1 << 12,
 };
 
 #define FLAG_ALL (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_DF | FLAG_OF)
-#define GPR_CX 1
 #define GPR_SP 4
 #define GPR_SI 6
 #define GPR_DI 7
@@ -292,23 +292,27 @@ static u32 shift_count(const struct decode_scratch *decoded, u32 operand)
 }
 
 /*
- * Shifts by 0 touch no flag, by 1 they define OF, by more they leave it undefined; a shift by cl may be any. CF is undefined
- * where all bits left the operand, and a double shift of 16 bits by more leaves everything undefined (SDM 2B, SAL/SAR, SHLD).
+ * Shifts by 0 touch no flag, by 1 they define OF, by more they leave it undefined; CF is undefined where all bits left
+ * the operand, and a double shift of 16 bits by more leaves everything undefined (SDM 2B, SAL/SAR/SHL/SHR, SHLD). By
+ * cl all of it is possible: nothing is undefined always, and any flag may stay as it was.
  */
-static void adjust_shift_flags(const struct decode_scratch *decoded, bool doubled, bool rotate,
-                               struct insn *out)
+static void adjust_shift_flags(const struct decode_scratch *decoded, struct insn *out)
 {
+	bool doubled = out->mnemonic == ZYDIS_MNEMONIC_SHLD || out->mnemonic == ZYDIS_MNEMONIC_SHRD;
+	bool logical = out->mnemonic == ZYDIS_MNEMONIC_SHL || out->mnemonic == ZYDIS_MNEMONIC_SHR;
 	u32 count = shift_count(decoded, doubled ? 2 : 1);
 	u32 bits = decoded->operands[0].size;
 
-	if (count == 0) {
+	if (count == 0)
 		out->flags_def = out->flags_undef = out->flags_use = 0;
-		return;
-	}
-	if (count == 1)
+	else if (count == 1)
 		out->flags_undef &= ~FLAG_OF;
-	if (!rotate && bits < 32 && count >= bits)
-		out->flags_undef |= doubled ? out->flags_def : FLAG_CF;
+	else if (count == COUNT_UNKNOWN)
+		out->flags_undef = 0;
+	else if (logical && count >= bits)
+		out->flags_undef |= FLAG_CF;
+	else if (doubled && count > bits)
+		out->flags_undef = out->flags_def;
 	if (count == COUNT_UNKNOWN)
 		out->flags_use |= out->flags_def;
 }
@@ -326,18 +330,20 @@ static void add_flags(const struct decode_scratch *decoded, struct insn *out)
 	switch (decoded->insn.mnemonic) {
 	case ZYDIS_MNEMONIC_SHLD:
 	case ZYDIS_MNEMONIC_SHRD:
-		adjust_shift_flags(decoded, true, false, out);
-		break;
 	case ZYDIS_MNEMONIC_SHL:
 	case ZYDIS_MNEMONIC_SHR:
 	case ZYDIS_MNEMONIC_SAR:
-		adjust_shift_flags(decoded, false, false, out);
-		break;
 	case ZYDIS_MNEMONIC_ROL:
 	case ZYDIS_MNEMONIC_ROR:
 	case ZYDIS_MNEMONIC_RCL:
 	case ZYDIS_MNEMONIC_RCR:
-		adjust_shift_flags(decoded, false, true, out);
+		adjust_shift_flags(decoded, out);
+		break;
+	case ZYDIS_MNEMONIC_SBB: /* the library calls AF undefined, the manual does not */
+		out->flags_undef = 0;
+		break;
+	case ZYDIS_MNEMONIC_BEXTR: /* likewise CF and OF, which are cleared */
+		out->flags_undef &= ~(FLAG_CF | FLAG_OF);
 		break;
 	default:
 		break;
@@ -389,6 +395,8 @@ static void add_advance(u32 gpr, struct insn *out)
 {
 	out->use.gpr |= 1u << gpr;
 	out->def.gpr |= 1u << gpr;
+	if (!(out->flags & INSN_REP))
+		out->full.gpr |= 1u << gpr;
 }
 
 /* xor r, r: the result is a constant, whatever r was. Partial and masked writes still keep the rest. */
@@ -420,6 +428,8 @@ static void add_special(const struct decode_scratch *decoded, u32 effects, struc
 
 	if (effects & FX_FENCE)
 		out->flags |= INSN_FENCE;
+	if (effects & FX_ZERO_CARRY)
+		out->flags_def = FLAG_ALL & ~FLAG_DF;
 	if (effects & FX_DIVIDE)
 		out->flags |= INSN_FAULTS;
 	if (effects & (FX_UPPER | FX_ZERO_VECTORS))
@@ -453,6 +463,8 @@ static void make_opaque(struct insn *out)
 	out->flags_use = out->flags_def = FLAG_ALL;
 	out->flags_undef = 0;
 	out->flags |= INSN_LOAD | INSN_STORE | INSN_FAULTS;
+	for (u32 i = 0; i < out->n_mem; i++)
+		out->mem[i].size = 0; /* an area's size may depend on processor state */
 }
 
 /* An executed NOP names operands, but neither reads nor computes with them. */
