@@ -161,7 +161,8 @@ static enum status decode_function(struct builder *b, struct function *f, struct
 		status = mark_pads(b, fde, fail);
 	if (status)
 		return status;
-	b->text->marks[fde->start - b->text->start] |= TEXT_FUNCTION;
+	if (!recorded(b, fde->start, fde->start + 1))
+		b->text->marks[fde->start - b->text->start] |= TEXT_FUNCTION;
 	if (recorded(b, fde->start, fde->end)) {
 		u64 at = fde->start;
 
