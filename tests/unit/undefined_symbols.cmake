@@ -5,6 +5,7 @@
 # memcpy, memmove, memset and memcmp; and that they have no writable globals. Objects of
 # PROVIDED, a library that comes along, are held to the first (a sanitizer's calls aside)
 # and may have relocated constants. Arguments: -DNM=nm -DOBJECTS=a.o;b.o [-DPROVIDED=c.o;d.o]
+cmake_minimum_required(VERSION 3.25)
 set(defined "")
 set(undefined "")
 if(NOT OBJECTS)
