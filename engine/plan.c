@@ -248,6 +248,20 @@ enum status plan_reclaim(const struct plan *plan, struct plan *out, struct failu
 	return invert(plan, false, out, fail);
 }
 
+void plan_amend(struct plan *plan, const struct edit *later)
+{
+	for (u32 i = 0; i < plan->n; i++) {
+		struct edit *edit = &plan->edits[i];
+
+		for (u32 k = 0; k < later->len && edit != later; k++) {
+			u64 at = later->addr + k - edit->addr;
+
+			if (at < edit->len)
+				edit->new[at] = later->new[k];
+		}
+	}
+}
+
 enum status plan_check(const struct edit *edit, const u8 *now, struct failure *fail)
 {
 	for (u32 i = 0; i < edit->len; i++) {

@@ -68,6 +68,11 @@ __must_check enum status plan_invert(const struct plan *plan, struct plan *out,
                                      struct failure *fail);
 __must_check enum status plan_reclaim(const struct plan *plan, struct plan *out,
                                       struct failure *fail);
+/*
+ * A later edit (of STAGE_LINK, of this or another plan) has changed bytes that this plan wrote: those are what its way back has
+ * to expect.
+ */
+void plan_amend(struct plan *plan, const struct edit *later);
 /* Are the bytes at the edit's address, edit->len of them, what it expects? STATUS_PLAN_STALE. */
 __must_check enum status plan_check(const struct edit *edit, const u8 *now, struct failure *fail);
 
