@@ -50,7 +50,7 @@ static bool indexes_table(const u8 *modrm)
 }
 
 /* 48 8d 05 disp32: lea T(%rip),%reg; 48 8b 04 c5 disp32: mov T(,%reg,8),%reg */
-static bool names_table(const u8 *insn, u32 len)
+bool text_names_table(const u8 *insn, u32 len)
 {
 	if (len == 7)
 		return (insn[0] & 0xfb) == 0x48 && insn[1] == 0x8d && (insn[2] & 0xc7) == 0x05;
@@ -58,7 +58,7 @@ static bool names_table(const u8 *insn, u32 len)
 }
 
 /* ff 24 c5 disp32: jmp *T(,%reg,8), with prefixes or not */
-static bool jumps_by_table(const u8 *insn, u32 len)
+bool text_jumps_by_table(const u8 *insn, u32 len)
 {
 	return len >= 7 && insn[len - 7] == 0xff && (insn[len - 6] & 0x38) == 0x20 &&
 	       indexes_table(insn + len - 6);
@@ -80,7 +80,7 @@ static enum status classify(const u8 *insn, u64 addr, const struct insn_brief *b
 		*class = KIND_CALL_INDIRECT;
 		break;
 	case ROLE_JMP_INDIRECT:
-		*class = jumps_by_table(insn, brief->len) ? KIND_JUMP_TABLE : KIND_BARRIER;
+		*class = text_jumps_by_table(insn, brief->len) ? KIND_JUMP_TABLE : KIND_BARRIER;
 		break;
 	case ROLE_RET:
 		*class = KIND_BARRIER;
@@ -98,35 +98,61 @@ static enum status classify(const u8 *insn, u64 addr, const struct insn_brief *b
 	default:
 		if (brief->nop && !brief->endbr)
 			*class = KIND_NOP;
-		else if (names_table(insn, brief->len))
+		else if (text_names_table(insn, brief->len))
 			*class = KIND_TABLE;
 	}
 	return STATUS_OK;
 }
 
-enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *fail)
+enum status text_decode_kind(const u8 *bytes, u64 size, u64 addr, void *decoder, u8 *kind,
+                             struct failure *fail)
 {
-	struct text *text = b->text;
 	struct insn_brief brief;
 	enum kind_class class;
 	enum status status;
-	u64 addr, size;
+
+	status = decode_brief(bytes, size, addr, decoder, &brief, fail);
+	if (status == STATUS_OK)
+		status = classify(bytes, addr, &brief, &class, fail);
+	if (status == STATUS_OK)
+		*kind = (u8)(class << 4 | brief.len);
+	return status;
+}
+
+/* Where the direct branch of this kind, whose end is at `end` and at address `end_addr`, leads. */
+static u64 branch_target(u8 kind, const u8 *end, u64 end_addr)
+{
+	if (kind_class(kind) == KIND_JMP8 || kind_class(kind) == KIND_JCC8)
+		return relative8(end - 1, end_addr);
+	return relative32(end - 4, end_addr);
+}
+
+enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *fail)
+{
+	struct text *text = b->text;
+	enum status status;
+	u64 addr, size, target;
 	const u8 *bytes = text_bytes(text, start, &size);
+	u8 kind;
 
 	if (!bytes || end - start > size)
 		return failed(fail, STATUS_TEXT_UNPROVEN, start, 0);
 	status = text_pay(b, end - start, fail);
 	if (status)
 		return status;
-	for (addr = start; addr < end; addr += brief.len, bytes += brief.len) {
-		status = decode_brief(bytes, end - addr, addr, b->decoder, &brief, fail);
-		if (status == STATUS_OK)
-			status = classify(bytes, addr, &brief, &class, fail);
-		if (status)
-			return status;
-		b->kinds[addr - text->start] = (u8)(class << 4 | brief.len);
-		if (kind_direct(class) && text_holds(text, brief.target))
-			text->marks[brief.target - text->start] |= TEXT_TARGET;
+	for (addr = start; addr < end; addr += kind_len(kind), bytes += kind_len(kind)) {
+		kind = end - addr >= INSN_MAX_LEN ? text_quick_kind(bytes) : 0;
+		if (!kind) {
+			status = text_decode_kind(bytes, end - addr, addr, b->decoder, &kind, fail);
+			if (status)
+				return status;
+		}
+		b->kinds[addr - text->start] = kind;
+		if (!kind_direct(kind_class(kind)))
+			continue;
+		target = branch_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
+		if (text_holds(text, target))
+			text->marks[target - text->start] |= TEXT_TARGET;
 	}
 	return STATUS_OK;
 }
@@ -134,10 +160,8 @@ enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *f
 u64 text_branch_target(const struct builder *b, u64 addr)
 {
 	u8 kind = b->kinds[addr - b->text->start];
-	u64 size, end = addr + kind_len(kind);
-	const u8 *bytes = text_bytes(b->text, addr, &size) + kind_len(kind);
+	u64 size;
+	const u8 *bytes = text_bytes(b->text, addr, &size);
 
-	if (kind_class(kind) == KIND_JMP8 || kind_class(kind) == KIND_JCC8)
-		return relative8(bytes - 1, end);
-	return relative32(bytes - 4, end);
+	return branch_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
 }

@@ -119,6 +119,15 @@ u64 text_branch_target(const struct builder *b, u64 addr);
  */
 __must_check enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *fail);
 
+/* The kind at `addr`, from the decoder; the slow half of text_decode(). */
+__must_check enum status text_decode_kind(const u8 *bytes, u64 size, u64 addr, void *decoder,
+                                          u8 *kind, struct failure *fail);
+/* The same by table, of an instruction with INSN_MAX_LEN readable bytes; 0: the decoder is to be asked. */
+u8 text_quick_kind(const u8 *insn);
+/* Does the instruction's last field hold the address of what may be a jump table? */
+bool text_names_table(const u8 *insn, u32 len);
+bool text_jumps_by_table(const u8 *insn, u32 len);
+
 __must_check enum status text_add_notes(struct builder *b, struct arena *keep,
                                         struct failure *fail);
 __must_check enum status text_add_unwind(struct builder *b, struct failure *fail);

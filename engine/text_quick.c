@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * text_quick.c - length and kind of the instructions that most text consists of, by table.
+ *
+ * Walking over a module's text asks for nothing else, and the full decoder takes several times as long. Invariant: either the
+ * answer is the one that decode_brief() leads to, or it is 0, "ask the decoder"; so a row that is missing here
+ * costs time, never truth. (tests/unit/test_text_quick.c compares both for every opcode, ModRM byte and
+ * prefix that is looked at here.)
+ *
+ * Opcode maps: SDM 2, appendix A.2; ModRM and SIB: SDM 2, 2.1.5.
+ */
+#include "text_private.h"
+
+#define PREFIX_NONE 1u
+#define PREFIX_66 2u
+#define PREFIX_F2 4u
+#define PREFIX_F3 8u
+#define PREFIX_FS 16u
+
+/* Of an opcode: with which of the prefixes above it is known (low bits), and what follows it. */
+#define ANY (PREFIX_NONE | PREFIX_66 | PREFIX_FS)
+#define SSE_ALL (PREFIX_NONE | PREFIX_66 | PREFIX_F2 | PREFIX_F3)
+#define SSE_PACKED (PREFIX_NONE | PREFIX_66)
+#define SSE_SCALAR (PREFIX_F2 | PREFIX_F3)
+#define MODRM 0x100u
+#define IMM8 0x200u
+#define IMMZ 0x400u /* 4 bytes; 2 with 66 */
+#define GROUP 0x800u /* depends on the reg field: group() */
+
+#define ALU(row)                                                                                   \
+	[(row) ... (row) + 3] = ANY | MODRM, [(row) + 4] = ANY | IMM8, [(row) + 5] = ANY | IMMZ
+
+static const u16 one_byte[256] = {
+	ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30), ALU(0x38),
+	[0x50 ... 0x5f] = PREFIX_NONE, /* push, pop */
+	[0x63] = PREFIX_NONE | MODRM, /* movslq */
+	[0x68] = PREFIX_NONE | IMMZ,
+	[0x69] = ANY | MODRM | IMMZ,
+	[0x6a] = PREFIX_NONE | IMM8,
+	[0x6b] = ANY | MODRM | IMM8,
+	[0x70 ... 0x7f] = PREFIX_NONE | IMM8, /* jcc */
+	[0x80] = ANY | MODRM | IMM8,
+	[0x81] = ANY | MODRM | IMMZ,
+	[0x83] = ANY | MODRM | IMM8,
+	[0x84 ... 0x8b] = ANY | MODRM, /* test, xchg, mov */
+	[0x8d] = PREFIX_NONE | MODRM | GROUP, /* lea */
+	[0x90] = PREFIX_NONE | GROUP,
+	[0x98 ... 0x99] = PREFIX_NONE | PREFIX_66,
+	[0xa8] = ANY | IMM8,
+	[0xa9] = ANY | IMMZ,
+	[0xb0 ... 0xb7] = PREFIX_NONE | IMM8,
+	[0xb8 ... 0xbf] = PREFIX_NONE | PREFIX_66 | IMMZ | GROUP,
+	[0xc0 ... 0xc1] = ANY | MODRM | IMM8 | GROUP, /* shifts */
+	[0xc3] = PREFIX_NONE,
+	[0xc6] = ANY | MODRM | IMM8 | GROUP, /* mov */
+	[0xc7] = ANY | MODRM | IMMZ | GROUP,
+	[0xc9] = PREFIX_NONE, /* leave */
+	[0xcc] = PREFIX_NONE | GROUP, /* int3 */
+	[0xd0 ... 0xd3] = ANY | MODRM | GROUP, /* shifts */
+	[0xe8 ... 0xe9] = PREFIX_NONE | IMMZ,
+	[0xeb] = PREFIX_NONE | IMM8,
+	[0xf6 ... 0xf7] = ANY | MODRM | GROUP, /* test, not, neg, mul, div */
+	[0xfe] = ANY | MODRM | GROUP,
+	[0xff] = PREFIX_NONE | MODRM | GROUP,
+};
+
+static const u16 two_bytes[256] = {
+	[0x10 ... 0x11] = SSE_ALL | MODRM, /* movups and the like */
+	[0x1f] = SSE_PACKED | MODRM | GROUP, /* nop */
+	[0x28 ... 0x29] = SSE_PACKED | MODRM,
+	[0x2a] = SSE_SCALAR | MODRM,
+	[0x2c ... 0x2d] = SSE_SCALAR | MODRM,
+	[0x2e ... 0x2f] = SSE_PACKED | MODRM,
+	[0x40 ... 0x4f] = ANY | MODRM, /* cmovcc */
+	[0x51] = SSE_ALL | MODRM,
+	[0x54 ... 0x57] = SSE_PACKED | MODRM,
+	[0x58 ... 0x59] = SSE_ALL | MODRM,
+	[0x5a] = SSE_ALL | MODRM,
+	[0x5c ... 0x5f] = SSE_ALL | MODRM,
+	[0x60 ... 0x6e] = PREFIX_66 | MODRM,
+	[0x6f] = PREFIX_66 | PREFIX_F3 | MODRM,
+	[0x70] = PREFIX_66 | PREFIX_F2 | PREFIX_F3 | MODRM | IMM8,
+	[0x74 ... 0x76] = PREFIX_66 | MODRM,
+	[0x7e ... 0x7f] = PREFIX_66 | PREFIX_F3 | MODRM,
+	[0x80 ... 0x8f] = PREFIX_NONE | IMMZ, /* jcc */
+	[0x90 ... 0x9f] = PREFIX_NONE | MODRM, /* setcc */
+	[0xa3] = PREFIX_NONE | MODRM, /* bt */
+	[0xa4] = PREFIX_NONE | MODRM | IMM8, /* shld */
+	[0xab] = PREFIX_NONE | MODRM,
+	[0xac] = PREFIX_NONE | MODRM | IMM8,
+	[0xaf] = ANY | MODRM, /* imul */
+	[0xb3] = PREFIX_NONE | MODRM,
+	[0xb6 ... 0xb7] = ANY | MODRM, /* movzx */
+	[0xbc ... 0xbd] = PREFIX_NONE | PREFIX_F3 | MODRM,
+	[0xbe ... 0xbf] = ANY | MODRM, /* movsx */
+	[0xc6] = SSE_PACKED | MODRM | IMM8,
+	[0xc8 ... 0xcf] = PREFIX_NONE, /* bswap */
+	[0xd4] = PREFIX_66 | MODRM,
+	[0xd6] = PREFIX_66 | MODRM,
+	[0xdb] = PREFIX_66 | MODRM,
+	[0xdf] = PREFIX_66 | MODRM,
+	[0xeb] = PREFIX_66 | MODRM,
+	[0xef] = PREFIX_66 | MODRM,
+	[0xf8 ... 0xfe] = PREFIX_66 | MODRM,
+};
+
+/* Bytes of ModRM, SIB and displacement. */
+static u32 modrm_len(const u8 *modrm)
+{
+	u32 mod = modrm[0] >> 6, rm = modrm[0] & 7, len = 1;
+
+	if (mod == 3)
+		return 1;
+	if (rm == 4) {
+		len++;
+		if (mod == 0 && (modrm[1] & 7) == 5)
+			len += 4;
+	}
+	if (mod == 0 && rm == 5)
+		len += 4;
+	return len + (mod == 1 ? 1 : mod == 2 ? 4 : 0);
+}
+
+/* An opcode with GROUP: changes what follows it; false if the decoder is to be asked. */
+static bool group(u8 opcode, u32 reg, bool memory, u8 rex, u32 *row)
+{
+	switch (opcode) {
+	case 0x8d:
+		return memory;
+	case 0x90:
+	case 0xcc:
+		return !rex;
+	case 0xb8 ... 0xbf:
+		return !(rex & 8); /* 8-byte immediates are rare */
+	case 0xc0 ... 0xc1:
+	case 0xd0 ... 0xd3:
+		return reg != 6;
+	case 0xc6 ... 0xc7:
+		return reg == 0;
+	case 0xf6:
+		*row |= reg == 0 ? IMM8 : 0;
+		return reg != 1;
+	case 0xf7:
+		*row |= reg == 0 ? IMMZ : 0;
+		return reg != 1;
+	case 0xfe:
+		return reg <= 1;
+	case 0xff:
+		return reg <= 2 || reg == 4 || reg == 6;
+	default:
+		return reg == 0; /* nop */
+	}
+}
+
+static enum kind_class one_byte_class(u8 opcode, u32 reg, const u8 *insn, u32 len)
+{
+	switch (opcode) {
+	case 0x70 ... 0x7f:
+		return KIND_JCC8;
+	case 0x8b:
+	case 0x8d:
+		return text_names_table(insn, len) ? KIND_TABLE : KIND_PLAIN;
+	case 0x90:
+		return KIND_NOP;
+	case 0xc3:
+		return KIND_BARRIER;
+	case 0xcc:
+		return KIND_INT3;
+	case 0xe8:
+		return KIND_CALL;
+	case 0xe9:
+		return KIND_JMP32;
+	case 0xeb:
+		return KIND_JMP8;
+	case 0xff:
+		if (reg == 2)
+			return KIND_CALL_INDIRECT;
+		if (reg == 4)
+			return text_jumps_by_table(insn, len) ? KIND_JUMP_TABLE : KIND_BARRIER;
+		return KIND_PLAIN;
+	default:
+		return KIND_PLAIN;
+	}
+}
+
+static u32 prefix_of(u8 byte)
+{
+	switch (byte) {
+	case 0x66:
+		return PREFIX_66;
+	case 0xf2:
+		return PREFIX_F2;
+	case 0xf3:
+		return PREFIX_F3;
+	case 0x64:
+		return PREFIX_FS;
+	default:
+		return PREFIX_NONE;
+	}
+}
+
+u8 text_quick_kind(const u8 *insn)
+{
+	const u8 *at = insn;
+	u32 prefix = prefix_of(*at), row, reg, len;
+	bool wide_map;
+	u8 opcode, rex = 0;
+
+	if (prefix != PREFIX_NONE)
+		at++;
+	if ((*at & 0xf0) == 0x40)
+		rex = *at++;
+	wide_map = *at == 0x0f;
+	if (wide_map)
+		at++;
+	opcode = *at++;
+	row = wide_map ? two_bytes[opcode] : one_byte[opcode];
+	if (!(row & prefix))
+		return 0;
+	reg = *at >> 3 & 7;
+	if ((row & GROUP) && !group(opcode, reg, *at < 0xc0, rex, &row))
+		return 0;
+	if (row & MODRM)
+		at += modrm_len(at);
+	if (row & IMM8)
+		at++;
+	if (row & IMMZ)
+		at += prefix == PREFIX_66 && !(rex & 8) ? 2 : 4;
+	len = (u32)(at - insn);
+	if (!wide_map)
+		return (u8)(one_byte_class(opcode, reg, insn, len) << 4 | len);
+	if ((opcode & 0xf0) == 0x80)
+		return (u8)(KIND_JCC32 << 4 | len);
+	return (u8)((opcode == 0x1f ? KIND_NOP : KIND_PLAIN) << 4 | len);
+}
