@@ -50,7 +50,7 @@ enum next {
 #define X(name, version) NEXT_##name,
 	NEXT_FUNCTIONS(X)
 #undef X
-	N_NEXT
+		N_NEXT
 };
 
 static const struct {
@@ -70,9 +70,9 @@ static void *next_function(enum next which)
 
 	if (at)
 		return at;
-	at = next_names[which].version ?
-	             dlvsym(RTLD_NEXT, next_names[which].name, next_names[which].version) :
-	             dlsym(RTLD_NEXT, next_names[which].name);
+	at = next_names[which].version
+	             ? dlvsym(RTLD_NEXT, next_names[which].name, next_names[which].version)
+	             : dlsym(RTLD_NEXT, next_names[which].name);
 	atomic_store_explicit(&next_functions[which], at, memory_order_relaxed);
 	errno = at ? saved : ENOSYS;
 	return at;
