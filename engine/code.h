@@ -35,10 +35,14 @@ struct code_fixup {
 	u8 kind; /* FIXUP_... */
 };
 
-/* From code offset `at` up to the next entry, the original address is `origin`. */
+/*
+ * From code offset `at` up to the next entry, the original address is `origin`, and code.states[state] says how the
+ * machine differs from the original's there.
+ */
 struct code_origin {
 	u64 origin;
 	u32 at;
+	u32 state;
 };
 
 struct code {
@@ -46,7 +50,9 @@ struct code {
 	u8 *bytes;
 	struct code_fixup *fixups; /* by .at */
 	struct code_origin *origins; /* by .at; the first is at 0 */
-	u32 size, n_fixups, n_origins;
+	const struct ir_state *states; /* states[0] is exact */
+	const struct ir_pending *pendings;
+	u32 size, n_fixups, n_origins, n_states, n_pendings;
 	u32 n_insns; /* original instructions in it */
 };
 

@@ -30,7 +30,36 @@ enum edge_kind {
 struct ir_edge {
 	u64 target; /* original address of where it leads; 0 with EDGE_NONE */
 	u32 block;
+	u16 state; /* index in tree.states: what is to be made good on this way; 0: nothing */
 	u8 kind; /* EDGE_... */
+};
+
+/*
+ * A call that the tree has swallowed: blocks of the callee belong to its frame, those behind the return to the
+ * frame around it. Frame 0 is the function in which the tree begins.
+ */
+struct ir_frame {
+	u32 parent; /* frame 0: IR_NO_PARENT */
+	u64 call, ret; /* original addresses of the call instruction, and of the one behind it */
+};
+
+/*
+ * How the machine differs from the original's state at the same place. R is the original's rsp, A the real one.
+ * States are made by passes, used by the encoder for exits and by whoever meets an interrupted translation (state.h).
+ */
+enum ir_pending_kind {
+	PENDING_RETURN, /* 8 bytes at A + at := run-time address of original `value` */
+	PENDING_REG,    /* 8 bytes at A + at := register `reg` */
+	RELOAD_REG,     /* register `reg` := 8 bytes at A + at; in exit stubs only */
+};
+struct ir_pending {
+	u64 value; /* module address */
+	s32 at;
+	u8 kind, reg;
+};
+struct ir_state {
+	s32 rsp; /* R - A */
+	u16 first, n; /* tree.pendings[first .. first + n) */
 };
 
 struct ir_block {
@@ -38,6 +67,7 @@ struct ir_block {
 	u32 parent; /* block 0: IR_NO_PARENT */
 	u32 first, n; /* ops[first .. first + n) */
 	u32 weight; /* of the trace */
+	u32 frame; /* index in tree.frames */
 	struct ir_edge next;  /* falling through, or a direct jump's target */
 	struct ir_edge taken; /* of a conditional branch; else EDGE_NONE */
 };
@@ -48,7 +78,11 @@ struct ir_tree {
 	u64 head; /* blocks[0].start */
 	struct ir_block *blocks;
 	struct insn *ops;
-	u32 n_blocks, n_ops;
+	struct ir_frame *frames;
+	struct ir_state *states; /* states[0] is exact: rsp 0, nothing pending */
+	struct ir_pending *pendings;
+	u16 *op_state; /* of each op: state in front of it; NULL: all are exact */
+	u32 n_blocks, n_ops, n_frames, n_states, n_pendings;
 };
 
 /* Checks all invariants; STATUS_IR_... with the block in failure.detail. */
