@@ -134,6 +134,7 @@ static enum status build(struct builder *b, struct arena *keep, struct failure *
 	b->decoder = arena_alloc(b->scratch, decode_scratch_size(), 1);
 	if (!b->text->marks || !b->kinds || !b->decoder)
 		return failed(fail, STATUS_WORKSPACE, 0, size);
+	b->code = elf_view_bytes(b->view, b->text->start, size, ELF_VIEW_X);
 	b->budget = size * BUDGET_PER_BYTE + BUDGET_BASE;
 	status = text_add_notes(b, keep, fail);
 	if (status == STATUS_OK)
@@ -175,7 +176,8 @@ enum status text_build(struct text *text, const struct elf_view *view, struct ar
 	if (status == STATUS_OK)
 		status = build(b, keep, fail);
 	if (status == STATUS_OK) {
-		marks_finish(made);
+		if (made->noted)
+			marks_finish(made);
 		*text = *made;
 	} else {
 		arena_release(keep, keep_mark);

@@ -160,8 +160,7 @@ enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *f
 u64 text_branch_target(const struct builder *b, u64 addr)
 {
 	u8 kind = b->kinds[addr - b->text->start];
-	u64 size;
-	const u8 *bytes = text_bytes(b->text, addr, &size);
+	const u8 *bytes = text_code(b, addr);
 
 	return branch_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
 }

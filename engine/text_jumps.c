@@ -52,8 +52,8 @@ static const struct function *function_at(const struct builder *b, u64 addr)
 static u64 named(const struct builder *b, u64 addr, u32 *form)
 {
 	u8 kind = b->kinds[addr - b->text->start];
-	u64 size, end = addr + kind_len(kind);
-	const u8 *bytes = text_bytes(b->text, addr, &size) + kind_len(kind) - sizeof(s32);
+	u64 end = addr + kind_len(kind);
+	const u8 *bytes = text_code(b, addr) + kind_len(kind) - sizeof(s32);
 	s32 number;
 
 	memcpy(&number, bytes, sizeof(number));
@@ -141,7 +141,7 @@ static bool next_naming(const struct builder *b, u64 *i, const struct function *
 {
 	u64 n = b->text->end - b->text->start;
 
-	for (; *i < n; (*i)++) {
+	for (; *i < n; *i += b->text->marks[*i] & TEXT_INSN ? kind_len(b->kinds[*i]) : 1) {
 		u32 class = kind_class(b->kinds[*i]);
 
 		if ((class != KIND_TABLE && class != KIND_JUMP_TABLE) ||

@@ -86,7 +86,8 @@ struct builder {
 	struct text *text;
 	const struct elf_view *view;
 	struct arena *scratch;
-	u8 *kinds; /* by offset from text->start */
+	u8 *kinds;      /* by offset from text->start */
+	const u8 *code; /* likewise, if all text is one segment; else NULL */
 	void *decoder;
 	struct function *functions; /* of the unwind table, by start */
 	u32 n_functions;
@@ -102,6 +103,14 @@ struct builder {
 static inline bool text_holds(const struct text *text, u64 addr)
 {
 	return addr >= text->start && addr < text->end;
+}
+
+/* The bytes of an instruction that was decoded. */
+static inline const u8 *text_code(const struct builder *b, u64 addr)
+{
+	u64 size;
+
+	return b->code ? b->code + (addr - b->text->start) : text_bytes(b->text, addr, &size);
 }
 
 /* Sets `bits` on all bytes of [start, end), which lie in the text. */

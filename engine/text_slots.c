@@ -26,8 +26,7 @@ struct run {
 
 static u8 byte_at(const struct builder *b, u64 i)
 {
-	u64 size;
-	const u8 *bytes = text_bytes(b->text, b->text->start + i, &size);
+	const u8 *bytes = text_code(b, b->text->start + i);
 
 	return bytes ? *bytes : 0;
 }
@@ -132,12 +131,27 @@ static void check_slots(struct builder *b)
 	}
 }
 
+/* The first free byte from offset i on, or the end; most text is none, four marks at a time. */
+static u64 next_free(const struct text *text, u64 i)
+{
+	u64 n = text->end - text->start, four;
+
+	for (; i + 4 <= n; i += 4) {
+		memcpy(&four, text->marks + i, sizeof(four));
+		if (four & TEXT_FREE * 0x0001000100010001u)
+			break;
+	}
+	while (i < n && !(text->marks[i] & TEXT_FREE))
+		i++;
+	return i;
+}
+
 /* Counts the slots in free bytes, stores at most `max`; free bytes that are too few for one are free no more. */
 static u64 cut(struct text *text, struct text_slot *slots, u64 max)
 {
 	u64 i, start, n = text->end - text->start, n_slots = 0;
 
-	for (i = 0; i < n; i++) {
+	for (i = next_free(text, 0); i < n; i = next_free(text, i)) {
 		for (start = i; i < n && (text->marks[i] & TEXT_FREE); i++)
 			;
 		if (i - start < JMP_REL32_LEN) {
@@ -160,7 +174,8 @@ enum status text_add_slots(struct builder *b, struct arena *keep, struct failure
 	struct text *text = b->text;
 	u64 n;
 
-	check_slots(b);
+	if (text->noted)
+		check_slots(b);
 	add_padding(b);
 	n = cut(text, NULL, 0);
 	text->slots = arena_alloc(keep, n, sizeof(*text->slots));

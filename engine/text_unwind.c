@@ -83,6 +83,8 @@ static bool recorded(const struct builder *b, u64 start, u64 end)
 {
 	const u16 *marks = b->text->marks;
 
+	if (!b->text->noted)
+		return false;
 	for (; start < end; start++) {
 		if (marks[start - b->text->start] & TEXT_RECORDED)
 			return true;
@@ -211,12 +213,16 @@ static enum status decode_all(struct builder *b, struct failure *fail)
 /* Does a branch lead into one of f's instructions? Then nobody knows which reading is right. */
 static bool entered_inside(struct builder *b, struct function *f)
 {
-	u64 i = f->fde.start - b->text->start, end = f->fde.end - b->text->start;
+	u64 i = f->fde.start - b->text->start, end = f->fde.end - b->text->start, next;
+	u16 *marks = b->text->marks;
 	bool inside = false;
 
-	for (; i < end; i++) {
-		if (!b->kinds[i] && (b->text->marks[i] & TEXT_TARGET)) {
-			b->text->marks[i] |= TEXT_INTERIOR;
+	for (; i < end; i = next) {
+		next = i + kind_len(b->kinds[i]);
+		while (++i < next) {
+			if (!(marks[i] & TEXT_TARGET))
+				continue;
+			marks[i] |= TEXT_INTERIOR;
 			inside = true;
 		}
 	}
@@ -227,10 +233,8 @@ static void accept(struct builder *b, struct function *f)
 {
 	u64 i = f->fde.start - b->text->start, end = f->fde.end - b->text->start;
 
-	for (; i < end; i++) {
-		if (b->kinds[i])
-			b->text->marks[i] |= TEXT_INSN;
-	}
+	for (; i < end; i += kind_len(b->kinds[i]))
+		b->text->marks[i] |= TEXT_INSN;
 }
 
 enum status text_add_unwind(struct builder *b, struct failure *fail)
