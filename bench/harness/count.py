@@ -20,14 +20,17 @@ COST_LINE = re.compile(r"[+\-*0-9]\S* (\d+)$")
 
 
 def by_object(lines):
-    """Instructions of each object file; the cost line behind calls= belongs to the callee."""
+    """Instructions of each object file; the cost line behind calls= belongs to the callee.
+    A name stands where its number is first used, be that as a caller's or a callee's."""
     names, totals, current, skip = {}, Counter(), "", False
     for line in lines:
-        if line.startswith("ob="):
-            number, _, name = line[3:].rstrip("\n").partition(" ")
+        if line.startswith(("ob=", "cob=")):
+            kind, _, rest = line.rstrip("\n").partition("=")
+            number, _, name = rest.partition(" ")
             if name:
                 names[number] = name
-            current = names.get(number, number)
+            if kind == "ob":
+                current = names.get(number, number)
         elif line.startswith("calls="):
             skip = True
         elif line[:1] in "+-*0123456789":

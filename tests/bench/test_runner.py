@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""bench-run: everything a command leaves behind is counted; and callgrind files are read right."""
+
+import os
+import subprocess
+import unittest
+
+from common import Case
+from harness import count
+
+BUSY = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done"
+
+
+class Runner(Case):
+    def run_one(self, *command, timeout=60):
+        read, write = os.pipe()
+        script = f'exec "$@" 3>&{write}'
+        subprocess.run(["sh", "-c", script, "sh", os.environ["BENCH_RUN"], str(timeout), "/dev/null", self.folder / "out",
+                        self.folder / "err", *command], check=True, pass_fds=[write], timeout=300)
+        os.close(write)
+        with os.fdopen(read) as result:
+            names = ("status", "user", "system", "helper", "wall", "peak", "helpers", "late")
+            return dict(zip(names, map(int, result.read().split()), strict=True))
+
+    def test_status_and_output(self):
+        cost = self.run_one("sh", "-c", "echo out; echo err >&2; exit 3")
+        self.assertEqual(os.waitstatus_to_exitcode(cost["status"]), 3)
+        self.assertEqual((self.folder / "out").read_text(), "out\n")
+        self.assertEqual((self.folder / "err").read_text(), "err\n")
+
+    def test_a_waited_child_counts_as_the_command(self):
+        cost = self.run_one("sh", "-c", f"({BUSY}); exit 0")
+        self.assertGreater(cost["user"], 0)
+        self.assertEqual(cost["helpers"], 0)
+
+    def test_what_is_left_behind_counts_as_helper(self):
+        cost = self.run_one("sh", "-c", f"({BUSY}) & exit 0")
+        self.assertEqual(cost["helpers"], 1)
+        self.assertGreater(cost["helper"], 10 * cost["user"])
+
+    def test_memory_is_the_command_s_not_ours(self):
+        small = self.run_one("true")["peak"]
+        large = self.run_one("/usr/bin/python3", "-c", "x = bytearray(100 << 20)")["peak"]
+        self.assertLess(small, 20 << 10)
+        self.assertGreater(large, 100 << 10)
+
+    def test_time_runs_out(self):
+        cost = self.run_one("tail", "-f", "/dev/null", timeout=1)
+        self.assertTrue(os.WIFSIGNALED(cost["status"]))
+        self.assertEqual(cost["late"], 1)
+
+    def test_a_command_that_does_not_exist(self):
+        cost = self.run_one(str(self.folder / "nothing"))
+        self.assertEqual(os.waitstatus_to_exitcode(cost["status"]), 127)
+        self.assertIn("nothing", (self.folder / "err").read_text())
+
+
+CALLGRIND = """version: 1
+cmd: /b/prog 3
+positions: line
+events: Ir
+
+ob=(1) /b/prog
+fl=(1) prog.c
+fn=(1) main
+3 10
++2 5
+cob=(2) /lib/libc.so.6
+cfn=(2) puts
+calls=2 0
+* 900
+-1 7
+
+ob=(2)
+fn=(2)
+0 900
+
+ob=(3) ???
+fn=(3) 0x0000000000401234
+0 50
+totals: 972
+"""
+
+
+class Callgrind(unittest.TestCase):
+    def test_calls_are_not_counted_twice(self):
+        totals = count.by_object(CALLGRIND.splitlines(keepends=True))
+        self.assertEqual(dict(totals), {"/b/prog": 22, "/lib/libc.so.6": 900, "???": 50})
+
+    def test_shares(self):
+        totals = count.by_object(CALLGRIND.splitlines(keepends=True))
+        shares = count.share(totals, "/b/prog")
+        self.assertAlmostEqual(shares["translated"], 50 / 972, places=4)
+        self.assertAlmostEqual(sum(shares.values()), 1, places=3)
+
+
+if __name__ == "__main__":
+    unittest.main()
