@@ -59,7 +59,8 @@ struct ir_pending {
 };
 struct ir_state {
 	s32 rsp; /* R - A */
-	u16 first, n; /* tree.pendings[first .. first + n) */
+	u16 n;
+	u32 first; /* tree.pendings[first .. first + n) */
 };
 
 struct ir_block {

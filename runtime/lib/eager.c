@@ -40,7 +40,7 @@ struct eager {
 	u32 n_hops;
 	struct cache cache;
 	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], staging[IMAGE_AREAS];
-	struct pool translations, sites, by_slot, ways;
+	struct pool translations, sites, by_slot, ways, states, pendings;
 	u64 near, near_size; /* run-time place reserved for the mapped area; 0: none */
 	struct trace *traces; /* of the file; heads are then theirs */
 	u64 *trace_sites;     /* parallel: where each is entered; 0: refused */
@@ -192,7 +192,7 @@ static bool open_area(struct eager *e, u64 start, u64 end, bool mapped)
 	u64 size = end - start;
 
 	if (i == IMAGE_AREAS || !pool_open(&e->staging[i], size) ||
-	    !pool_open(&e->origins[i], size * 4) || !pool_open(&e->links[i], size * 3) ||
+	    !pool_open(&e->origins[i], size * 6) || !pool_open(&e->links[i], size * 3) ||
 	    cache_add(&e->cache, start, end) != STATUS_OK)
 		return false;
 	area->start = start;
@@ -239,17 +239,36 @@ static u32 area_of(const struct eager *e, u64 addr)
 	return 0;
 }
 
+/* Takes over the states of one code, renumbered. False if a pool is used up. */
+static bool keep_states(struct eager *e, const struct code *code, u32 *first)
+{
+	u64 n_pendings = e->pendings.used / sizeof(struct ir_pending);
+	u64 n = code->n_states > 1 ? code->n_states - 1 : 0;
+	struct ir_state *states = pool_take(&e->states, n * sizeof(*states));
+	void *pendings = pool_take(&e->pendings, code->n_pendings * sizeof(struct ir_pending));
+
+	if (!states || !pendings )
+		return false;
+	*first = (u32)(states - (struct ir_state *)e->states.base);
+	for (u64 i = 0; i < n; i++) {
+		states[i] = code->states[i + 1];
+		states[i].first += (u32)n_pendings;
+	}
+	memcpy(pendings, code->pendings, code->n_pendings * sizeof(struct ir_pending));
+	return true;
+}
+
 /* Writes one placed code and its tables; false if a pool is used up. */
 static bool keep_code(struct eager *e, const struct code *code, u64 addr, u32 n_blocks)
 {
 	u32 i = area_of(e, addr);
 	struct area *area = &e->image->areas[i];
-	u32 at = (u32)(addr - area->start);
+	u32 at = (u32)(addr - area->start), states;
 	struct origin *origins = pool_take(&e->origins[i], code->n_origins * sizeof(*origins));
 	struct translation *translation = pool_take(&e->translations, sizeof(*translation));
 	struct way_out *ways = pool_take(&e->ways, code->n_fixups * sizeof(*ways));
 
-	if (!origins || !translation || !ways)
+	if (!origins || !translation || !ways || !keep_states(e, code, &states))
 		return false;
 	memset(e->staging[i].base + area->used, 0xcc, at - area->used);
 	memcpy(e->staging[i].base + at, code->bytes, code->size);
@@ -258,6 +277,7 @@ static bool keep_code(struct eager *e, const struct code *code, u64 addr, u32 n_
 	for (u32 k = 0; k < code->n_origins; k++) {
 		origins[k].at = at + code->origins[k].at;
 		origins[k].origin = (u32)(code->origins[k].origin - e->text->start);
+		origins[k].state = code->origins[k].state ? states + code->origins[k].state - 1 : 0;
 	}
 	for (u32 k = 0; k < code->n_fixups; k++) {
 		const struct code_fixup *fixup = &code->fixups[k];
@@ -499,6 +519,10 @@ static void keep_all(struct eager *e)
 	pool_trim(&e->translations);
 	pool_trim(&e->sites);
 	pool_trim(&e->by_slot);
+	pool_trim(&e->states);
+	pool_trim(&e->pendings);
+	image->states = (struct ir_state *)e->states.base;
+	image->pendings = (struct ir_pending *)e->pendings.base;
 	image->translations = (struct translation *)e->translations.base;
 	image->n_translations = (u32)(e->translations.used / sizeof(struct translation));
 	image->sites = (struct site *)e->sites.base;
@@ -518,6 +542,8 @@ static void drop_all(struct eager *e)
 	pool_close(&e->translations);
 	pool_close(&e->sites);
 	pool_close(&e->by_slot);
+	pool_close(&e->states);
+	pool_close(&e->pendings);
 	if (e->near_size)
 		sys_munmap(e->near, e->near_size);
 	e->image->n_areas = 0;
@@ -546,7 +572,10 @@ static enum status prepare(struct eager *e, u64 base, struct failure *fail)
 	if (!pool_open(&e->translations, e->n_hops * sizeof(struct translation)) ||
 	    !pool_open(&e->sites, e->n_hops * sizeof(struct site)) ||
 	    !pool_open(&e->by_slot, (u64)e->n_hops * sizeof(u32)) ||
-	    !pool_open(&e->ways, bytes * CACHE_PER_TEXT * 4))
+	    !pool_open(&e->ways, bytes * CACHE_PER_TEXT * 4) ||
+	    !pool_open(&e->states, (bytes + PAGE_SIZE) * sizeof(struct ir_state)) ||
+	    !pool_open(&e->pendings, (bytes + PAGE_SIZE) * sizeof(struct ir_pending)) ||
+	    !pool_take(&e->states, sizeof(struct ir_state)))
 		return failed(fail, STATUS_WORKSPACE, 0, e->n_hops * sizeof(struct site));
 	return plan_hops(e, fail);
 }

@@ -8,7 +8,8 @@
  */
 #include "world.h"
 
-static bool in_area(const struct image *image, const struct area *area, u64 addr, u64 *origin)
+static bool in_area(const struct image *image, const struct area *area, u64 addr,
+                    struct store_hit *hit)
 {
 	u64 at = addr - area->start;
 	u32 low = 0, high = area->n_origins;
@@ -23,12 +24,16 @@ static bool in_area(const struct image *image, const struct area *area, u64 addr
 		else
 			high = middle;
 	}
-	*origin = image->text_start + area->origins[low].origin;
+	hit->origin = image->text_start + area->origins[low].origin;
+	if (area->origins[low].state) {
+		hit->state = &image->states[area->origins[low].state];
+		hit->pendings = image->pendings;
+	}
 	return true;
 }
 
 /* Slots are ascending in by_slot[] and do not overlap. */
-static bool in_slot(const struct image *image, u64 addr, u64 *origin)
+static bool in_slot(const struct image *image, u64 addr, struct store_hit *hit)
 {
 	u32 low = 0, high = image->n_slots;
 
@@ -41,22 +46,22 @@ static bool in_slot(const struct image *image, u64 addr, u64 *origin)
 		} else if (addr >= site->hop.slot + 5) {
 			low = middle + 1;
 		} else {
-			*origin = site->hop.site;
+			hit->origin = site->hop.site;
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool in_image(const struct image *image, u64 addr, u64 *origin)
+static bool in_image(const struct image *image, u64 addr, struct store_hit *hit)
 {
 	for (u32 i = 0; i < image->n_areas; i++)
-		if (in_area(image, &image->areas[i], addr, origin))
+		if (in_area(image, &image->areas[i], addr, hit))
 			return true;
-	return in_slot(image, addr, origin);
+	return in_slot(image, addr, hit);
 }
 
-bool store_origin(u64 rip, u64 *origin)
+bool store_find(u64 rip, struct store_hit *hit)
 {
 	const struct world *w = world;
 	u32 n;
@@ -67,14 +72,25 @@ bool store_origin(u64 rip, u64 *origin)
 	for (u32 i = 0; i < n; i++) {
 		const struct mapping *mapping = &w->mappings[i];
 		u32 state = __atomic_load_n(&mapping->state, __ATOMIC_ACQUIRE);
-		u64 found;
 
 		if (state != MAPPING_LIVE && state != MAPPING_LEFT)
 			continue;
-		if (in_image(&w->images[mapping->image], rip - mapping->base, &found)) {
-			*origin = found + mapping->base;
+		hit->state = NULL;
+		if (in_image(&w->images[mapping->image], rip - mapping->base, hit)) {
+			hit->origin += mapping->base;
+			hit->base = mapping->base;
 			return true;
 		}
 	}
 	return false;
+}
+
+bool store_origin(u64 rip, u64 *origin)
+{
+	struct store_hit hit;
+
+	if (!store_find(rip, &hit))
+		return false;
+	*origin = hit.origin;
+	return true;
 }

@@ -10,10 +10,23 @@
 
 #include "port.h"
 
+#include "state.h"
+
+/* Where an address in code that dynopt made comes from. */
+struct store_hit {
+	u64 origin; /* run-time address of the original instruction */
+	u64 base; /* load bias of its module */
+	const struct ir_state *state; /* how the machine differs from the original's there (state.h); NULL: it does not */
+	const struct ir_pending *pendings;
+};
+
 /*
- * If run-time address `rip` lies in code that dynopt made (translation, slot, far slot), sets *origin to the run-time address
- * of the original instruction with the same machine state and returns true. Async-signal-safe.
+ * If run-time address `rip` lies in code that dynopt made (translation, slot, far slot), fills *hit and returns true.
+ * Async-signal-safe.
  */
+bool store_find(u64 rip, struct store_hit *hit);
+
+/* store_find() for those who want the address alone. */
 bool store_origin(u64 rip, u64 *origin);
 
 #endif

@@ -35,9 +35,9 @@ struct module {
 	char path[WORLD_PATH_MAX]; /* "" is the program itself */
 };
 
-/* From offset `at` of its area up to the next entry: module address text_start + origin. */
+/* From offset `at` of its area up to the next entry: module address text_start + origin, and image.states[state]. */
 struct origin {
-	u32 at, origin;
+	u32 at, origin, state;
 };
 
 /* A jump in a translation that leads into another one, or back into its own: undo makes it lead to original text. */
@@ -83,6 +83,8 @@ struct image {
 	u32 n_segments;
 	struct area areas[IMAGE_AREAS];
 	u32 n_areas;
+	struct ir_state *states; /* states[0] is exact; pendings are indices into the image's */
+	struct ir_pending *pendings;
 	struct translation *translations;
 	u32 n_translations;
 	struct site *sites; /* by address of the site */
