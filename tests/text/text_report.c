@@ -9,92 +9,9 @@
  * Memory is what text_build_size() asks for, so a file that needs more is seen here.
  * Exit codes: 0; 1 a file cannot be read or is refused as a whole (told by name); 2 wrong use.
  */
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-#include "text.h"
-
-struct module {
-	const u8 *bytes;
-	u64 size;
-	struct elf_view view;
-	struct arena keep, scratch;
-	struct text text;
-	double seconds;
-};
-
-static bool module_open(struct module *m, const char *path)
-{
-	struct notes_failure why;
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	memset(m, 0, sizeof(*m));
-	if (fd < 0 || fstat(fd, &st) || !st.st_size) {
-		perror(path);
-		return false;
-	}
-	m->size = (u64)st.st_size;
-	m->bytes = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-	close(fd);
-	if (m->bytes == MAP_FAILED) {
-		perror(path);
-		return false;
-	}
-	if (elf_view_file(&m->view, m->bytes, m->size, &why) != NOTES_OK) {
-		fprintf(stderr, "%s: TEXT_FILE\n", path);
-		return false;
-	}
-	return true;
-}
-
-static void arena_map(struct arena *arena, u64 size)
-{
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (base == MAP_FAILED) {
-		perror("text_report");
-		exit(1);
-	}
-	arena_init(arena, base, size);
-}
-
-static bool module_build(struct module *m, const char *path)
-{
-	struct timespec from, to;
-	struct failure fail = { 0 };
-	u64 keep, scratch;
-
-	if (!module_open(m, path))
-		return false;
-	text_build_size(&m->view, &keep, &scratch);
-	arena_map(&m->keep, keep);
-	arena_map(&m->scratch, scratch);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
-	if (text_build(&m->text, &m->view, &m->keep, &m->scratch, &fail) != STATUS_OK) {
-		fprintf(stderr, "%s: %s at 0x%llx (%llu)\n", path, status_name(fail.status),
-		        (unsigned long long)fail.addr, (unsigned long long)fail.detail);
-		return false;
-	}
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
-	m->seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
-	return true;
-}
-
-static void module_close(struct module *m)
-{
-	munmap((void *)m->bytes, m->size);
-	if (m->keep.base)
-		munmap(m->keep.base, m->keep.size);
-	if (m->scratch.base)
-		munmap(m->scratch.base, m->scratch.size);
-}
+#include "module.h"
 
 static void print_line(const char *path, struct module *m)
 {
@@ -123,7 +40,7 @@ static void print_line(const char *path, struct module *m)
 	       text->n_slots, text->n_tables, (unsigned long long)(text->cache_end - text->cache),
 	       (unsigned long long)(text->far_end - text->far), text->noted);
 	printf("    %.1f ms, %.0f ns an instruction; kept %.2f, meanwhile %.2f bytes per byte of text\n",
-	       m->seconds * 1e3, insns ? m->seconds * 1e9 / (double)insns : 0.0,
+	       m->cpu_s * 1e3, insns ? m->cpu_s * 1e9 / (double)insns : 0.0,
 	       (double)m->keep.peak / (double)n, (double)m->scratch.peak / (double)n);
 	for (u32 i = 0; i < STATUS_N; i++) {
 		if (text->refused[i])
