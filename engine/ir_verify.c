@@ -17,7 +17,7 @@ static const struct shape shapes[] = {
 	[ROLE_JMP] = { .next = true, .valid = true },
 	[ROLE_JCC] = { .next = true, .taken = true, .valid = true },
 	[ROLE_COUNT] = { .next = true, .taken = true, .valid = true },
-	[ROLE_CALL] = { 0 },
+	[ROLE_CALL] = { .next = true, .valid = true },
 	[ROLE_CALL_INDIRECT] = { 0 },
 	[ROLE_JMP_INDIRECT] = { .valid = true },
 	[ROLE_RET] = { .valid = true },
@@ -57,6 +57,36 @@ static bool family_valid(const struct ir_tree *tree, u32 b)
 	return leads_to(&parent->next, b) != leads_to(&parent->taken, b);
 }
 
+/* The frame in which control goes on behind a block. */
+static u32 frame_behind(const struct ir_tree *tree, u32 b)
+{
+	const struct ir_block *block = &tree->blocks[b];
+	const struct insn *last = &tree->ops[block->first + block->n - 1];
+
+	return last->role == ROLE_RET && block->frame ? tree->frames[block->frame].parent :
+	                                                block->frame;
+}
+
+/* Frames nest, and a block is in its parent's but behind a call or a return. */
+static bool frame_valid(const struct ir_tree *tree, u32 b)
+{
+	const struct ir_block *block = &tree->blocks[b], *parent;
+	const struct insn *last;
+
+	if (b == 0)
+		return block->frame == 0;
+	if (block->frame && (block->frame >= tree->n_frames ||
+	                     tree->frames[block->frame].parent >= block->frame))
+		return false;
+	parent = &tree->blocks[block->parent];
+	last = &tree->ops[parent->first + parent->n - 1];
+	if (last->role == ROLE_CALL)
+		return block->frame && tree->frames[block->frame].parent == parent->frame &&
+		       tree->frames[block->frame].call == last->addr &&
+		       tree->frames[block->frame].ret == last->addr + last->len;
+	return block->frame == frame_behind(tree, block->parent);
+}
+
 static bool edge_valid(const struct ir_tree *tree, u32 from, const struct ir_edge *edge)
 {
 	switch (edge->kind) {
@@ -69,7 +99,8 @@ static bool edge_valid(const struct ir_tree *tree, u32 from, const struct ir_edg
 		       tree->blocks[edge->block].start == edge->target;
 	case EDGE_BACK:
 		return edge->block < tree->n_blocks && is_ancestor(tree, edge->block, from) &&
-		       tree->blocks[edge->block].start == edge->target;
+		       tree->blocks[edge->block].start == edge->target &&
+		       tree->blocks[edge->block].frame == frame_behind(tree, from);
 	default:
 		return false;
 	}
@@ -97,6 +128,7 @@ static enum status check_terminator(const struct ir_tree *tree, u32 b, struct fa
 	const struct ir_block *block = &tree->blocks[b];
 	const struct insn *last = &tree->ops[block->first + block->n - 1];
 	const struct shape *shape;
+	bool inlined_ret = last->role == ROLE_RET && block->frame;
 	u64 next;
 
 	for (const struct insn *insn = &tree->ops[block->first]; insn < last; insn++) {
@@ -106,11 +138,13 @@ static enum status check_terminator(const struct ir_tree *tree, u32 b, struct fa
 	if (last->role > ROLE_SYSTEM || !shapes[last->role].valid)
 		return bad(tree, b, STATUS_IR_TERMINATOR, fail);
 	shape = &shapes[last->role];
-	if (shape->next != (block->next.kind != EDGE_NONE) ||
+	if ((shape->next || inlined_ret) != (block->next.kind != EDGE_NONE) ||
 	    shape->taken != (block->taken.kind != EDGE_NONE))
 		return bad(tree, b, STATUS_IR_TERMINATOR, fail);
-	next = last->role == ROLE_JMP ? last->target : last->addr + last->len;
-	if ((shape->next && block->next.target != next) ||
+	next = last->role == ROLE_JMP || last->role == ROLE_CALL ? last->target :
+	       inlined_ret                                       ? tree->frames[block->frame].ret :
+	                                                           last->addr + last->len;
+	if (((shape->next || inlined_ret) && block->next.target != next) ||
 	    (shape->taken && block->taken.target != last->target))
 		return bad(tree, b, STATUS_IR_TERMINATOR, fail);
 	return STATUS_OK;
@@ -130,11 +164,14 @@ enum status ir_verify(const struct ir_tree *tree, struct failure *fail)
 
 		if (!family_valid(tree, b))
 			return bad(tree, b, STATUS_IR_BLOCK, fail);
+		status = check_order(tree, b, first, fail);
+		if (status)
+			return status;
+		if (!frame_valid(tree, b))
+			return bad(tree, b, STATUS_IR_BLOCK, fail);
 		if (!edge_valid(tree, b, &block->next) || !edge_valid(tree, b, &block->taken))
 			return bad(tree, b, STATUS_IR_EDGE, fail);
-		status = check_order(tree, b, first, fail);
-		if (!status)
-			status = check_terminator(tree, b, fail);
+		status = check_terminator(tree, b, fail);
 		if (status)
 			return status;
 		first += block->n;

@@ -28,17 +28,18 @@ static enum status refuse(const struct lifter *l, enum status status, u32 block)
 	return failed(l->fail, status, l->trace->blocks[block].start, block);
 }
 
-/* The nearest of the block and its ancestors that starts at addr; NOT_LIFTED. */
-static u32 loop_head(const struct lifter *l, u32 block, u64 addr)
+/* The nearest of the block and its ancestors that starts at addr in this frame; NOT_LIFTED. */
+static u32 loop_head(const struct lifter *l, u32 block, u64 addr, u32 frame)
 {
-	while (block != IR_NO_PARENT && l->tree.blocks[block].start != addr)
+	while (block != IR_NO_PARENT && (l->tree.blocks[block].start != addr ||
+	                                 l->tree.blocks[block].frame != frame))
 		block = l->tree.blocks[block].parent;
 	return block == IR_NO_PARENT ? NOT_LIFTED : block;
 }
 
-static struct ir_edge edge_to(const struct lifter *l, u32 from, u64 target)
+static struct ir_edge edge_to(const struct lifter *l, u32 from, u64 target, u32 frame)
 {
-	u32 head = loop_head(l, from, target);
+	u32 head = loop_head(l, from, target, frame);
 	struct ir_edge edge = { .target = target, .kind = EDGE_EXIT };
 
 	if (head != NOT_LIFTED) {
@@ -61,27 +62,57 @@ static void end_block(struct lifter *l, u32 b)
 {
 	struct ir_block *block = &l->tree.blocks[b];
 	const struct insn *last = &l->tree.ops[block->first + block->n - 1];
+	const struct ir_frame *frame = &l->tree.frames[block->frame];
+	u64 behind = last->addr + last->len;
 
 	switch (last->role) {
 	case ROLE_RET:
+		if (block->frame)
+			block->next = edge_to(l, b, frame->ret, frame->parent);
+		break;
 	case ROLE_JMP_INDIRECT:
 		break;
+	case ROLE_CALL:
+		block->next = (struct ir_edge){ .target = last->target, .kind = EDGE_EXIT };
+		break;
 	case ROLE_JMP:
-		block->next = edge_to(l, b, last->target);
+		block->next = edge_to(l, b, last->target, block->frame);
 		break;
 	case ROLE_JCC:
 	case ROLE_COUNT:
-		block->taken = edge_to(l, b, last->target);
-		block->next = edge_to(l, b, last->addr + last->len);
+		block->taken = edge_to(l, b, last->target, block->frame);
+		block->next = edge_to(l, b, behind, block->frame);
 		break;
 	default:
-		block->next = edge_to(l, b, last->addr + last->len);
+		block->next = edge_to(l, b, behind, block->frame);
 		break;
 	}
 }
 
+static u32 frame_depth(const struct lifter *l, u32 frame)
+{
+	u32 depth = 0;
+
+	for (; frame; frame = l->tree.frames[frame].parent)
+		depth++;
+	return depth;
+}
+
+/* A direct call that the trace goes into, from code and into code that allow it. */
+static bool may_inline(const struct lifter *l, const struct insn *call, u32 trace_block, u32 frame)
+{
+	const u16 forbidden = TEXT_NO_INLINE | TEXT_NO_DEFER | TEXT_NO_TRANSLATE;
+	u16 callee = text_marks(l->text, call->target);
+
+	return call->role == ROLE_CALL && child_starts_at(l, trace_block, call->target) &&
+	       (callee & TEXT_FUNCTION) && (callee & TEXT_INSN) &&
+	       !((callee | text_marks(l->text, call->addr)) & forbidden) &&
+	       frame_depth(l, frame) < LIMIT_INLINE_DEPTH;
+}
+
 /* Decodes the instruction at addr into ops[n_ops]; *cut if it stays in original text (reason in *why) or the tree is full. */
-static enum status take_insn(struct lifter *l, u64 addr, bool *cut, struct failure *why)
+static enum status take_insn(struct lifter *l, u64 addr, u32 trace_block, u32 frame, bool *cut,
+                             struct failure *why)
 {
 	struct insn *insn = &l->tree.ops[l->tree.n_ops];
 	enum status status;
@@ -93,7 +124,7 @@ static enum status take_insn(struct lifter *l, u64 addr, bool *cut, struct failu
 	if (status && status_class(status) != STATUS_CLASS_REFUSED)
 		return failed(l->fail, status, why->addr, why->detail);
 	*cut = status != STATUS_OK;
-	if (!status && insn_ends_path(insn)) {
+	if (!status && insn_ends_path(insn) && !may_inline(l, insn, trace_block, frame)) {
 		*cut = true;
 		failed(why, STATUS_TRACE_NOTHING, addr, insn->role);
 	}
@@ -109,7 +140,7 @@ static enum status lift_insns(struct lifter *l, u32 trace_block, u32 b, struct f
 	bool cut = false;
 
 	for (;;) {
-		status = take_insn(l, addr, &cut, why);
+		status = take_insn(l, addr, trace_block, block->frame, &cut, why);
 		if (status)
 			return status;
 		if (cut)
@@ -117,7 +148,8 @@ static enum status lift_insns(struct lifter *l, u32 trace_block, u32 b, struct f
 		addr += l->tree.ops[l->tree.n_ops].len;
 		block->n++;
 		if (l->tree.ops[l->tree.n_ops++].role != ROLE_PLAIN ||
-		    child_starts_at(l, trace_block, addr) || loop_head(l, b, addr) != NOT_LIFTED)
+		    child_starts_at(l, trace_block, addr) ||
+		    loop_head(l, b, addr, block->frame) != NOT_LIFTED)
 			break;
 	}
 	l->cut[b] = cut;
@@ -136,6 +168,23 @@ static struct ir_edge *free_edge(struct ir_block *parent, u64 addr)
 	return NULL;
 }
 
+/* The frame in which a child of `parent` runs: a call opens one, a return leaves it. */
+static u32 child_frame(struct lifter *l, const struct ir_block *parent)
+{
+	const struct insn *last = &l->tree.ops[parent->first + parent->n - 1];
+	struct ir_frame *frame;
+
+	if (last->role == ROLE_RET)
+		return l->tree.frames[parent->frame].parent;
+	if (last->role != ROLE_CALL)
+		return parent->frame;
+	frame = &l->tree.frames[l->tree.n_frames];
+	frame->parent = parent->frame;
+	frame->call = last->addr;
+	frame->ret = last->addr + last->len;
+	return l->tree.n_frames++;
+}
+
 static bool has_twin(const struct trace *trace, u32 block)
 {
 	for (u32 i = 1; i < block; i++) {
@@ -149,7 +198,7 @@ static bool has_twin(const struct trace *trace, u32 block)
 static enum status lift_block(struct lifter *l, u32 trace_block)
 {
 	const struct trace_block *from = &l->trace->blocks[trace_block];
-	u32 parent = l->lifted[from->parent], b = l->tree.n_blocks;
+	u32 parent = l->lifted[from->parent], b = l->tree.n_blocks, n_frames = l->tree.n_frames;
 	struct ir_block *block = &l->tree.blocks[b];
 	struct ir_edge *edge;
 	struct failure why = { STATUS_OK, 0, 0 };
@@ -166,9 +215,12 @@ static enum status lift_block(struct lifter *l, u32 trace_block)
 	block->parent = parent;
 	block->weight = from->weight;
 	block->first = l->tree.n_ops;
+	block->frame = child_frame(l, &l->tree.blocks[parent]);
 	status = lift_insns(l, trace_block, b, &why);
-	if (status || !block->n)
+	if (status || !block->n) {
+		l->tree.n_frames = n_frames;
 		return status;
+	}
 	edge->kind = EDGE_CHILD;
 	edge->block = b;
 	l->lifted[trace_block] = b;
@@ -184,6 +236,9 @@ static enum status lift_root(struct lifter *l)
 
 	root->start = l->tree.head = l->trace->blocks[0].start;
 	root->parent = IR_NO_PARENT;
+	l->tree.frames[0].parent = IR_NO_PARENT;
+	l->tree.n_frames = 1;
+	l->tree.n_states = 1;
 	root->weight = l->trace->blocks[0].weight;
 	status = lift_insns(l, 0, 0, &why);
 	if (status)
@@ -237,12 +292,14 @@ enum status lift_trace(const struct text *text, const struct trace *trace, struc
 	if (status)
 		return status;
 	l.tree.blocks = arena_alloc(arena, trace->n_blocks, sizeof(*l.tree.blocks));
+	l.tree.frames = arena_alloc(arena, trace->n_blocks + 1, sizeof(*l.tree.frames));
+	l.tree.states = arena_alloc(arena, 1, sizeof(*l.tree.states));
 	l.tree.ops = arena_alloc(arena, LIMIT_TREE_INSNS, sizeof(*l.tree.ops));
 	keep = arena_mark(arena);
 	l.lifted = arena_alloc(arena, trace->n_blocks, sizeof(*l.lifted));
 	l.cut = arena_alloc(arena, trace->n_blocks, sizeof(*l.cut));
 	l.decoder = arena_alloc(arena, 1, decode_scratch_size());
-	if (!l.tree.blocks || !l.tree.ops || !l.lifted || !l.cut || !l.decoder)
+	if (!l.tree.blocks || !l.tree.frames || !l.tree.states || !l.tree.ops || !l.lifted || !l.cut || !l.decoder)
 		status = failed(fail, STATUS_WORKSPACE, trace->blocks[0].start, arena->size);
 	else
 		status = lift_blocks(&l);
