@@ -15,24 +15,33 @@
 
 enum { MOD_NONE, MOD_DISP8, MOD_DISP32, MOD_REG };
 
-/* Offset of the ModRM byte; 0: no form that is known here. */
+static bool is_legacy_prefix(u8 byte)
+{
+	static const u8 prefixes[] = { 0x66, 0x67, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0xf0, 0xf2, 0xf3 };
+
+	for (u32 i = 0; i < sizeof(prefixes); i++)
+		if (byte == prefixes[i])
+			return true;
+	return false;
+}
+
+/* Offset of the ModRM byte; 0: no form that is known here. insn->opcode_at is behind a VEX prefix. */
 static u32 modrm_at(const struct insn *insn)
 {
-	const u8 *at = insn->bytes + insn->opcode_at;
-	u32 n = insn->opcode_at;
+	const u8 *opcode = insn->bytes + insn->opcode_at;
+	u32 first = 0;
 
-	switch (at[0]) {
-	case 0x62: /* EVEX */
-		return 0;
-	case 0xc5: /* VEX, two bytes, and the opcode */
-		return n + 3;
-	case 0xc4:
-		return n + 4;
-	case 0x0f:
-		return n + (at[1] == 0x38 || at[1] == 0x3a ? 3 : 2);
-	default:
-		return n + 1;
+	while (first < insn->opcode_at && is_legacy_prefix(insn->bytes[first]))
+		first++;
+	if (first < insn->opcode_at) {
+		if (insn->bytes[first] == 0xc4 || insn->bytes[first] == 0xc5)
+			return insn->opcode_at + 1;
+		if ((insn->bytes[first] & 0xf0) != 0x40) /* EVEX, XOP: nothing but REX is left */
+			return 0;
 	}
+	if (opcode[0] != 0x0f)
+		return insn->opcode_at + 1;
+	return insn->opcode_at + (opcode[1] == 0x38 || opcode[1] == 0x3a ? 3 : 2);
 }
 
 static u8 mod_for(s64 disp)
