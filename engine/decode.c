@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * decode.c - length, role and class of an instruction; what it defines and uses is decode_effects.c's.
+ * decode.c - length, role and class of an instruction; what it defines and uses is
+ * decode_effects.c's.
  *
- * The decoder is in 64-bit mode with Intel's reading of the opcode map. Where processors of the two makers
- * disagree on an instruction's length or width (16-bit near branches), it is refused as unknown. Invariant:
- * an instruction that decode_insn() accepts does the same wherever its copy stands, given that its
- * relative fields are redirected.
+ * The decoder is in 64-bit mode with Intel's reading of the opcode map. Where processors of the
+ * two makers disagree on an instruction's length or width (16-bit near branches), it is refused
+ * as unknown. Invariant: an instruction that decode_insn() accepts does the same wherever its
+ * copy stands, given that its relative fields are redirected.
  */
 #include "decode_private.h"
 
@@ -118,7 +119,10 @@ static u64 relative_target(const ZydisDecodedInstruction *insn, u64 addr)
 	return is_relative(insn) ? addr + insn->length + (u64)insn->raw.imm[0].value.s : 0;
 }
 
-/* A near branch of 16 bits: Intel ignores the prefix, AMD does not. f3 41 90 is xchg for some, pause for others. */
+/*
+ * A near branch of 16 bits: Intel ignores the prefix, AMD does not. f3 41 90 is xchg for some,
+ * pause for others.
+ */
 static bool makers_disagree(const ZydisDecodedInstruction *insn, enum insn_role role)
 {
 	if (insn->mnemonic == ZYDIS_MNEMONIC_PAUSE)

@@ -33,7 +33,7 @@ enum insn_role {
 	ROLE_CALL_INDIRECT,
 	ROLE_JMP_INDIRECT,
 	ROLE_RET,
-	ROLE_SYSCALL,       /* syscall, int 0x80: the kernel sees and may rewind the instruction pointer */
+	ROLE_SYSCALL,       /* syscall, int 0x80: the kernel may rewind the instruction pointer */
 	ROLE_TRAP,          /* int3, ud1, ud2, int n: reports its own address */
 	ROLE_SYSTEM,        /* of decode_brief() only: decode_insn() refuses it by name */
 };
@@ -50,7 +50,7 @@ enum insn_flag {
 	INSN_STACK = 1 << 8,   /* moves rsp implicitly: push, pop, call, ret, leave, enter */
 	INSN_FAULTS = 1 << 9,  /* can fault: memory, divide, vector float, ... */
 	INSN_FLOAT = 1 << 10,  /* depends on or changes MXCSR or the x87 state */
-	INSN_OPAQUE = 1 << 11, /* exact copies only, nothing moves across: all registers and memory count as used and defined */
+	INSN_OPAQUE = 1 << 11, /* exact copies only, nothing moves across: uses and defines all */
 };
 
 /*
@@ -85,29 +85,34 @@ struct insn_mem {
 	u8 base, index;  /* gpr number, MEM_NO_REG; base MEM_NO_REG with INSN_RIP: rip */
 	u8 scale;        /* 1, 2, 4, 8; 0 without index */
 	u8 segment;      /* 0: none that matters; else 'f' or 'g' */
-	u16 size;        /* bytes accessed at most; 0: base + index + disp does not say where (rep, gather, 32-bit address) */
+	u16 size;        /* bytes accessed at most; 0: base + index + disp does not say where
+	                    (rep, gather, bit string, 32-bit address, opaque) */
 	bool load, store; /* neither: the address is only computed (lea, prefetch) */
-	s64 disp;        /* from registers as they are before the instruction; with rip: insn.target is the address */
+	s64 disp; /* from registers as they are before the instruction; with rip: see target */
 };
 
 struct insn {
 	u64 addr;
-	u64 target;       /* direct branches: where to; INSN_RIP: the address accessed */
-	u32 flags;        /* INSN_... */
-	u16 mnemonic;     /* ZydisMnemonic; name: insn_mnemonic() */
+	u64 target; /* direct branches: where to; INSN_RIP: the address accessed */
+	u32 flags; /* INSN_... */
+	u16 mnemonic; /* ZydisMnemonic; name: insn_mnemonic() */
 	u8 len;
-	u8 role;          /* ROLE_... */
-	u8 cc;            /* ROLE_JCC: condition code 0..15 as encoded (SDM 2, appendix B.1.4) */
-	u8 rip_at;        /* INSN_RIP: offset of the 32-bit displacement in bytes[]; else 0 */
-	u8 opcode_at;     /* offset of the opcode (after prefixes) in bytes[] */
+	u8 role; /* ROLE_... */
+	u8 cc; /* ROLE_JCC: condition code 0..15 as encoded (SDM 2, appendix B.1.4) */
+	u8 rip_at; /* INSN_RIP: offset of the 32-bit displacement in bytes[]; else 0 */
+	u8 opcode_at; /* offset of the opcode (after prefixes) in bytes[] */
 	u8 n_mem;
 	u8 bytes[INSN_MAX_LEN + 1];
 	struct insn_mem mem[2]; /* explicit operands, then implicit ones (stack, string) */
-	struct reg_set use;  /* read, wholly or in part; partial writes read the rest */
-	struct reg_set def;  /* written, wholly or in part */
-	struct reg_set full; /* of def: all bits replaced (32-bit writes zero the upper half; VEX does, SSE does not);
-	                        what is in full and not in use does not depend on its old value */
-	u16 flags_use, flags_def, flags_undef; /* FLAG_... ; undef: always left undefined by the manual, in def too */
+	struct reg_set use; /* read, wholly or in part; partial writes read the rest */
+	struct reg_set def; /* written, wholly or in part */
+	/*
+	 * Of def: all bits replaced (32-bit writes zero the upper half; VEX does, SSE does not). What is
+	 * in full and not in use does not depend on its old value.
+	 */
+	struct reg_set full;
+	u16 flags_use, flags_def; /* FLAG_... */
+	u16 flags_undef; /* of flags_def: always left undefined by the manual */
 };
 
 /*
@@ -121,9 +126,10 @@ __must_check enum status decode_insn(const u8 *bytes, u64 size, u64 addr, void *
 u64 decode_scratch_size(void);
 
 /*
- * Length and role only, several times as fast: for walking over text. Succeeds for every instruction with a length that
- * processors agree on; what decode_insn() refuses by name has ROLE_SYSTEM here, except that operands are
- * not looked at (a load of a segment register is ROLE_PLAIN). STATUS_DECODE_INVALID, _CUT, _UNKNOWN (16-bit branches).
+ * Length and role only, several times as fast: for walking over text. Succeeds for every
+ * instruction with a length that processors agree on; what decode_insn() refuses by name has
+ * ROLE_SYSTEM here, except that operands are not looked at (a load of a segment register is
+ * ROLE_PLAIN). STATUS_DECODE_INVALID, _CUT, _UNKNOWN (16-bit branches).
  */
 struct insn_brief {
 	u64 target; /* direct branches, xbegin included; else 0 */
@@ -133,7 +139,10 @@ struct insn_brief {
 __must_check enum status decode_brief(const u8 *bytes, u64 size, u64 addr, void *scratch,
                                       struct insn_brief *out, struct failure *fail);
 
-/* May a path go on behind it within the same translation (with its edges)? Calls, syscalls, traps: no. */
+/*
+ * May a path go on behind it within the same translation (with its edges)? Calls, syscalls,
+ * traps: no.
+ */
 static inline bool insn_ends_path(const struct insn *insn)
 {
 	return insn->role == ROLE_CALL || insn->role == ROLE_CALL_INDIRECT ||

@@ -2,11 +2,11 @@
 /*
  * decode_effects.c - definitions and uses of one instruction.
  *
- * The decoder library lists operands with their actions and the flags an instruction touches; decode_effects.def and
- * the functions below add what the manuals say beyond that. Errors may only go one way: `use`
- * and `def` may name too much, `full` too little. Invariant (the oracle test executes it): what is not in `use`
- * has no influence, what is not in `def` keeps its value, what is in `full` and not in
- * `use` does not depend on its old value.
+ * The decoder library lists operands with their actions and the flags an instruction touches;
+ * decode_effects.def and the functions below add what the manuals say beyond that. Errors may
+ * only go one way: `use` and `def` may name too much, `full` too little. Invariant (the oracle
+ * test executes it): what is not in `use` has no influence, what is not in `def` keeps its value,
+ * what is in `full` and not in `use` does not depend on its old value.
  */
 #include "decode_private.h"
 
@@ -128,7 +128,10 @@ static bool merges(const ZydisDecodedInstruction *insn)
 	       insn->avx.mask.reg != ZYDIS_REGISTER_K0 && insn->avx.mask.reg != ZYDIS_REGISTER_NONE;
 }
 
-/* Are all bits replaced by a write of this operand? Legacy SSE keeps the upper parts of vector registers. */
+/*
+ * Are all bits replaced by a write of this operand? Legacy SSE keeps the upper parts of vector
+ * registers.
+ */
 static bool writes_all(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operand,
                        const struct reg_place *place, u32 effects)
 {
@@ -175,7 +178,10 @@ static void use_address_register(struct insn *out, ZydisRegister reg)
 	set_add(&out->use, &place);
 }
 
-/* A hidden operand of the stack pointer: pushes write below it, and pops move it before they form an address. */
+/*
+ * A hidden operand of the stack pointer: pushes write below it, and pops move it before they form
+ * an address.
+ */
 static s64 stack_bias(const struct insn *insn, const ZydisDecodedOperand *operand)
 {
 	bool hidden = operand->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
@@ -292,9 +298,10 @@ static u32 shift_count(const struct decode_scratch *decoded, u32 operand)
 }
 
 /*
- * Shifts by 0 touch no flag, by 1 they define OF, by more they leave it undefined; CF is undefined where all bits left
- * the operand, and a double shift of 16 bits by more leaves everything undefined (SDM 2B, SAL/SAR/SHL/SHR, SHLD). By
- * cl all of it is possible: nothing is undefined always, and any flag may stay as it was.
+ * Shifts by 0 touch no flag, by 1 they define OF, by more they leave it undefined; CF is
+ * undefined where all bits left the operand, and a double shift of 16 bits by more leaves
+ * everything undefined (SDM 2B, SAL/SAR/SHL/SHR, SHLD). By cl all of it is possible: nothing is
+ * undefined always, and any flag may stay as it was.
  */
 static void adjust_shift_flags(const struct decode_scratch *decoded, struct insn *out)
 {
@@ -352,7 +359,10 @@ static void add_flags(const struct decode_scratch *decoded, struct insn *out)
 		out->flags_use |= out->flags_def; /* no repetition, no change */
 }
 
-/* Exception classes of vector arithmetic: those that may raise SIMD floating-point exceptions (SDM 2A, 2.4, 2.7). */
+/*
+ * Exception classes of vector arithmetic: those that may raise SIMD floating-point exceptions
+ * (SDM 2A, 2.4, 2.7).
+ */
 static bool is_vector_float(const ZydisDecodedInstruction *insn)
 {
 	switch (insn->meta.exception_class) {
@@ -399,7 +409,10 @@ static void add_advance(u32 gpr, struct insn *out)
 		out->full.gpr |= 1u << gpr;
 }
 
-/* xor r, r: the result is a constant, whatever r was. Partial and masked writes still keep the rest. */
+/*
+ * xor r, r: the result is a constant, whatever r was. Partial and masked writes still keep the
+ * rest.
+ */
 static void drop_idle_sources(const struct decode_scratch *decoded, u32 effects, struct insn *out)
 {
 	const ZydisDecodedOperand *operands = decoded->operands;

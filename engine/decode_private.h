@@ -16,8 +16,8 @@ struct decode_scratch {
 };
 
 /*
- * Fills definitions, uses, memory operands and effect flags of *out, whose address, length, role and
- * class flags stand already. STATUS_DECODE_ADDR32, _SYSTEM (segment registers), _UNKNOWN.
+ * Fills definitions, uses, memory operands and effect flags of *out, whose address, length, role
+ * and class flags stand already. STATUS_DECODE_ADDR32, _SYSTEM (segment registers), _UNKNOWN.
  */
 __must_check enum status decode_effects(const struct decode_scratch *decoded, struct insn *out,
                                         struct failure *fail);

@@ -42,7 +42,10 @@ const char *status_text(enum status status);
 const char *status_detail(enum status status);
 enum status_class status_class(enum status status);
 
-/* Fills *fail and returns status: `return failed(fail, STATUS_X, addr, detail);` fail may be NULL. */
+/*
+ * Fills *fail and returns status: `return failed(fail, STATUS_X, addr, detail);` fail may be
+ * NULL.
+ */
 static inline enum status failed(struct failure *fail, enum status status, u64 addr, u64 detail)
 {
 	if (fail) {

@@ -2,16 +2,17 @@
 /*
  * ir.h - the intermediate code: a single-entry tree of basic blocks over machine instructions.
  *
- * A block is a run of instructions, the last of which may be a direct branch, an indirect jump or a
- * return; its edges say where control goes on: to a child, back to an ancestor (a loop that stays in the
- * translation), or out to original text. Calls, system calls and traps are not in it: the path leaves to the
- * original instruction, so return addresses are always original.
+ * A block is a run of instructions, the last of which may be a direct branch, an indirect jump or
+ * a return; its edges say where control goes on: to a child, back to an ancestor (a loop that
+ * stays in the translation), or out to original text. Calls, system calls and traps are not in
+ * it: the path leaves to the original instruction, so return addresses are always original.
  *
- * Invariants (ir_verify checks them): block 0 is the root and has no parent; every other block is the
- * child of exactly one edge, of an earlier block; an EDGE_BACK leads to the block itself or an ancestor; an edge's target
- * is the original address of where it leads; a block's instructions stand together in ops[] and follow one
- * another in original text. At every instruction boundary the machine state is that of the original program at
- * ops[].addr: what breaks that must say so in a side table.
+ * Invariants (ir_verify checks them): block 0 is the root and has no parent; every other block is
+ * the child of exactly one edge, of an earlier block; an EDGE_BACK leads to the block itself or
+ * an ancestor; an edge's target is the original address of where it leads; a block's instructions
+ * stand together in ops[] and follow one another in original text. At every instruction boundary
+ * the machine state is that of the original program at ops[].addr: what breaks that must say so
+ * in a side table.
  */
 #ifndef DYNOPT_ENGINE_IR_H
 #define DYNOPT_ENGINE_IR_H
@@ -35,8 +36,8 @@ struct ir_edge {
 };
 
 /*
- * A call that the tree has swallowed: blocks of the callee belong to its frame, those behind the return to the
- * frame around it. Frame 0 is the function in which the tree begins.
+ * A call that the tree has swallowed: blocks of the callee belong to its frame, those behind the
+ * return to the frame around it. Frame 0 is the function in which the tree begins.
  */
 struct ir_frame {
 	u32 parent; /* frame 0: IR_NO_PARENT */
@@ -44,8 +45,9 @@ struct ir_frame {
 };
 
 /*
- * How the machine differs from the original's state at the same place. R is the original's rsp, A the real one.
- * States are made by passes, used by the encoder for exits and by whoever meets an interrupted translation (state.h).
+ * How the machine differs from the original's state at the same place. R is the original's rsp, A
+ * the real one. States are made by passes, used by the encoder for exits and by whoever meets an
+ * interrupted translation (state.h).
  */
 enum ir_pending_kind {
 	PENDING_RETURN, /* 8 bytes at A + at := run-time address of original `value` */
@@ -104,11 +106,15 @@ __must_check enum status ir_verify(const struct ir_tree *tree, struct failure *f
  *     end
  */
 
-/* Writes the text form, NUL-terminated, at most `size` bytes; returns the length it needs without the NUL. */
+/*
+ * Writes the text form, NUL-terminated, at most `size` bytes; returns the length it needs without
+ * the NUL.
+ */
 u64 ir_dump(const struct ir_tree *tree, char *out, u64 size);
 /*
- * Parses what ir_dump wrote: instructions are decoded anew from the hex bytes. STATUS_IR_SYNTAX with the line,
- * decode_insn()'s, STATUS_WORKSPACE. Invariants are not checked: that is ir_verify()'s.
+ * Parses what ir_dump wrote: instructions are decoded anew from the hex bytes. STATUS_IR_SYNTAX
+ * with the line, decode_insn()'s, STATUS_WORKSPACE. Invariants are not checked: that is
+ * ir_verify()'s.
  */
 __must_check enum status ir_parse(const char *text, u64 size, struct arena *arena,
                                   struct ir_tree *out, struct failure *fail);

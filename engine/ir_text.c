@@ -2,8 +2,8 @@
 /*
  * ir_text.c - a tree as text, for people and for tests.
  *
- * Invariant: ir_parse() makes the same tree of it. Mnemonics and addresses behind an instruction's bytes are for the eye: the
- * bytes say all.
+ * Invariant: ir_parse() makes the same tree of it. Mnemonics and addresses behind an
+ * instruction's bytes are for the eye: the bytes say all.
  */
 #include "ir.h"
 #include "scan.h"

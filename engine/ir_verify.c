@@ -2,8 +2,8 @@
 /*
  * ir_verify.c - are the invariants of ir.h kept?
  *
- * Runs behind lift and behind every pass; what it lets through, the encoder need not doubt. Nothing is taken
- * for granted but the array bounds n_blocks and n_ops.
+ * Runs behind lift and behind every pass; what it lets through, the encoder need not doubt.
+ * Nothing is taken for granted but the array bounds n_blocks and n_ops.
  */
 #include "ir.h"
 
@@ -44,7 +44,10 @@ static bool leads_to(const struct ir_edge *edge, u32 block)
 	return edge->kind == EDGE_CHILD && edge->block == block;
 }
 
-/* Parents precede, and one edge of the parent alone leads here; other blocks' edges are checked by edge_valid(). */
+/*
+ * Parents precede, and one edge of the parent alone leads here; other blocks' edges are checked
+ * by edge_valid().
+ */
 static bool family_valid(const struct ir_tree *tree, u32 b)
 {
 	const struct ir_block *block = &tree->blocks[b], *parent;
@@ -63,8 +66,8 @@ static u32 frame_behind(const struct ir_tree *tree, u32 b)
 	const struct ir_block *block = &tree->blocks[b];
 	const struct insn *last = &tree->ops[block->first + block->n - 1];
 
-	return last->role == ROLE_RET && block->frame ? tree->frames[block->frame].parent :
-	                                                block->frame;
+	return last->role == ROLE_RET && block->frame ? tree->frames[block->frame].parent
+	                                              : block->frame;
 }
 
 /* Frames nest, and a block is in its parent's but behind a call or a return. */
@@ -75,8 +78,8 @@ static bool frame_valid(const struct ir_tree *tree, u32 b)
 
 	if (b == 0)
 		return block->frame == 0;
-	if (block->frame && (block->frame >= tree->n_frames ||
-	                     tree->frames[block->frame].parent >= block->frame))
+	if (block->frame &&
+	    (block->frame >= tree->n_frames || tree->frames[block->frame].parent >= block->frame))
 		return false;
 	parent = &tree->blocks[block->parent];
 	last = &tree->ops[parent->first + parent->n - 1];
@@ -141,9 +144,9 @@ static enum status check_terminator(const struct ir_tree *tree, u32 b, struct fa
 	if ((shape->next || inlined_ret) != (block->next.kind != EDGE_NONE) ||
 	    shape->taken != (block->taken.kind != EDGE_NONE))
 		return bad(tree, b, STATUS_IR_TERMINATOR, fail);
-	next = last->role == ROLE_JMP || last->role == ROLE_CALL ? last->target :
-	       inlined_ret                                       ? tree->frames[block->frame].ret :
-	                                                           last->addr + last->len;
+	next = last->role == ROLE_JMP || last->role == ROLE_CALL ? last->target
+	       : inlined_ret                                     ? tree->frames[block->frame].ret
+	                                                         : last->addr + last->len;
 	if (((shape->next || inlined_ret) && block->next.target != next) ||
 	    (shape->taken && block->taken.target != last->target))
 		return bad(tree, b, STATUS_IR_TERMINATOR, fail);

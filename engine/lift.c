@@ -2,11 +2,12 @@
 /*
  * lift.c - a trace becomes a tree, block by block, in the trace's order.
  *
- * A trace block is lifted when its parent's edges are known: it must be where one of them leads. An instruction that cannot be
- * part of a translation cuts its path in front of it: the block's edge is an exit there, and trace blocks that the path
- * would have reached behind it are left out, as is a block that would be empty. So ends a tree that has all the
- * instructions it may have. Invariant: blocks lifted so
- * far are a tree that ir_verify() accepts, all of whose unclaimed edges are exits or lead back.
+ * A trace block is lifted when its parent's edges are known: it must be where one of them leads.
+ * An instruction that cannot be part of a translation cuts its path in front of it: the block's
+ * edge is an exit there, and trace blocks that the path would have reached behind it are left
+ * out, as is a block that would be empty. So ends a tree that has all the instructions it may
+ * have. Invariant: blocks lifted so far are a tree that ir_verify() accepts, all of whose
+ * unclaimed edges are exits or lead back.
  */
 #include "lift.h"
 #include "limits.h"
@@ -110,7 +111,10 @@ static bool may_inline(const struct lifter *l, const struct insn *call, u32 trac
 	       frame_depth(l, frame) < LIMIT_INLINE_DEPTH;
 }
 
-/* Decodes the instruction at addr into ops[n_ops]; *cut if it stays in original text (reason in *why) or the tree is full. */
+/*
+ * Decodes the instruction at addr into ops[n_ops]; *cut if it stays in original text (reason in
+ * *why) or the tree is full.
+ */
 static enum status take_insn(struct lifter *l, u64 addr, u32 trace_block, u32 frame, bool *cut,
                              struct failure *why)
 {
@@ -131,7 +135,10 @@ static enum status take_insn(struct lifter *l, u64 addr, u32 trace_block, u32 fr
 	return STATUS_OK;
 }
 
-/* Instructions up to the block's branch, a child of it, a loop head, or the first that stays in original text. */
+/*
+ * Instructions up to the block's branch, a child of it, a loop head, or the first that stays in
+ * original text.
+ */
 static enum status lift_insns(struct lifter *l, u32 trace_block, u32 b, struct failure *why)
 {
 	struct ir_block *block = &l->tree.blocks[b];

@@ -2,8 +2,8 @@
 /*
  * scan.h - reading and writing of the engine's text forms, word by word, over buffers.
  *
- * A text is lines of words; '#' starts a comment. A reader sees one line at a time and never runs past its
- * end; a writer counts what it would need even when the buffer is full.
+ * A text is lines of words; '#' starts a comment. A reader sees one line at a time and never runs
+ * past its end; a writer counts what it would need even when the buffer is full.
  */
 #ifndef DYNOPT_ENGINE_SCAN_H
 #define DYNOPT_ENGINE_SCAN_H

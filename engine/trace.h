@@ -2,10 +2,10 @@
 /*
  * trace.h - a request: which basic blocks, in which shape, from which head.
  *
- * Made by whoever watches the program, trusted by nobody: a trace is a list of block
- * starts, and lift.c validates it from scratch against the module's text. Block 0 starts at the head; every other
- * block names an earlier one as its parent, from which one branch or fall-through leads to it. So a trace is a
- * tree: joins are copied, loops close by edges back to an ancestor.
+ * Made by whoever watches the program, trusted by nobody: a trace is a list of block starts, and
+ * lift.c validates it from scratch against the module's text. Block 0 starts at the head; every
+ * other block names an earlier one as its parent, from which one branch or fall-through leads to
+ * it. So a trace is a tree: joins are copied, loops close by edges back to an ancestor.
  *
  * Text form (trace_text.c), one trace in a stanza, '#' to the end of a line is a comment:
  *
@@ -44,16 +44,17 @@ struct trace_stanza {
 };
 
 /*
- * Parses the next stanza of text[*pos..size) and moves *pos behind it; *line (from 0) counts lines with it. STATUS_END
- * if there is none, STATUS_TRACE_SYNTAX with the line, STATUS_TRACE_BLOCKS, STATUS_WORKSPACE. Syntax only:
- * what the blocks say is lift_trace()'s to check.
+ * Parses the next stanza of text[*pos..size) and moves *pos behind it; *line (from 0) counts
+ * lines with it. STATUS_END if there is none, STATUS_TRACE_SYNTAX with the line,
+ * STATUS_TRACE_BLOCKS, STATUS_WORKSPACE. Syntax only: what the blocks say is lift_trace()'s to
+ * check.
  */
 __must_check enum status trace_parse(const char *text, u64 size, u64 *pos, u32 *line,
                                      struct arena *arena, struct trace_stanza *out,
                                      struct failure *fail);
 /*
- * Writes a stanza, NUL-terminated, at most `size` bytes; returns the length it needs without the NUL. Blanks and '#' in
- * the module's name become '_'.
+ * Writes a stanza, NUL-terminated, at most `size` bytes; returns the length it needs without the
+ * NUL. Blanks and '#' in the module's name become '_'.
  */
 u64 trace_format(const struct trace *trace, const char *module, char *out, u64 size);
 

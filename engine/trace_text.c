@@ -2,8 +2,8 @@
 /*
  * trace_text.c - traces as text, for files, tests and repeating what a program did.
  *
- * Invariant: what trace_format() writes, trace_parse() reads back to the same blocks. A parent is a number as
- * written; whether it precedes its child is not a question of syntax.
+ * Invariant: what trace_format() writes, trace_parse() reads back to the same blocks. A parent is
+ * a number as written; whether it precedes its child is not a question of syntax.
  */
 #include "limits.h"
 #include "scan.h"

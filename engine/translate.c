@@ -2,8 +2,8 @@
 /*
  * translate.c - the order of the pipe.
  *
- * Every step hands its successor a plain struct in the same arena. Invariant: nothing reaches the encoder that
- * ir_verify() has not seen in that very state.
+ * Every step hands its successor a plain struct in the same arena. Invariant: nothing reaches the
+ * encoder that ir_verify() has not seen in that very state.
  */
 #include "translate.h"
 

@@ -2,8 +2,9 @@
 /*
  * translate.h - the pipe: lift, verify, passes in the order of passes.def, verify, encode.
  *
- * One call, one trace, no side effects but in the arena. The same call serves the embedded backend, the kernel
- * module, the fuzzers and dynopt-ir, so what one of them sees can be repeated by another.
+ * One call, one trace, no side effects but in the arena. The same call serves the embedded
+ * backend, the kernel module, the fuzzers and dynopt-ir, so what one of them sees can be repeated
+ * by another.
  */
 #ifndef DYNOPT_ENGINE_TRANSLATE_H
 #define DYNOPT_ENGINE_TRANSLATE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * oracle_forms.c - a form's number is a mixed-radix number of its fields: encoding family, opcode map, prefix,
- * width, opcode, memory or register, and for legacy encodings the reg field, which selects in groups.
+ * oracle_forms.c - a form's number is a mixed-radix number of its fields: encoding family, opcode
+ * map, prefix, width, opcode, memory or register, and for legacy encodings the reg field, which
+ * selects in groups.
  */
 #include "oracle_forms.h"
 
@@ -41,7 +42,9 @@ static void put(struct out *out, uint32_t byte)
 	out->bytes[out->n++] = (uint8_t)byte;
 }
 
-/* ModRM (and sometimes SIB) with a zero displacement for memory, so that operands can be aligned. */
+/*
+ * ModRM (and sometimes SIB) with a zero displacement for memory, so that operands can be aligned.
+ */
 static void put_modrm(struct out *out, bool memory, uint32_t reg, uint64_t random)
 {
 	uint32_t rm = random & 7;

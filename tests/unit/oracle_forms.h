@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * oracle_forms.h - instruction encodings, one by one: every opcode of every map with every mandatory prefix
- * and width, its registers and immediates drawn at random. Most are not instructions; the decoder says which are.
+ * oracle_forms.h - instruction encodings, one by one: every opcode of every map with every
+ * mandatory prefix and width, its registers and immediates drawn at random. Most are not
+ * instructions; the decoder says which are.
  */
 #ifndef DYNOPT_TESTS_ORACLE_FORMS_H
 #define DYNOPT_TESTS_ORACLE_FORMS_H

@@ -2,9 +2,9 @@
 /*
  * oracle_machine.c - the assembly that loads and stores all registers around one instruction.
  *
- * All state is reached relative to the instruction pointer, so every register, the stack pointer included, can hold
- * anything while the instruction runs. Two variants differ in how vectors are loaded: as 32 zmm and 8 mask
- * registers, or as 16 xmm registers in the FXSAVE image.
+ * All state is reached relative to the instruction pointer, so every register, the stack pointer
+ * included, can hold anything while the instruction runs. Two variants differ in how vectors are
+ * loaded: as 32 zmm and 8 mask registers, or as 16 xmm registers in the FXSAVE image.
  */
 #include "oracle_machine.h"
 
@@ -121,7 +121,7 @@ bool oracle_init(void)
 	static uint8_t stack[65536];
 	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	struct sigaction action = { .sa_handler = on_fault, .sa_flags = SA_ONSTACK };
-	size_t size = (size_t)(oracle_code_end - oracle_code);
+	size_t size = (size_t)((uintptr_t)oracle_code_end - (uintptr_t)oracle_code);
 
 	sigaltstack(&alternate, NULL);
 	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)

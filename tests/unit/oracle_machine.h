@@ -2,8 +2,8 @@
 /*
  * oracle_machine.h - executes one instruction on a given state of all registers.
  *
- * oracle_in is loaded, the instruction in the slot executed, oracle_out stored. The caller's own state is
- * kept; an instruction that faults is reported, not died of. One thread only.
+ * oracle_in is loaded, the instruction in the slot executed, oracle_out stored. The caller's own
+ * state is kept; an instruction that faults is reported, not died of. One thread only.
  */
 #ifndef DYNOPT_TESTS_ORACLE_MACHINE_H
 #define DYNOPT_TESTS_ORACLE_MACHINE_H
@@ -30,10 +30,16 @@ struct oracle_state {
 } __attribute__((aligned(64)));
 
 extern struct oracle_state oracle_in, oracle_out;
-/* Memory for operands, ORACLE_MEM_SIZE bytes between pages that fault; registers may point into it. Not part of the state. */
+/*
+ * Memory for operands, ORACLE_MEM_SIZE bytes between pages that fault; registers may point into
+ * it. Not part of the state.
+ */
 extern uint8_t *oracle_mem;
 
-/* True if the processor has what 512-bit vectors and masks need; without, only legacy instructions can be tested. */
+/*
+ * True if the processor has what 512-bit vectors and masks need; without, only legacy
+ * instructions can be tested.
+ */
 bool oracle_init(void);
 void oracle_set_insn(const uint8_t *bytes, unsigned len);
 /* 0, or the signal. */

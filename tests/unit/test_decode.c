@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_decode.c - what decode.c says of single instructions, against rows worked out by hand from the manual
- * (decode_rows.def), and every way in which it refuses.
+ * test_decode.c - what decode.c says of single instructions, against rows worked out by hand from
+ * the manual (decode_rows.def), and every way in which it refuses.
  *
  * A row's expectations are text, compared with the same text made of struct insn, so a
  * failure shows both. All instructions stand at ADDR.

@@ -2,10 +2,10 @@
 /*
  * test_decode_oracle.c - decode.c's definitions and uses against the processor.
  *
- * Every encoding that the decoder accepts as modelled, with registers or with memory, is executed on a random state. What it
- * is said not to write must keep its value; then each thing it is said not to read is changed alone and nothing it
- * writes may differ. Undefined flags are left out. What it is said to write or read without doing so is
- * not found: that errs on the safe side.
+ * Every encoding that the decoder accepts as modelled, with registers or with memory, is executed
+ * on a random state. What it is said not to write must keep its value; then each thing it is said
+ * not to read is changed alone and nothing it writes may differ. Undefined flags are left out.
+ * What it is said to write or read without doing so is not found: that errs on the safe side.
  *
  *     test_decode_oracle [--seed N] [--share N] [--bytes HEX]
  *
@@ -186,7 +186,10 @@ static void random_world(struct world *world)
 	fill_random(world->mem, sizeof(world->mem));
 }
 
-/* An operand that its address does not place, by a bit offset or a vector of indices: keep it near. */
+/*
+ * An operand that its address does not place, by a bit offset or a vector of indices: keep it
+ * near.
+ */
 static void keep_near(struct oracle_state *state)
 {
 	for (unsigned i = 0; i < ORACLE_GPRS; i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_ir.c - arena, statuses, and the way from trace to tree to code: limits, memory that runs out at every step, and
- * text forms that read back what they print, on random code and random traces.
+ * test_ir.c - arena, statuses, and the way from trace to tree to code: limits, memory that runs
+ * out at every step, and text forms that read back what they print, on random code and random
+ * traces.
  *
  * Single cases of lifting and verifying are in tests/golden.
  */
@@ -180,7 +181,7 @@ static void test_memory(void)
 {
 	const struct trace_block block = { ADDR, TRACE_NO_PARENT, 0 };
 	const struct trace trace = one_block(&block);
-	struct trace_stanza stanza;
+	struct trace_stanza stanza = { 0 };
 	struct code made, before;
 	struct ir_tree tree;
 	struct arena arena;

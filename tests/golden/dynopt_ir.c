@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* SPDX-License-Identifier: MIT */
 /*
  * dynopt-ir - the engine's pipe, stage by stage, on a file, on bytes, or on a tree in text form.
  *

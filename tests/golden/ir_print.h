@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* SPDX-License-Identifier: MIT */
 /*
  * ir_print.h - what dynopt-ir prints: instructions with all that decode knows, trees, code.
  *
  * Lines are stable: tests/golden compares them.
  */
-#ifndef DYNOPT_ENGINE_TOOL_IR_PRINT_H
-#define DYNOPT_ENGINE_TOOL_IR_PRINT_H
+#ifndef DYNOPT_TESTS_IR_PRINT_H
+#define DYNOPT_TESTS_IR_PRINT_H
 
 #include "code.h"
 #include "ir.h"
