@@ -141,6 +141,8 @@ static u32 vary(u8 *out, u64 addr, u64 *rnd)
 		    insn.len != form->len || insn.mnemonic != form->mnemonic ||
 		    insn.role != ROLE_PLAIN)
 			continue;
+		if (!form->memory && insn.flags & (INSN_LOAD | INSN_STORE) && rnd_chance(rnd, 80))
+			continue; /* paths would end too soon */
 		if (insn.flags & INSN_RIP)
 			aim(out, &insn, rnd);
 		return form->len;

@@ -26,7 +26,7 @@
 #include "oracle.h"
 #include "rnd.h"
 #include "shape.h"
-#include "state.h"
+#include "states.h"
 #include "translate.h"
 
 #define TREE_CASES 128
@@ -113,6 +113,16 @@ static bool report(const char *what, const struct ir_tree *tree, const struct co
 		print_dump(tree, code, addr);
 	run.totals->failures++;
 	return false;
+}
+
+/* The engine says that it made a mistake. */
+static void report_refusal(const struct failure *fail)
+{
+	fprintf(stderr, "%s: refused at 0x%llx as %s (%llu): %s\n", run.path,
+	        (unsigned long long)fail->addr, status_name(fail->status),
+	        (unsigned long long)fail->detail, status_text(fail->status));
+	print_repeat();
+	run.totals->failures++;
 }
 
 static void begin_run(u64 budget, u64 module_addr)
@@ -224,6 +234,8 @@ static void run_tree(u64 number)
 		status = code_place(&code, addr, &fail);
 	if (status) {
 		t->refused[status]++;
+		if (status_class(status) == STATUS_CLASS_BUG)
+			report_refusal(&fail);
 	} else if (tree_excluded(&tree)) {
 		t->skipped_mnemonic++;
 	} else if (guest_arm(&run.guest, &tree)) {

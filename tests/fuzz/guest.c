@@ -13,8 +13,13 @@
 #include "native.h"
 
 #define INT3 0xcc
-#define NEAR_GAP PAGE
-#define FAR_DISTANCE 0x6c000000u /* bytes from the module's end to the far cache; reach is 2^31 */
+/*
+ * Bytes from the module's end to the stubs and the caches; reach is 2^31. What is there can be written, so
+ * it lies where no displacement from an address of the text is likely to lead.
+ */
+#define STUB_DISTANCE 0x13579000u
+#define NEAR_DISTANCE 0x1a683000u
+#define FAR_DISTANCE 0x6c147000u
 #define WRITES_MAX 2048
 #define PAGES_MAX 512
 
@@ -104,13 +109,13 @@ static bool map_span(const struct guest *g, const struct elf_span *span)
 
 bool guest_map(struct guest *g, const struct module *m)
 {
-	u64 end = m->hi + FAR_DISTANCE + GUEST_CACHE_SIZE, stubs = m->hi + NEAR_GAP;
+	u64 end = m->hi + FAR_DISTANCE + GUEST_CACHE_SIZE, stubs = m->hi + STUB_DISTANCE;
 	bool good;
 
 	memset(g, 0, sizeof(*g));
 	g->m = m;
 	g->stubs = m->base + stubs;
-	g->caches[0] = stubs + STUB_BYTES + NEAR_GAP;
+	g->caches[0] = m->hi + NEAR_DISTANCE;
 	g->caches[1] = m->hi + FAR_DISTANCE;
 	good = map_at(m->base + m->lo, end - m->lo, PROT_NONE) != NULL;
 	for (u32 i = 0; good && i < m->view.n_loads; i++)

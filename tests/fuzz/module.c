@@ -12,7 +12,6 @@
 #include "module.h"
 
 #define PAGE 4096u
-#define KEEP_BYTES ((u64)2 << 30) /* reserved, not used: pages come when touched */
 #define GUEST_BASE 0x100000000000u /* far from everything that the kernel places by itself */
 
 void *scratch_decode(void)
@@ -39,12 +38,12 @@ static const u8 *map_file(const char *path, u64 *size)
 	return bytes == MAP_FAILED ? NULL : bytes;
 }
 
-static void arena_reserve(struct arena *arena)
+static void arena_reserve(struct arena *arena, u64 size)
 {
-	void *base = mmap(NULL, KEEP_BYTES, PROT_READ | PROT_WRITE,
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	arena_init(arena, base == MAP_FAILED ? NULL : base, base == MAP_FAILED ? 0 : KEEP_BYTES);
+	arena_init(arena, base == MAP_FAILED ? NULL : base, base == MAP_FAILED ? 0 : size);
 }
 
 /* The view has accepted the file: headers can be read. */
@@ -103,6 +102,7 @@ bool module_load(struct module *m, const char *path)
 	struct failure fail = { 0 };
 	struct notes_failure why;
 	enum notes_status status;
+	u64 n_keep, n_scratch;
 
 	m->path = path;
 	m->bytes = map_file(path, &m->size);
@@ -115,8 +115,9 @@ bool module_load(struct module *m, const char *path)
 		fprintf(stderr, "%s: %s\n", path, notes_status_text(status));
 		return false;
 	}
-	arena_reserve(&keep);
-	arena_reserve(&scratch);
+	text_build_size(&m->view, &n_keep, &n_scratch);
+	arena_reserve(&keep, n_keep + PAGE);
+	arena_reserve(&scratch, n_scratch + PAGE);
 	if (text_build(&m->text, &m->view, &keep, &scratch, &fail)) {
 		fprintf(stderr, "%s: %s (0x%llx, %llu)\n", path, status_text(fail.status),
 		        (unsigned long long)fail.addr, (unsigned long long)fail.detail);

@@ -11,7 +11,7 @@
 #ifndef DYNOPT_FUZZ_ORACLE_H
 #define DYNOPT_FUZZ_ORACLE_H
 
-#include "state.h"
+#include "states.h"
 
 #define ORACLE_STEPS 400
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state.h - random machine states and memory for a tree, and what a run left behind.
+ * states.h - random machine states and memory for a tree, and what a run left behind.
  *
  * Random registers alone would fault at the first access: what the tree uses as a base is a pointer
  * into an arena (less the displacement), what it uses as an index is small, memory holds pointers too; the share that
  * is wild makes the faults. A case is a few changes of its tree's state, so most of a case costs nothing.
  */
-#ifndef DYNOPT_FUZZ_STATE_H
-#define DYNOPT_FUZZ_STATE_H
+#ifndef DYNOPT_FUZZ_STATES_H
+#define DYNOPT_FUZZ_STATES_H
 
 #include "guest.h"
 #include "native.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* state.c - see state.h. */
+/* states.c - see states.h. */
 #include <signal.h>
 #include <stdio.h>
 #include "rnd.h"
-#include "state.h"
+#include "states.h"
 
 #define NO_INT3 3 /* exception vector of int3 */
 #define PRINTED_MAX 16 /* words of vector state */
