@@ -12,6 +12,7 @@ from pathlib import Path
 import common
 import jsonschema
 from common import BENCH, ROOT, Case
+from harness import report
 
 if not shutil.which("clang-19") or not shutil.which("ld.lld-19"):
     print("SKIP: clang-19 or lld-19 is not installed")
@@ -159,6 +160,13 @@ class Harness(Case):
         self.assertEqual(re.findall(r'<(?:script|link|img)[^>]*(?:src|href)=', page), [])
         data = re.search(r'<script id="document"[^>]*>(.*?)</script>', page, re.DOTALL).group(1)
         self.assertEqual(json.loads(data), self.document())
+
+    def test_no_text_can_end_the_report_s_data(self):
+        document = {"reason": "</script><script>alert(1)</script>@DRAW@"}
+        page = report.page(document)
+        data = re.search(r'<script id="document"[^>]*>(.*?)</script>', page, re.DOTALL).group(1)
+        self.assertEqual(json.loads(data), document)
+        self.assertIn("function drawHead", page)
 
     def test_wrong_use(self):
         for arguments in (["--rounds", "0"], ["--with", "x"], ["--nonsense"]):

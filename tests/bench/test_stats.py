@@ -11,7 +11,7 @@ import unittest
 
 import common
 import numpy as np
-from harness import stats
+from harness import results, stats
 
 SD = 0.04
 TRIALS = 600
@@ -125,6 +125,18 @@ class Changes(unittest.TestCase):
             old, new = ([stats.paired_ratio(*world.pair(10), seed=i) for _ in range(12)] for _ in range(2))
             alarms += any(not c.low <= 1 <= c.high for c in (stats.changed(a, b, 12) for a, b in zip(old, new)))
         self.assertLessEqual(alarms, 7)
+
+    def test_more_rows_make_wider_intervals(self):
+        ratio = {"value": 1.0, "low": 0.99, "high": 1.01, "rounds": 10}
+
+        def document(n):
+            return {"experiments": [{"program": "p", "input": str(i), "kind": "programs", "baseline": "O2",
+                                     "results": {"O2": {"ratio": ratio}, "x": {"ratio": ratio}}} for i in range(n)]}
+
+        one, many = (results.compare(document(n), document(n)) for n in (1, 50))
+        self.assertEqual((len(one), len(many)), (1, 50))
+        self.assertGreater(many[0]["change"].half_width, 1.5 * one[0]["change"].half_width)
+        self.assertEqual(results.compare(document(1), {"experiments": []}), [])
 
     def test_a_real_change_is_seen(self):
         change = stats.changed(stats.Ratio(0.9, 0.89, 0.91, 20), stats.Ratio(1.0, 0.99, 1.01, 20), 30)
