@@ -22,7 +22,7 @@ facts() # reads what gdb says, keeps what must be the same
 echo "started under gdb"
 gdb -nx -batch -q -ex 'set confirm off' -ex 'set breakpoint pending on' \
 	-ex 'set startup-with-shell off' -ex 'set debuginfod enabled off' \
-	-ex 'tbreak main' -ex run \
+	-ex 'tbreak traced_outer' -ex run \
 	-ex 'break *traced_here' -ex 'ignore 2 499' -ex continue -ex bt \
 	-ex 'info breakpoints' -ex continue \
 	--args "$@" 2>&1 | facts
@@ -33,7 +33,7 @@ mkfifo pid.fifo.$$
 started=$!
 read -r pid <pid.fifo.$$
 gdb -nx -batch -q -ex 'set confirm off' -ex 'set debuginfod enabled off' -p "$pid" \
-	-ex bt -ex 'break *traced_here' -ex 'ignore 1 2999' -ex continue \
+	-ex bt -ex 'break *traced_here' -ex 'ignore 1 599' -ex continue \
 	-ex 'info breakpoints' -ex bt -ex delete -ex 'set var released = 1' \
 	-ex continue 2>&1 | facts >attached.$$
 # Where it was stopped first is not known, only that main is seen from there.

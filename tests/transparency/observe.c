@@ -79,7 +79,13 @@ static unsigned kill_children(FILE *facts)
 static void run(char **command)
 {
 	int null = open("/dev/null", O_RDONLY);
+	sigset_t none;
 
+	/* A background job of a shell starts with signals ignored; here all start the same. */
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (null >= 0 && null != 0) {
 		dup2(null, 0);
 		close(null);

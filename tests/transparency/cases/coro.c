@@ -20,12 +20,12 @@ static T_NOINLINE void yield_library(void)
 
 void switch_stack(void **save, void *to);
 __asm__(".text\n\t.p2align 4\n.globl switch_stack\n.type switch_stack,@function\n"
-        "switch_stack:\n\t"
+        "switch_stack:\n\t.cfi_startproc\n\t"
         "push %rbp\n\tpush %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
         "mov %rsp, (%rdi)\n\t"
         "mov %rsi, %rsp\n\t"
         "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tpop %rbp\n\t"
-        "ret\n\t.size switch_stack, .-switch_stack\n");
+        "ret\n\t.cfi_endproc\n\t.size switch_stack, .-switch_stack\n");
 
 static void *main_stack, *stacks[N_COROUTINES];
 

@@ -1,28 +1,45 @@
 // SPDX-License-Identifier: MIT
 // The program is a debugger of its own child, by ptrace: a breakpoint written into the
-// child's text in the middle of a hot loop is hit exactly as often as the loop turns,
-// whether it was set before the loop ran or while it ran.
+// child's text is hit exactly as often as the loop turns, at each instruction of the loop
+// in turn, whether it was set before the loop ran or in a child that was hot already.
+// With DEBUGGED the other way round: the child is the debugger of its parent. Neither waits
+// for anything between attaching and the first turn that must stop.
 #include "t_proc.h"
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 
-extern const char watched_here[];
-static volatile uint64_t word;
+uint64_t watched(uint64_t sum, uint64_t n);
+extern const char w0[], w1[], w2[], w3[], w4[], w5[], w6[], w7[];
+static const char *const places[] = { w0, w1, w2, w3, w4, w5, w6, w7 };
+enum { N_PLACES = sizeof(places) / sizeof(places[0]), N_TURNS = 300 };
+static const char *here;
 
-static T_NOINLINE uint64_t watched(uint64_t sum, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		sum = t_switch(sum, (unsigned)(sum >> 3) & 7);
-		__asm__ volatile(".globl watched_here\nwatched_here:\n\tlea 3(%0), %0" : "+r"(sum));
-		sum = t_depth(sum, i & 3);
-	}
-	return sum;
-}
+__asm__(".text\n\t.p2align 4\n"
+        ".globl watched\n.type watched,@function\nwatched:\n\t.cfi_startproc\n\t"
+        "mov %rdi, %rax\n\t"
+        "mov $0x1234567, %ecx\n"
+        ".globl w0\nw0:\tlea 0x11111(%rax,%rcx), %rax\n"
+        ".globl w1\nw1:\trol $7, %rax\n"
+        ".globl w2\nw2:\ttest $0x10000, %eax\n\t"
+        ".globl w3\nw3:\tjz 1f\n\t"
+        "add $0x55555, %rax\n"
+        "1:\n"
+        ".globl w4\nw4:\tcall 2f\n"
+        ".globl w5\nw5:\txor $0x7654321, %rax\n"
+        ".globl w6\nw6:\tdec %rsi\n\t"
+        "jnz w0\n\t"
+        "ret\n\t.cfi_endproc\n\t.cfi_startproc\n"
+        "2:\tlea 0x22222(%rax), %rax\n"
+        ".globl w7\nw7:\tret\n\t"
+        ".cfi_endproc\n\t.size watched, .-watched\n");
+
+static uint64_t word;
 
 static void poke(pid_t child, long value)
 {
-	CHECK(!ptrace(PTRACE_POKETEXT, child, watched_here, value));
+	CHECK(!ptrace(PTRACE_POKETEXT, child, here, value));
 }
 
 static int wait_stop(pid_t child)
@@ -33,27 +50,32 @@ static int wait_stop(pid_t child)
 	return status;
 }
 
-/* Runs the child with the breakpoint until it ends; how often it was hit. */
-static unsigned count_hits(pid_t child, int *status)
+/* Runs the child with the breakpoint until it ends or stops for another reason; how often it was hit. */
+static unsigned count_hits(pid_t child, int go, int *status)
 {
 	long original, trap;
 	unsigned hits = 0;
 
 	errno = 0;
-	original = ptrace(PTRACE_PEEKTEXT, child, watched_here, NULL);
+	original = ptrace(PTRACE_PEEKTEXT, child, here, NULL);
 	CHECK(!errno);
 	trap = (original & ~0xffl) | 0xcc;
 	poke(child, trap);
 	CHECK(!ptrace(PTRACE_CONT, child, NULL, NULL));
+	if (go >= 0)
+		CHECK(write(go, "x", 1) == 1);
 	for (;;) {
 		struct user_regs_struct regs;
 
 		*status = wait_stop(child);
 		if (!WIFSTOPPED(*status))
 			return hits;
-		CHECK(WSTOPSIG(*status) == SIGTRAP);
+		if (WSTOPSIG(*status) != SIGTRAP) {
+			poke(child, original);
+			return hits;
+		}
 		CHECK(!ptrace(PTRACE_GETREGS, child, NULL, &regs));
-		CHECK(regs.rip == (uintptr_t)watched_here + 1);
+		CHECK(regs.rip == (uintptr_t)here + 1);
 		hits++;
 		regs.rip--;
 		CHECK(!ptrace(PTRACE_SETREGS, child, NULL, &regs));
@@ -66,63 +88,103 @@ static unsigned count_hits(pid_t child, int *status)
 	}
 }
 
+/* A child that is traced from before the loop runs. */
+static T_UNUSED void traced_from_start(void)
+{
+	pid_t child = fork();
+	int status;
+
+	CHECK(child >= 0);
+	if (!child) {
+		CHECK(!ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+		raise(SIGSTOP);
+		_exit(watched(3, N_TURNS) == word ? 5 : 1);
+	}
+	status = wait_stop(child);
+	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	CHECK(count_hits(child, -1, &status) == N_TURNS);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+}
+
+/* Attached to a child that is hot already; it stops itself, so the count is known. */
+static T_UNUSED void attached(void)
+{
+	pid_t child;
+	int status, ready[2];
+	char byte;
+
+	CHECK(!pipe(ready));
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		for (int k = 0; k < 100; k++)
+			CHECK(watched(3, N_TURNS) == word);
+		CHECK(write(ready[1], "x", 1) == 1);
+		raise(SIGSTOP);
+		_exit(watched(3, N_TURNS) == word ? 5 : 1);
+	}
+	CHECK(read(ready[0], &byte, 1) == 1);
+	CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+	CHECK(!ptrace(PTRACE_ATTACH, child, NULL, NULL));
+	CHECK(!kill(child, SIGCONT));
+	do
+		status = wait_stop(child);
+	while (WIFSTOPPED(status) && WSTOPSIG(status) != SIGCONT &&
+	       !ptrace(PTRACE_CONT, child, NULL, NULL));
+	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGCONT);
+	CHECK(count_hits(child, -1, &status) == N_TURNS);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* The child attaches to this process, which waits for the word to go on. */
+static T_UNUSED void debugged(void)
+{
+	pid_t child, parent = getpid();
+	int status, go[2], may[2];
+	char byte;
+
+	CHECK(!pipe(go) && !pipe(may));
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		CHECK(read(may[0], &byte, 1) == 1);
+		CHECK(!ptrace(PTRACE_ATTACH, parent, NULL, NULL));
+		status = wait_stop(parent);
+		CHECK(WIFSTOPPED(status));
+		CHECK(count_hits(parent, go[1], &status) == N_TURNS);
+		CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGUSR2);
+		CHECK(!ptrace(PTRACE_DETACH, parent, NULL, SIGUSR2));
+		_exit(6);
+	}
+	prctl(PR_SET_PTRACER, child);
+	CHECK(write(may[1], "x", 1) == 1 && read(go[0], &byte, 1) == 1);
+	CHECK(watched(3, N_TURNS) == word);
+	raise(SIGUSR2);
+	CHECK(t_wait(child) == 6);
+	for (int i = 0; i < 2; i++) {
+		close(go[i]);
+		close(may[i]);
+	}
+}
+
 int main(void)
 {
 	uint64_t sum = t_hot(50);
-	int status;
-	pid_t child;
 
-	word = watched(3, 1000);
-	for (int i = 0; i < 5; i++) {
-		child = fork();
-		CHECK(child >= 0);
-		if (!child) {
-			CHECK(!ptrace(PTRACE_TRACEME, 0, NULL, NULL));
-			raise(SIGSTOP);
-			_exit(watched(3, 1000) == word ? 5 : 1);
-		}
-		status = wait_stop(child);
-		CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
-		CHECK(count_hits(child, &status) == 1000);
-		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
-	}
-	/* Attached while it runs: it stops itself after some turns, so the count is known. */
-	for (int i = 0; i < 5; i++) {
-		int ready[2];
-		char byte;
-
-		CHECK(!pipe(ready));
-		child = fork();
-		CHECK(child >= 0);
-		if (!child) {
-			for (int k = 0; k < 20; k++)
-				CHECK(watched(3, 1000) == word);
-			CHECK(write(ready[1], "x", 1) == 1);
-			raise(SIGSTOP);
-			_exit(watched(3, 1000) == word ? 5 : 1);
-		}
-		CHECK(read(ready[0], &byte, 1) == 1);
-		CHECK(!ptrace(PTRACE_SEIZE, child, NULL, NULL));
-		status = wait_stop(child);
-		CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
-		while (status >> 16 == 0) { /* the signal's own stop, then the group's */
-			CHECK(!ptrace(PTRACE_CONT, child, NULL, SIGSTOP));
-			status = wait_stop(child);
-		}
-		CHECK(!kill(child, SIGCONT));
-		CHECK(!ptrace(PTRACE_CONT, child, NULL, NULL));
-		do {
-			status = wait_stop(child);
-			CHECK(WIFSTOPPED(status));
-			if (WSTOPSIG(status) == SIGCONT)
-				break;
-			CHECK(!ptrace(PTRACE_CONT, child, NULL, NULL));
-		} while (1);
-		CHECK(count_hits(child, &status) == 1000);
-		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
-		close(ready[0]);
-		close(ready[1]);
+	CHECK(signal(SIGUSR2, SIG_IGN) != SIG_ERR);
+	word = watched(3, N_TURNS);
+	for (int i = 0; i < N_PLACES; i++) {
+		here = places[i];
+		CHECK(watched(3, N_TURNS) == word);
+#ifdef DEBUGGED
+		debugged();
+#else
+		traced_from_start();
+		attached();
+#endif
 	}
 	t_no_children();
-	return t_ok(sum);
+	return t_ok(t_mix(sum, word));
 }

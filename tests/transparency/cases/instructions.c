@@ -7,8 +7,8 @@
 
 #define FUNCTION(name, body) \
 	__asm__(".pushsection .text\n\t.p2align 4\n.globl " #name "\n.type " #name \
-	        ",@function\n" #name ":\n\t" body "\n\t.size " #name ", .-" #name \
-	        "\n\t.popsection")
+	        ",@function\n" #name ":\n\t.cfi_startproc\n\t" body \
+	        "\n\t.cfi_endproc\n\t.size " #name ", .-" #name "\n\t.popsection")
 
 /* rdi turns: loop, loope, loopne, jrcxz, jecxz. */
 uint64_t loops(uint64_t n);

@@ -9,15 +9,15 @@ uint64_t patched(uint64_t x);
 uint64_t patched_loop(uint64_t n);
 extern unsigned char patched_constant[], loop_constant[];
 __asm__(".pushsection .text\n\t.p2align 4\n"
-        ".globl patched\n.type patched,@function\npatched:\n\t"
+        ".globl patched\n.type patched,@function\npatched:\n\t.cfi_startproc\n\t"
         "lea 1(%rdi), %rdi\n\t"
         ".byte 0x48, 0xc7, 0xc0\n" /* mov rax, imm32 */
         ".globl patched_constant\npatched_constant:\n\t"
         ".long 5\n\t"
         "add %rdi, %rax\n\t"
-        "ret\n\t.size patched, .-patched\n\t"
+        "ret\n\t.cfi_endproc\n\t.size patched, .-patched\n\t"
         ".p2align 4\n"
-        ".globl patched_loop\n.type patched_loop,@function\npatched_loop:\n\t"
+        ".globl patched_loop\n.type patched_loop,@function\npatched_loop:\n\t.cfi_startproc\n\t"
         "xor %eax, %eax\n"
         "1:\n\t"
         ".byte 0x48, 0x05\n" /* add rax, imm32 */
@@ -25,7 +25,7 @@ __asm__(".pushsection .text\n\t.p2align 4\n"
         ".long 1\n\t"
         "dec %rdi\n\t"
         "jnz 1b\n\t"
-        "ret\n\t.size patched_loop, .-patched_loop\n\t.popsection");
+        "ret\n\t.cfi_endproc\n\t.size patched_loop, .-patched_loop\n\t.popsection");
 
 static void protect(const void *at, size_t size, int prot)
 {

@@ -13,8 +13,8 @@ extern const char e0[], e1[], e2[], e3[], e4[], e5[], e6[], e7[], e8[], e9[];
 
 /* r8 = r9 = r10 = turns done; [rsi] follows r8; rbx = rsp at the loop's head. */
 __asm__(".text\n\t.p2align 4\n"
-        ".globl exact_loop\n.type exact_loop,@function\nexact_loop:\n\t"
-        "push %rbx\n\t"
+        ".globl exact_loop\n.type exact_loop,@function\nexact_loop:\n\t.cfi_startproc\n\t"
+        "push %rbx\n\t.cfi_adjust_cfa_offset 8\n\t"
         "xor %r8d, %r8d\n\t"
         "xor %r9d, %r9d\n\t"
         "xor %r10d, %r10d\n\t"
@@ -23,22 +23,22 @@ __asm__(".text\n\t.p2align 4\n"
         ".globl exact_start\nexact_start:\n"
         ".globl e0\ne0:\tinc %r8\n"
         ".globl e1\ne1:\tincq (%rsi)\n"
-        ".globl e2\ne2:\tpush %r8\n"
+        ".globl e2\ne2:\tpush %r8\n\t.cfi_adjust_cfa_offset 8\n"
         ".globl e3\ne3:\tcall 1f\n"
         ".globl exact_behind\nexact_behind:\n"
-        ".globl e4\ne4:\tpop %r11\n"
+        ".globl e4\ne4:\tpop %r11\n\t.cfi_adjust_cfa_offset -8\n"
         ".globl e5\ne5:\tinc %r10\n"
         ".globl e6\ne6:\tcmp %rdi, %r8\n"
         ".globl e7\ne7:\tjne exact_start\n"
         ".globl exact_end\nexact_end:\n\t"
         "lea (%r8,%r9), %rax\n\t"
         "add %r10, %rax\n\t"
-        "pop %rbx\n\t"
-        "ret\n"
+        "pop %rbx\n\t.cfi_adjust_cfa_offset -8\n\t"
+        "ret\n\t.cfi_endproc\n\t.cfi_startproc\n"
         ".globl e8\ne8:\n"
         "1:\tinc %r9\n"
         ".globl e9\ne9:\tret\n\t"
-        ".size exact_loop, .-exact_loop\n");
+        ".cfi_endproc\n\t.size exact_loop, .-exact_loop\n");
 
 /* At each instruction: how far each is behind r8, how many words are pushed. */
 static const struct {

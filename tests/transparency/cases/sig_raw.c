@@ -17,17 +17,17 @@ struct kernel_action {
 };
 
 void own_restorer(void);
-__asm__(".text\n.globl own_restorer\n.type own_restorer,@function\nown_restorer:\n\t"
-        "mov $15, %eax\n\tsyscall\n\t.size own_restorer, .-own_restorer\n");
+__asm__(".text\n.globl own_restorer\n.type own_restorer,@function\nown_restorer:\n\t.cfi_startproc\n\t"
+        "mov $15, %eax\n\tsyscall\n\t.cfi_endproc\n\t.size own_restorer, .-own_restorer\n");
 
 uint64_t raw_loop(const uint64_t *from, uint64_t n);
-__asm__(".text\n\t.p2align 4\n.globl raw_loop\n.type raw_loop,@function\nraw_loop:\n\t"
+__asm__(".text\n\t.p2align 4\n.globl raw_loop\n.type raw_loop,@function\nraw_loop:\n\t.cfi_startproc\n\t"
         "xor %eax, %eax\n"
         "1:\tadd (%rdi), %rax\n\t"
         "add $8, %rdi\n\t"
         "dec %rsi\n\t"
         "jnz 1b\n\t"
-        "ret\n\t.size raw_loop, .-raw_loop\n");
+        "ret\n\t.cfi_endproc\n\t.size raw_loop, .-raw_loop\n");
 
 static uint64_t good[32];
 static char *guard;

@@ -14,8 +14,8 @@ static volatile uint64_t n_counted;
 
 /* Nothing here writes r12 or xmm15 but the handler. */
 __asm__(".text\n\t.p2align 4\n"
-        ".globl counted_loop\n.type counted_loop,@function\ncounted_loop:\n\t"
-        "push %r12\n\t"
+        ".globl counted_loop\n.type counted_loop,@function\ncounted_loop:\n\t.cfi_startproc\n\t"
+        "push %r12\n\t.cfi_adjust_cfa_offset 8\n\t"
         "xor %r12d, %r12d\n\t"
         "pxor %xmm15, %xmm15\n"
         ".globl counted_start\ncounted_start:\n"
@@ -29,16 +29,15 @@ __asm__(".text\n\t.p2align 4\n"
         "dec %rdi\n\t"
         "jnz 1b\n\t"
         "jmp 4f\n"
-        "3:\n\t"
-        "xor %edx, %edx\n\t"
-        "ret\n"
         ".globl counted_end\ncounted_end:\n"
         "4:\n\t"
         "movq %xmm15, (%rsi)\n\t"
         "mov %r12, %rax\n\t"
-        "pop %r12\n\t"
+        "pop %r12\n\t.cfi_adjust_cfa_offset -8\n\t"
+        "ret\n\t.cfi_endproc\n\t.cfi_startproc\n"
+        "3:\txor %edx, %edx\n\t"
         "ret\n\t"
-        ".size counted_loop, .-counted_loop\n");
+        ".cfi_endproc\n\t.size counted_loop, .-counted_loop\n");
 
 static void handler(int sig, siginfo_t *info, void *context)
 {

@@ -6,7 +6,7 @@
 uint64_t lib_work(uint64_t x, unsigned n);
 static uint64_t first = 5;
 uint64_t lib_data = 7;
-__asm__(".text\n\t.p2align 4\n.globl lib_work\n.type lib_work,@function\nlib_work:\n\t"
+__asm__(".text\n\t.p2align 4\n.globl lib_work\n.type lib_work,@function\nlib_work:\n\t.cfi_startproc\n\t"
         "movabs $lib_data, %rax\n\t" /* R_X86_64_64 in the text */
         "mov (%rax), %rax\n"
         "1:\n\t"
@@ -14,7 +14,7 @@ __asm__(".text\n\t.p2align 4\n.globl lib_work\n.type lib_work,@function\nlib_wor
         "ror $5, %rax\n\t"
         "dec %esi\n\t"
         "jnz 1b\n\t"
-        "ret\n\t.size lib_work, .-lib_work\n");
+        "ret\n\t.cfi_endproc\n\t.size lib_work, .-lib_work\n");
 uint64_t other_work(uint64_t x, unsigned n);
 uint64_t other_work(uint64_t x, unsigned n)
 {
