@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 	alarm((unsigned int)strtoul(argv[ARG_TIMEOUT], NULL, 10));
 	reap_all(&cost, start_us);
 	dprintf(RESULT_FD, "%d %jd %jd %jd %jd %ld %d %d\n", cost.status, (intmax_t)cost.user_us,
-		(intmax_t)cost.system_us, (intmax_t)cost.helper_us, (intmax_t)cost.wall_us,
-		cost.peak_kib, cost.n_helpers, (int)timed_out);
+	        (intmax_t)cost.system_us, (intmax_t)cost.helper_us, (intmax_t)cost.wall_us,
+	        cost.peak_kib, cost.n_helpers, (int)timed_out);
 	return 0;
 }

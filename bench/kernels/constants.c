@@ -14,7 +14,7 @@ struct options {
 };
 
 static void __attribute__((noinline)) filter(const struct options *o, int32_t *restrict to,
-					     const int32_t *restrict from)
+                                             const int32_t *restrict from)
 {
 	for (long i = 0; i + o->taps * o->stride < N; i++) {
 		int32_t sum = 0;
@@ -32,8 +32,11 @@ static void __attribute__((noinline)) filter(const struct options *o, int32_t *r
 int main(int argc, char **argv)
 {
 	long rounds = argument(argc, argv, 1, 1);
-	struct options o = { argument(argc, argv, 2, 3), argument(argc, argv, 3, 1),
-			     argument(argc, argv, 4, 1), argument(argc, argv, 5, 0), { 0 } };
+	struct options o = { argument(argc, argv, 2, 3),
+		             argument(argc, argv, 3, 1),
+		             argument(argc, argv, 4, 1),
+		             argument(argc, argv, 5, 0),
+		             { 0 } };
 	int32_t *a = get_memory(N, sizeof(*a)), *b = get_memory(N, sizeof(*b));
 	uint64_t state = 1, sum = 0;
 

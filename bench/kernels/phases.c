@@ -51,7 +51,8 @@ static uint32_t plain(struct totals *totals, uint32_t value)
 	return value ^ value >> 9;
 }
 
-static void __attribute__((noinline)) walk(const struct item *items, const visitor *visitors, struct totals *totals)
+static void __attribute__((noinline)) walk(const struct item *items, const visitor *visitors,
+                                           struct totals *totals)
 {
 	for (int i = 0; i < N; i++) {
 		uint32_t flags = items[i].flags, value = items[i].value;
@@ -93,7 +94,8 @@ int main(int argc, char **argv)
 		for (long r = 0; r < rounds; r++)
 			walk(items, visitors, &totals);
 		printf("%ld %016llx\n", phase,
-		       (unsigned long long)(totals.sum ^ totals.weight ^ totals.odd ^ totals.n_packed));
+		       (unsigned long long)(totals.sum ^ totals.weight ^ totals.odd ^
+		                            totals.n_packed));
 	}
 	return 0;
 }
