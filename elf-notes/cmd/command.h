@@ -4,7 +4,8 @@
  *
  * Every command parses its own options with argp; argv[0] is "dynopt NAME", so usage
  * lines read right. Usage errors leave with EXIT_UNREADABLE. The help of each
- * ends with its example and the common table of exit codes (command_help).
+ * ends with its example and a table of exit codes (command_help for the commands of this folder).
+ * main() and the list of all commands are in runtime/cmd.
  */
 #ifndef DYNOPT_CMD_COMMAND_H
 #define DYNOPT_CMD_COMMAND_H
@@ -13,11 +14,17 @@
 
 #include "base.h"
 
-#define X(name, summary) int command_##name(int argc, char **argv);
-#include "commands.def"
-#undef X
+int command_notes(int argc, char **argv);
+int command_audit(int argc, char **argv);
 
 /* argp help_filter: appends the exit codes to the text after the options. */
 char *command_help(int key, const char *text, void *input);
+
+struct exit_row {
+	int value;
+	const char *text;
+};
+/* The same with other codes, for a help_filter of one's own. */
+char *command_help_codes(int key, const char *text, const struct exit_row *rows, size_t n_rows);
 
 #endif

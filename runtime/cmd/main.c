@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* SPDX-License-Identifier: MIT */
 /*
  * main.c - `dynopt`: finds the subcommand and gets out of its way.
  *
  * `dynopt help CMD` is `dynopt CMD --help`. What is not in commands.def does not exist.
  */
 #include "command.h"
+#include "runtime_commands.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,37 +32,17 @@ static const struct command *find(const char *name)
 static void overview(FILE *out)
 {
 	fputs("Usage: dynopt COMMAND [OPTION...] [ARGUMENT...]\n"
-	      "What a binary built with -fdynopt-jumpstations can tell.\n\nCommands:\n",
+	      "Runs programs from translations that are made and put in while they run, and tells\n"
+	      "what a binary built with -fdynopt-jumpstations says of itself.\n\nCommands:\n",
 	      out);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n  help CMD   the manual of a command (also: dynopt CMD --help)\n"
 	      "  --version  print the version\n\n"
-	      "Example:\n  dynopt notes --check --coverage ./prog\n\nExit codes:\n",
+	      "Examples:\n  dynopt run --eager --report -- ./prog\n"
+	      "  dynopt notes --check --coverage ./prog\n\n"
+	      "The manual of each command has its exit codes; 2 is wrong usage, but for `run`.\n",
 	      out);
-#define X(name, value, text) fprintf(out, "  %d  %s\n", value, text);
-	EXIT_CODES(X)
-#undef X
-}
-
-char *command_help(int key, const char *text, void *input)
-{
-	char *all = NULL;
-	size_t size;
-	FILE *out;
-
-	(void)input;
-	if (key != ARGP_KEY_HELP_POST_DOC || !text)
-		return (char *)text;
-	out = open_memstream(&all, &size);
-	if (!out)
-		return (char *)text;
-	fprintf(out, "%s\n\nExit codes:\n", text);
-#define X(name, value, meaning) fprintf(out, "  %d  %s\n", value, meaning);
-	EXIT_CODES(X)
-#undef X
-	fclose(out);
-	return all;
 }
 
 static int run(const struct command *command, int argc, char **argv)

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor_needs.c - tries, on memory and processes of its own, each thing that the library does in a program:
+ * load, start an agent, write text through /proc/self/mem, put a page in the place of another, make other CPUs notice.
+ */
+#include "doctor.h"
+#include "launch.h"
+#include "status_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnu/libc-version.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096
+
+static void look_library(struct findings_list *list)
+{
+	char *path = NULL, *error = NULL;
+
+	if (launch_library(&path, &error)) {
+		finding_add(list, "library", LEVEL_OK, path, NULL);
+		return;
+	}
+	finding_add(list, "library", LEVEL_MISSING, base_printf("libdynopt.so %s", error),
+	            "install it beside the command, or name it in DYNOPT_LIBRARY");
+	free(path);
+	free(error);
+}
+
+static void look_system(struct findings_list *list)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+	bool fits;
+
+	uname(&u);
+	fits = strcmp(u.sysname, "Linux") == 0 && strcmp(u.machine, "x86_64") == 0;
+	finding_add(list, "kernel", fits ? LEVEL_OK : LEVEL_MISSING,
+	            base_printf("%s %s on %s", u.sysname, u.release, u.machine),
+	            fits ? NULL : "dynopt is for Linux on x86-64");
+	sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor);
+	fits = major > 2 || (major == 2 && minor >= 34);
+	finding_add(list, "libc", fits ? LEVEL_OK : LEVEL_WARN,
+	            base_printf("glibc %s", gnu_get_libc_version()),
+	            fits ? NULL
+	                 : "tested with 2.36; before 2.34 threads live in a library of their own");
+}
+
+/* Writing to text that is mapped without write permission is what the gate does. */
+static void look_text_writing(struct findings_list *list)
+{
+	static const char byte = (char)0xc3;
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	bool works = page != MAP_FAILED && fd >= 0 &&
+	             pwrite(fd, &byte, 1, (off_t)(uintptr_t)page) == 1 && page[0] == byte;
+	int error = errno;
+
+	finding_add(
+		list, "text-writing", works ? LEVEL_OK : LEVEL_MISSING,
+		works ? base_printf("/proc/self/mem can be written")
+		      : base_printf("/proc/self/mem cannot be written: %s", strerror(error)),
+		works ? NULL
+		      : "mount /proc; see proc_mem.force_override= of the kernel's command line");
+	if (fd >= 0)
+		close(fd);
+	if (page != MAP_FAILED)
+		munmap(page, PAGE);
+}
+
+static void look_maps(struct findings_list *list)
+{
+	bool works = access("/proc/self/maps", R_OK) == 0 && access("/proc/self/stat", R_OK) == 0;
+
+	finding_add(list, "proc", works ? LEVEL_OK : LEVEL_MISSING,
+	            base_printf("/proc/self/maps and stat %s",
+	                        works ? "can be read" : "cannot be read"),
+	            works ? NULL : "mount /proc");
+}
+
+static void look_gate(struct findings_list *list)
+{
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	char *live = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, self, 0);
+	char *edited = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, self, 0);
+	bool mapped = live != MAP_FAILED && edited != MAP_FAILED;
+	bool works = mapped &&
+	             mremap(edited, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, live) == live;
+	int error = errno;
+
+	finding_add(list, "gate", works ? LEVEL_OK : LEVEL_MISSING,
+	            works ? base_printf("a text page can be replaced in one step")
+	                  : base_printf("a text page cannot be replaced: %s", strerror(error)),
+	            works ? NULL : "a security module forbids mapping or moving executable pages");
+	if (live != MAP_FAILED)
+		munmap(live, PAGE);
+	if (!works && edited != MAP_FAILED)
+		munmap(edited, PAGE);
+	if (self >= 0)
+		close(self);
+}
+
+static void look_membarrier(struct findings_list *list)
+{
+	long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+	bool works = commands > 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE);
+
+	finding_add(
+		list, "membarrier", works ? LEVEL_OK : LEVEL_MISSING,
+		base_printf("core-serializing membarrier is %s", works ? "there" : "not there"),
+		works ? NULL
+		      : "the kernel needs CONFIG_MEMBARRIER, a seccomp filter must let it pass");
+}
+
+static int agent(void *unused)
+{
+	(void)unused;
+	syscall(SYS_exit, 7);
+	return 0;
+}
+
+/* A process that shares the memory, ends without a signal and waits for nobody. */
+static void look_agent(struct findings_list *list)
+{
+	size_t size = 16 * PAGE;
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int status = 0, error = ENOMEM;
+	pid_t pid = -1;
+	bool works;
+
+	if (stack != MAP_FAILED) {
+		pid = clone(agent, stack + size, CLONE_VM | CLONE_UNTRACED | CLONE_VFORK, NULL);
+		error = errno;
+	}
+	works = pid > 0 && waitpid(pid, &status, __WCLONE) == pid && WIFEXITED(status) &&
+	        WEXITSTATUS(status) == 7;
+	finding_add(list, "agent", works ? LEVEL_OK : LEVEL_MISSING,
+	            works ? base_printf("a process that shares memory can be started")
+	                  : base_printf("a process that shares memory cannot be started: %s",
+	                                strerror(error)),
+	            works ? NULL : "see ulimit -u, and seccomp filters on clone");
+	if (stack != MAP_FAILED)
+		munmap(stack, size);
+}
+
+static void look_status_dir(struct findings_list *list)
+{
+	char *path = status_dir_path(NULL), *error = NULL;
+	bool missing;
+
+	if (status_dir_check(path, true, &missing, &error))
+		finding_add(list, "status-dir", LEVEL_OK, base_printf("%s", path), NULL);
+	else
+		finding_add(list, "status-dir", LEVEL_WARN, base_printf("%s: %s", path, error),
+		            "programs run without status files; use --status-dir");
+	free(path);
+	free(error);
+}
+
+void doctor_needs(struct findings_list *list)
+{
+	look_library(list);
+	look_system(list);
+	look_maps(list);
+	look_text_writing(list);
+	look_gate(list);
+	look_membarrier(list);
+	look_agent(list);
+	look_status_dir(list);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * launch.c - LD_PRELOAD with the library in front of what the user had there, and DYNOPT_OPTIONS, which
+ * tells the library what was asked for and what LD_PRELOAD was, so that it can put the environment back.
+ *
+ * A sanitizer's run-time library goes before ours: it wants to be first, and then its interceptors call ours.
+ */
+#include "launch.h"
+#include "runtime_commands.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY "libdynopt.so"
+#define OPTION_PATH_MAX 1023 /* as options.def says */
+#define SEPARATORS " :"      /* of LD_PRELOAD; there is no way to quote them */
+
+/* Beside bin/, in the folders that builds and packages use. */
+static const char *const folders[] = { "../lib/dynopt/", "../" DYNOPT_LIBDIR "/dynopt/" };
+
+static bool find_library(char **path)
+{
+	const char *given = getenv("DYNOPT_LIBRARY");
+	char self[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (given && *given) {
+		*path = realpath(given, NULL);
+		return *path && access(*path, R_OK) == 0;
+	}
+	if (n <= 0)
+		return false;
+	self[n] = 0;
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char *try = base_printf("%.*s/%s" LIBRARY, (int)(slash - self), self, folders[i]);
+
+		*path = realpath(try, NULL);
+		free(try);
+		if (*path && access(*path, R_OK) == 0)
+			return true;
+		free(*path);
+		*path = NULL;
+	}
+	return false;
+}
+
+bool launch_library(char **path, char **error)
+{
+	if (!find_library(path)) {
+		free(*path);
+		*path = NULL;
+		*error = base_printf(
+			"is not beside this command (in ../lib/dynopt) or cannot be read");
+		return false;
+	}
+	if (strpbrk(*path, SEPARATORS)) {
+		*error = base_printf(
+			"its path has a space or a colon, which LD_PRELOAD cannot hold");
+		return false;
+	}
+	return true;
+}
+
+static bool is_ours(const char *entry, size_t n)
+{
+	size_t own = strlen(LIBRARY);
+
+	return n >= own && memcmp(entry + n - own, LIBRARY, own) == 0 &&
+	       (n == own || entry[n - own - 1] == '/');
+}
+
+/* What LD_PRELOAD holds, without our own library (dynopt run inside dynopt run --children). */
+static char *users_preload(void)
+{
+	const char *at = getenv("LD_PRELOAD");
+	char *kept = base_printf("%s", at && !strstr(at, LIBRARY) ? at : "");
+
+	if (!at || !strstr(at, LIBRARY))
+		return kept;
+	while (*(at += strspn(at, SEPARATORS))) {
+		size_t n = strcspn(at, SEPARATORS);
+
+		if (!is_ours(at, n)) {
+			char *longer = base_printf("%s%s%.*s", kept, *kept ? ":" : "", (int)n, at);
+
+			free(kept);
+			kept = longer;
+		}
+		at += n;
+	}
+	return kept;
+}
+
+/* Appends "key=value\n"; false if the value cannot stand there. */
+static bool add_path(char **text, const char *key, const char *value, char **error)
+{
+	char *longer;
+
+	if (!value || !*value)
+		return true;
+	if (strchr(value, '\n') || strlen(value) > OPTION_PATH_MAX) {
+		*error = base_printf(
+			"%s: a path of more than %d bytes or with a line break cannot be "
+			"passed on",
+			key, OPTION_PATH_MAX);
+		return false;
+	}
+	longer = base_printf("%s%s=%s\n", *text, key, value);
+	free(*text);
+	*text = longer;
+	return true;
+}
+
+static void add_number(char **text, const char *key, unsigned long value)
+{
+	char *longer;
+
+	if (!value)
+		return;
+	longer = base_printf("%s%s=%lu\n", *text, key, value);
+	free(*text);
+	*text = longer;
+}
+
+bool launch_environment(const struct launch *launch, const struct target *target,
+                        const char *library, char **error)
+{
+	char *options = base_printf("%s", ""), *users = users_preload(), *preload;
+	bool done;
+
+	add_number(&options, "eager", launch->eager);
+	add_number(&options, "children", launch->children);
+	add_number(&options, "cycles", launch->cycles);
+	add_number(&options, "cache_limit", launch->cache_limit);
+	done = add_path(&options, "traces", launch->traces, error) &&
+	       add_path(&options, "status_dir", launch->status_dir, error) &&
+	       add_path(&options, "preload", users, error);
+	preload = base_printf("%s%s%s%s%s", target->first ? target->first : "",
+	                      target->first ? ":" : "", library, *users ? ":" : "", users);
+	if (done &&
+	    (setenv("LD_PRELOAD", preload, 1) != 0 || setenv("DYNOPT_OPTIONS", options, 1) != 0)) {
+		*error = base_printf("%s", strerror(errno));
+		done = false;
+	}
+	free(options);
+	free(users);
+	free(preload);
+	return done;
+}
+
+int launch_exec(const struct target *target)
+{
+	int error;
+
+	execv(target->path, target->argv);
+	error = errno;
+	base_complain(target->path, "%s", strerror(error));
+	return error == ENOENT || error == ENOTDIR ? RUN_EXIT_NOT_FOUND : RUN_EXIT_NOT_EXECUTABLE;
+}

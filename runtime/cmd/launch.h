@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * launch.h - the environment that makes a program load the library, and its way to an end.
+ */
+#ifndef DYNOPT_RUNTIME_LAUNCH_H
+#define DYNOPT_RUNTIME_LAUNCH_H
+
+#include "target.h"
+
+struct launch {
+	bool eager, children;
+	char *traces;     /* absolute, or NULL */
+	char *status_dir; /* absolute, or NULL: no status file */
+	unsigned long cycles, cache_limit; /* 0: the library's default */
+};
+
+/*
+ * Path of libdynopt.so: DYNOPT_LIBRARY, or found beside the command. False with *error (to be freed) if there is none or if
+ * LD_PRELOAD cannot hold its name.
+ */
+bool launch_library(char **path, char **error);
+/* Sets LD_PRELOAD and DYNOPT_OPTIONS. False with *error if a value cannot be passed on. */
+bool launch_environment(const struct launch *launch, const struct target *target,
+                        const char *library, char **error);
+/* Becomes the program; returns an exit code if that fails, after saying why. */
+int launch_exec(const struct target *target);
+
+/*
+ * supervise.c: runs the program as a child, passes signals on, waits for its end. Its number is in *pid. Returns waitpid()'s
+ * status, or -1 if there was no child, after saying why.
+ */
+int supervise(const struct target *target, int *pid);
+/* Ends like a process with that wait status: the same exit code or the same signal. */
+int supervise_end(int status);
+
+#endif

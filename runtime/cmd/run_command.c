@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run_command.c - `dynopt run`: the program runs in any case where it would without dynopt; what keeps the library
+ * out is said in one line. Without --report this process becomes the program.
+ */
+#include "launch.h"
+#include "runtime_commands.h"
+#include "show.h"
+#include "status_dir.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct options {
+	struct launch launch;
+	const char *traces, *status_dir, *report;
+	bool want_report, json;
+	char **program;
+};
+
+enum { KEY_TRACES = 256, KEY_CHILDREN, KEY_STATUS_DIR, KEY_REPORT, KEY_CYCLES, KEY_CACHE_LIMIT };
+
+static const struct argp_option option_table[] = {
+	{ "eager", 'e', NULL, 0,
+	  "translate every head with proven surroundings before main() and when a library is loaded",
+	  0 },
+	{ "traces", KEY_TRACES, "FILE", 0,
+	  "translate the traces of FILE instead (see docs/runtime.md)", 0 },
+	{ "children", KEY_CHILDREN, NULL, 0,
+	  "programs that it starts get the library, too; they see LD_PRELOAD and DYNOPT_OPTIONS",
+	  0 },
+	{ "status-dir", KEY_STATUS_DIR, "DIR", 0,
+	  "folder for status files, made if missing (default: $XDG_RUNTIME_DIR/dynopt or /tmp/dynopt-UID)",
+	  0 },
+	{ "report", KEY_REPORT, "FILE", OPTION_ARG_OPTIONAL,
+	  "wait for the program's end and write the report to FILE or standard error", 0 },
+	{ "json", 'j', NULL, 0, "the report as JSON", 0 },
+	{ "cache-limit", KEY_CACHE_LIMIT, "MIB", 0,
+	  "code cache of one module at most (default: 64)", 0 },
+	{ "cycles", KEY_CYCLES, "N", 0,
+	  "undo and apply everything N times while the program runs (for tests)", 0 },
+	{ 0 },
+};
+
+static unsigned long number(const char *text, struct argp_state *state, const char *name)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end || value > 1000000000)
+		argp_error(state, "--%s wants a number, not '%s'", name, text);
+	return value;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'e':
+		o->launch.eager = true;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case KEY_TRACES:
+		o->traces = argument;
+		return 0;
+	case KEY_CHILDREN:
+		o->launch.children = true;
+		return 0;
+	case KEY_STATUS_DIR:
+		o->status_dir = argument;
+		return 0;
+	case KEY_REPORT:
+		o->want_report = true;
+		o->report = argument;
+		return 0;
+	case KEY_CYCLES:
+		o->launch.cycles = number(argument, state, "cycles");
+		return 0;
+	case KEY_CACHE_LIMIT:
+		o->launch.cache_limit = number(argument, state, "cache-limit");
+		return 0;
+	case ARGP_KEY_ARG:
+		o->program = &state->argv[state->next - 1];
+		state->next = state->argc; /* the rest is the program's */
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->program)
+			argp_error(state, "name a PROGRAM");
+		if (o->launch.eager && o->traces)
+			argp_error(state, "--eager and --traces exclude each other");
+		if (o->json && !o->want_report)
+			argp_error(state, "--json says how --report prints");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+HELP_WITH_EXITS(help, RUN_EXITS)
+
+static const struct argp argp = {
+	.options = option_table,
+	.parser = parse,
+	.args_doc = "[--] PROGRAM [ARGUMENT...]",
+	.help_filter = help,
+	.doc = "Runs PROGRAM with libdynopt.so loaded. With --eager or --traces its code is translated, and "
+	       "the translations take the place of the original code in its memory; the program cannot tell. "
+	       "With neither, the library is loaded and does nothing."
+	       "\v"
+	       "Translations are identical copies of paths of the program in a code cache: they change nothing "
+	       "but place. Programs that no library can be loaded into (static, musl, 32-bit, set-user-ID) run as "
+	       "they are, after one line that says so. A script's interpreter is what gets the library.\n\n"
+	       "Standard streams, arguments, working folder and exit code are the program's. Environment: "
+	       "DYNOPT_LIBRARY names another libdynopt.so.\n\n"
+	       "Example:\n"
+	       "  $ dynopt run --eager --report -- ./prog input.txt"
+};
+
+/* Files and folders named in options, before anything starts. False after saying what is wrong. */
+static bool prepare(struct options *o)
+{
+	bool missing;
+	char *error = NULL;
+
+	if (o->traces) {
+		o->launch.traces = realpath(o->traces, NULL);
+		if (!o->launch.traces || access(o->launch.traces, R_OK) != 0) {
+			base_complain(o->traces, "cannot be read: %s", strerror(errno));
+			return false;
+		}
+	}
+	o->launch.status_dir = status_dir_path(o->status_dir);
+	if (status_dir_check(o->launch.status_dir, true, &missing, &error))
+		return true;
+	base_complain(o->launch.status_dir, "%s%s", error,
+	              o->status_dir ? "" : "; the program runs without a status file");
+	free(error);
+	free(o->launch.status_dir);
+	o->launch.status_dir = NULL;
+	return !o->status_dir;
+}
+
+/* Sets up the environment; false after saying why the program runs without the library. */
+static bool arm(struct options *o, const struct target *target)
+{
+	char *library = NULL, *error = NULL;
+	bool armed;
+
+	if (target->refusal) {
+		base_complain(target->loads, "%s; %s runs unoptimized",
+		              target_refusal_text(target->refusal),
+		              strcmp(target->loads, target->path) == 0 ? "it" : o->program[0]);
+		return false;
+	}
+	if (!launch_library(&library, &error)) {
+		base_complain("libdynopt.so", "%s; %s runs unoptimized", error, o->program[0]);
+		free(error);
+		free(library);
+		return false;
+	}
+	armed = launch_environment(&o->launch, target, library, &error);
+	if (!armed)
+		base_complain(o->program[0], "%s; it runs unoptimized", error);
+	free(error);
+	free(library);
+	return armed;
+}
+
+static void write_report(const struct options *o, int pid)
+{
+	char *path =
+		base_printf("%s/%d.dynopt", o->launch.status_dir ? o->launch.status_dir : "", pid);
+	char *error = NULL;
+	FILE *out = stderr;
+	struct status_view view;
+	bool missing;
+
+	if (!o->launch.status_dir) {
+		base_complain("run", "no report, because there is no status file");
+	} else if (!status_read(&view, path, &missing, &error)) {
+		if (missing)
+			base_complain("run", "no report: the program left no status file");
+		else
+			base_complain(path, "%s", error);
+	} else {
+		if (o->report)
+			out = fopen(o->report, "we");
+		if (!out) {
+			base_complain(o->report, "cannot be written: %s", strerror(errno));
+		} else if (o->json) {
+			struct json_object *root = show_report_json(&view, false);
+
+			json_print(root, out);
+			json_object_put(root);
+		} else {
+			show_report(&view, false, out);
+		}
+		if (out && out != stderr && fclose(out) != 0)
+			base_complain(o->report, "cannot be written: %s", strerror(errno));
+		status_free(&view);
+	}
+	free(error);
+	free(path);
+}
+
+int command_run(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct target target;
+	int error, status, pid;
+	bool armed;
+
+	argp_err_exit_status = RUN_EXIT_FAILED;
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
+		return RUN_EXIT_FAILED;
+	error = target_find(&target, o.program);
+	if (error) {
+		base_complain(target.loads && *target.loads ? target.loads : o.program[0], "%s",
+		              error == ENOENT ? "not found" : strerror(error));
+		target_free(&target);
+		return error == ENOENT || error == ENOTDIR ? RUN_EXIT_NOT_FOUND
+		                                           : RUN_EXIT_NOT_EXECUTABLE;
+	}
+	if (!prepare(&o))
+		return RUN_EXIT_FAILED;
+	armed = arm(&o, &target);
+	if (!armed || !o.want_report)
+		return launch_exec(&target);
+	status = supervise(&target, &pid);
+	if (status == -1)
+		return RUN_EXIT_FAILED;
+	write_report(&o, pid);
+	return supervise_end(status);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runtime_commands.h - the commands of this folder and their exit codes.
+ */
+#ifndef DYNOPT_RUNTIME_COMMANDS_H
+#define DYNOPT_RUNTIME_COMMANDS_H
+
+#include "command.h"
+
+int command_run(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_doctor(int argc, char **argv);
+
+/* `run` ends as its program does; these are its own, chosen as env and nice do. */
+#define RUN_EXITS(X) \
+	X(FAILED, 125, "dynopt itself failed or was used wrongly; the program was not started") \
+	X(NOT_EXECUTABLE, 126, "the program was found but cannot be executed") \
+	X(NOT_FOUND, 127, "the program was not found")
+
+#define SHOW_EXITS(X) \
+	X(DONE, 0, "shown") \
+	X(NOTHING, 1, "no such process runs or ran under dynopt") \
+	X(BAD, 2, "wrong usage, or a status file that cannot be used")
+
+#define DOCTOR_EXITS(X) \
+	X(WORKS, 0, "dynopt run --eager works here") \
+	X(BROKEN, 1, "it does not: see the lines marked 'missing'") \
+	X(USAGE, 2, "wrong usage")
+
+enum {
+#define X(name, value, text) RUN_EXIT_##name = value,
+	RUN_EXITS(X)
+#undef X
+#define X(name, value, text) SHOW_EXIT_##name = value,
+		SHOW_EXITS(X)
+#undef X
+#define X(name, value, text) DOCTOR_EXIT_##name = value,
+			DOCTOR_EXITS(X)
+#undef X
+};
+
+/* Defines the argp help_filter `name`, which appends the table `EXITS`. */
+#define HELP_WITH_EXITS(name, EXITS) \
+	static char *name(int key, const char *text, void *input) \
+	{ \
+		static const struct exit_row rows[] = { EXITS(HELP_ROW_) }; \
+		(void)input; \
+		return command_help_codes(key, text, rows, sizeof(rows) / sizeof(rows[0])); \
+	}
+#define HELP_ROW_(name, value, text) { value, text },
+
+#endif

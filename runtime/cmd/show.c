@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * show.c - a status file as text of at most 100 columns: the process, totals, a row per module, refusals by reason.
+ *
+ * For people: words and columns may change. The same facts with stable keys are in show_json.c.
+ */
+#include "show.h"
+
+#include <string.h>
+
+#define MODULE_COLUMNS 30
+#define REASONS_SHOWN 12 /* per module */
+
+typedef unsigned long long ull;
+
+static double percent(u64 part, u64 of)
+{
+	return of ? 100.0 * (double)part / (double)of : 0.0;
+}
+
+static double kib(u64 bytes)
+{
+	return (double)bytes / 1024;
+}
+
+static double ms(u64 ns)
+{
+	return (double)ns / 1e6;
+}
+
+/* "  label             text\n" */
+#define ROW(out, label, ...) \
+	(fprintf(out, "  %-12s ", label), fprintf(out, __VA_ARGS__), fputc('\n', out))
+
+/* The last `columns` characters, "..." in front if some are missing. */
+static const char *tail(const char *text, size_t columns, char *buffer, size_t size)
+{
+	size_t n = strlen(text);
+
+	if (n <= columns)
+		snprintf(buffer, size, "%s", text);
+	else
+		snprintf(buffer, size, "...%s", text + n - (columns - 3));
+	return buffer;
+}
+
+static void print_head(const struct status_view *v, FILE *out)
+{
+	const struct status_head *h = v->head;
+
+	fprintf(out, "%s: process %u%s\n", h->program, h->pid, v->alive ? "" : ", ended");
+	ROW(out, "state", "%s (mode %s)", status_state_words(h->state), status_mode_key(h->mode));
+	if (h->cause != STATUS_CAUSE_NONE)
+		ROW(out, "reason", "%s", status_cause_words(h->cause));
+	if (h->cause != STATUS_CAUSE_NONE && h->detail)
+		ROW(out, "", "detail: %llu%s%s", (ull)h->detail,
+		    h->detail < 134 ? ", as an error: " : "",
+		    h->detail < 134 ? strerror((int)h->detail) : "");
+}
+
+static void print_totals(const struct status_view *v, const struct status_sums *s, FILE *out)
+{
+	const struct status_head *h = v->head;
+
+	ROW(out, "text", "%.0f KiB in %u module%s, %.1f %% with proven instruction boundaries",
+	    kib(s->text), h->n_modules, h->n_modules == 1 ? "" : "s", percent(s->proven, s->text));
+	ROW(out, "heads", "%llu in %llu functions, %llu translated (%.1f %%)", (ull)s->heads,
+	    (ull)s->functions, (ull)s->translated, percent(s->translated, s->heads));
+	ROW(out, "copied", "%llu instructions", (ull)s->insns);
+	ROW(out, "hops", "%llu direct, %llu by a slot, %llu far, %llu by a slot and far",
+	    (ull)s->hops[HOP_DIRECT], (ull)s->hops[HOP_SLOT], (ull)s->hops[HOP_FAR],
+	    (ull)s->hops[HOP_SLOT_FAR]);
+	ROW(out, "code cache", "%.0f KiB used of %.0f reserved in files and %.0f mapped near",
+	    kib(s->used), kib(s->reserved), kib(s->mapped));
+	ROW(out, "before main",
+	    "%.1f ms; reading %.1f, translating %.1f, patching %.1f (over all modules)",
+	    ms(h->eager_ns), ms(s->build_ns), ms(s->translate_ns), ms(s->apply_ns));
+	ROW(out, "agent", "%.1f ms of CPU time; text replaced %llu times in %.1f ms",
+	    ms(h->agent_cpu_ns), (ull)h->flips, ms(h->flip_ns));
+	if (h->cycles)
+		ROW(out, "cycles", "%llu times undone and applied", (ull)h->cycles);
+}
+
+static void print_modules(const struct status_view *v, FILE *out)
+{
+	char name[MODULE_COLUMNS + 8];
+
+	if (!v->head->n_modules)
+		return;
+	fprintf(out, "\n  %-*s %9s %7s %8s %17s %9s %9s\n", MODULE_COLUMNS, "module", "text KiB",
+	        "proven", "heads", "translated", "cache KiB", "notes");
+	for (u32 i = 0; i < v->head->n_modules; i++) {
+		const struct status_module *m = &v->modules[i];
+
+		fprintf(out, "  %-*s %9.0f %5.1f %% %8u %8u %6.1f %% %9.0f %9s\n", MODULE_COLUMNS,
+		        tail(m->path, MODULE_COLUMNS, name, sizeof(name)), kib(m->text_bytes),
+		        percent(m->proven_bytes, m->text_bytes), m->n_heads, m->n_translated,
+		        percent(m->n_translated, m->n_heads), kib(m->cache_used),
+		        m->live ? m->noted ? "yes" : "no" : "withdrawn");
+	}
+}
+
+/* The reasons with counts, most frequent first, in `order`; returns how many. */
+static int by_count(const u32 *counts, int *order)
+{
+	int n = 0;
+
+	for (int i = 0; i < STATUS_REASONS; i++) {
+		int at = n;
+
+		if (!counts[i])
+			continue;
+		for (; at > 0 && counts[order[at - 1]] < counts[i]; at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+		n++;
+	}
+	return n;
+}
+
+static void print_refusals(const struct status_view *v, FILE *out)
+{
+	int order[STATUS_REASONS];
+
+	for (u32 i = 0; i < v->head->n_modules; i++) {
+		const struct status_module *m = &v->modules[i];
+		int n = by_count(m->refused, order);
+		u64 rest = 0;
+
+		if (!n && !m->refusal)
+			continue;
+		fprintf(out, "\n  refused in %s\n", m->path);
+		if (m->refusal)
+			fprintf(out, "    %9s %-16s %s\n", "all of it",
+			        status_reason_name(m->refusal), status_reason_words(m->refusal));
+		for (int k = 0; k < n && k < REASONS_SHOWN; k++)
+			fprintf(out, "    %9u %-16s %s\n", m->refused[order[k]],
+			        status_reason_name((u32)order[k]),
+			        status_reason_words((u32)order[k]));
+		for (int k = REASONS_SHOWN; k < n; k++)
+			rest += m->refused[order[k]];
+		if (rest)
+			fprintf(out, "    %9llu %-16s for %d more reasons (--json has all)\n",
+			        (ull)rest, "others", n - REASONS_SHOWN);
+	}
+}
+
+static void print_translations(const struct status_view *v, FILE *out)
+{
+	struct show_names *names = show_names_new(v);
+	u32 module = UINT32_MAX;
+	char name[256];
+
+	for (u32 i = 0; i < v->head->n_translations; i++) {
+		const struct status_translation *t = &v->translations[i];
+
+		if (t->module != module) {
+			module = t->module;
+			fprintf(out, "\n  translations of %s\n    %-12s %6s %6s %6s %-8s %s\n",
+			        v->modules[module].path, "head", "bytes", "insns", "blocks", "hop",
+			        "where");
+		}
+		fprintf(out, "    0x%-10llx %6u %6u %6u %-8s %s\n", (ull)t->head, t->size,
+		        t->n_insns, t->n_blocks, status_hop_key(t->hop),
+		        show_name(names, t->module, t->head, name, sizeof(name)));
+	}
+	show_names_free(names);
+}
+
+void show_report(const struct status_view *view, bool translations, FILE *out)
+{
+	struct status_sums sums = status_sum(view);
+
+	print_head(view, out);
+	print_totals(view, &sums, out);
+	print_modules(view, out);
+	print_refusals(view, out);
+	if (translations)
+		print_translations(view, out);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * show_json.c - a status file as JSON. Addresses are module addresses as numbers, times are nanoseconds, sizes bytes.
+ * Keys are an interface (docs/runtime.md): add, never rename.
+ */
+#include "show.h"
+
+static void put_hops(struct json_object *to, const u64 *hops)
+{
+	to = json_child(to, "hops");
+	for (u32 k = HOP_NONE + 1; k < HOP_KINDS; k++)
+		json_number(to, status_hop_key(k), hops[k]);
+}
+
+static void put_refused(struct json_object *to, const u64 *refused)
+{
+	struct json_object *array = json_list(to, "refused");
+
+	for (u32 i = 0; i < STATUS_REASONS; i++) {
+		struct json_object *row;
+
+		if (!refused[i])
+			continue;
+		row = json_item(array);
+		json_text(row, "status", status_reason_name(i));
+		json_text(row, "class", status_reason_class(i));
+		json_text(row, "text", status_reason_words(i));
+		json_number(row, "count", refused[i]);
+	}
+}
+
+static void put_totals(struct json_object *to, const struct status_view *v)
+{
+	struct status_sums s = status_sum(v);
+
+	to = json_child(to, "totals");
+	json_number(to, "text_bytes", s.text);
+	json_number(to, "proven_bytes", s.proven);
+	json_number(to, "functions", s.functions);
+	json_number(to, "heads", s.heads);
+	json_number(to, "translated", s.translated);
+	json_number(to, "instructions", s.insns);
+	json_number(to, "slots", s.slots);
+	json_number(to, "cache_reserved", s.reserved);
+	json_number(to, "cache_mapped", s.mapped);
+	json_number(to, "cache_used", s.used);
+	json_number(to, "build_ns", s.build_ns);
+	json_number(to, "translate_ns", s.translate_ns);
+	json_number(to, "apply_ns", s.apply_ns);
+	put_hops(to, s.hops);
+	put_refused(to, s.refused);
+}
+
+static void put_module(struct json_object *to, const struct status_module *m)
+{
+	u64 hops[HOP_KINDS], refused[STATUS_REASONS];
+
+	json_text(to, "path", m->path);
+	json_number(to, "base", m->base);
+	json_flag(to, "live", m->live);
+	json_flag(to, "noted", m->noted);
+	json_number(to, "text_bytes", m->text_bytes);
+	json_number(to, "proven_bytes", m->proven_bytes);
+	json_number(to, "functions", m->n_functions);
+	json_number(to, "heads", m->n_heads);
+	json_number(to, "translated", m->n_translated);
+	json_number(to, "instructions", m->insns);
+	json_number(to, "slots", m->n_slots);
+	json_number(to, "cache_reserved", m->cache_reserved);
+	json_number(to, "cache_mapped", m->cache_mapped);
+	json_number(to, "cache_used", m->cache_used);
+	json_number(to, "build_ns", m->build_ns);
+	json_number(to, "translate_ns", m->translate_ns);
+	json_number(to, "apply_ns", m->apply_ns);
+	for (int k = 0; k < HOP_KINDS; k++)
+		hops[k] = m->hops[k];
+	for (int k = 0; k < STATUS_REASONS; k++)
+		refused[k] = m->refused[k];
+	put_hops(to, hops);
+	put_refused(to, refused);
+	if (m->refusal) {
+		to = json_child(to, "refusal");
+		json_text(to, "status", status_reason_name(m->refusal));
+		json_text(to, "text", status_reason_words(m->refusal));
+		json_number(to, "address", m->refusal_addr);
+		json_number(to, "detail", m->refusal_detail);
+	}
+}
+
+static void put_translations(struct json_object *to, const struct status_view *v)
+{
+	struct json_object *array = json_list(to, "translations");
+	struct show_names *names = show_names_new(v);
+	char name[256];
+
+	for (u32 i = 0; i < v->head->n_translations; i++) {
+		const struct status_translation *t = &v->translations[i];
+		struct json_object *row = json_item(array);
+
+		json_number(row, "module", t->module);
+		json_number(row, "head", t->head);
+		json_text(row, "where", show_name(names, t->module, t->head, name, sizeof(name)));
+		json_number(row, "site", t->site);
+		json_number(row, "code", t->code);
+		json_number(row, "bytes", t->size);
+		json_number(row, "instructions", t->n_insns);
+		json_number(row, "blocks", t->n_blocks);
+		json_text(row, "hop", status_hop_key(t->hop));
+	}
+	show_names_free(names);
+}
+
+void show_head_json(const struct status_view *v, struct json_object *to)
+{
+	const struct status_head *h = v->head;
+
+	json_number(to, "pid", h->pid);
+	json_text(to, "program", h->program);
+	json_flag(to, "alive", v->alive);
+	json_text(to, "mode", status_mode_key(h->mode));
+	json_text(to, "state", status_state_key(h->state));
+	json_text(to, "state_text", status_state_words(h->state));
+	json_text(to, "cause", status_cause_key(h->cause));
+	json_text(to, "cause_text", status_cause_words(h->cause));
+	json_number(to, "detail", h->detail);
+	json_number(to, "agent_pid", h->agent_pid);
+	json_number(to, "agent_cpu_ns", h->agent_cpu_ns);
+	json_number(to, "before_main_ns", h->eager_ns);
+	json_number(to, "flips", h->flips);
+	json_number(to, "flip_ns", h->flip_ns);
+	json_number(to, "cycles", h->cycles);
+}
+
+struct json_object *show_report_json(const struct status_view *v, bool translations)
+{
+	struct json_object *to = json_object_new_object(), *array;
+
+	show_head_json(v, to);
+	put_totals(to, v);
+	array = json_list(to, "modules");
+	for (u32 i = 0; i < v->head->n_modules; i++)
+		put_module(json_item(array), &v->modules[i]);
+	if (translations)
+		put_translations(to, v);
+	return to;
+}

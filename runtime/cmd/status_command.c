@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status_command.c - `dynopt status`: a line per process that has a status file.
+ *
+ * Files of processes that have ended are shown on request, and removed a day after their last change: the
+ * report of a program that just ended must still be there.
+ */
+#include "runtime_commands.h"
+#include "show.h"
+#include "status_dir.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DAY_NS (24 * 3600 * 1000000000ll)
+
+struct options {
+	bool json, all;
+	const char *dir;
+	VEC(u32) pids;
+};
+
+enum { KEY_STATUS_DIR = 256 };
+
+static const struct argp_option option_table[] = {
+	{ "all", 'a', NULL, 0, "also programs that have ended (kept for a day)", 0 },
+	{ "json", 'j', NULL, 0, "print JSON with stable keys", 0 },
+	{ "status-dir", KEY_STATUS_DIR, "DIR", 0,
+	  "folder of the status files, as given to dynopt run", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct options *o = state->input;
+	char *end;
+	unsigned long pid;
+
+	switch (key) {
+	case 'a':
+		o->all = true;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case KEY_STATUS_DIR:
+		o->dir = argument;
+		return 0;
+	case ARGP_KEY_ARG:
+		pid = strtoul(argument, &end, 10);
+		if (argument[0] < '1' || argument[0] > '9' || *end || pid > INT32_MAX)
+			argp_error(state, "'%s' is no process number", argument);
+		*vec_add(&o->pids) = (u32)pid;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+HELP_WITH_EXITS(help, SHOW_EXITS)
+
+static const struct argp argp = {
+	.options = option_table,
+	.parser = parse,
+	.args_doc = "[PID...]",
+	.help_filter = help,
+	.doc = "Shows the programs of this user that run under dynopt: how far each got, how much is translated, "
+	       "and the reason where it runs unoptimized."
+	       "\v"
+	       "A program that was started in a mode that translates nothing writes no status file.\n\n"
+	       "Example:\n"
+	       "  $ dynopt status\n"
+	       "  $ dynopt status --json --all | jq '.processes[].state'"
+};
+
+static bool wanted(const struct options *o, u32 pid)
+{
+	for (size_t i = 0; i < o->pids.n; i++)
+		if (o->pids.at[i] == pid)
+			return true;
+	return o->pids.n == 0;
+}
+
+static void print_text(const struct status_view *v, bool first)
+{
+	const struct status_head *h = v->head;
+	struct status_sums s = status_sum(v);
+
+	if (first)
+		printf("%8s %-10s %10s %10s %10s  %s\n", "PID", "STATE", "HEADS", "TRANSLATED",
+		       "CACHE KiB", "PROGRAM");
+	printf("%8u %-10s %10llu %10llu %10.0f  %s\n", h->pid,
+	       v->alive ? status_state_key(h->state) : "ended", (unsigned long long)s.heads,
+	       (unsigned long long)s.translated, (double)s.used / 1024, h->program);
+	if (h->cause != STATUS_CAUSE_NONE)
+		printf("%8s %s%s: %s\n", "", v->alive ? "" : "was ", status_state_key(h->state),
+		       status_cause_words(h->cause));
+}
+
+static void print_json(const struct status_view *v, const char *path, struct json_object *array)
+{
+	struct json_object *to = json_item(array);
+	struct status_sums s = status_sum(v);
+
+	show_head_json(v, to);
+	json_number(to, "modules", v->head->n_modules);
+	json_number(to, "heads", s.heads);
+	json_number(to, "translated", s.translated);
+	json_number(to, "cache_used", s.used);
+	json_text(to, "file", path);
+}
+
+static bool older_than_a_day(s64 changed)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000ll + now.tv_nsec - changed > DAY_NS;
+}
+
+/* Shows one file; *n counts those shown. Returns an exit code. */
+static int show(const struct options *o, const struct status_name *name, struct json_object *array,
+                size_t *n)
+{
+	struct status_view view;
+	char *error = NULL;
+	bool missing;
+
+	if (!status_read(&view, name->path, &missing, &error)) {
+		if (!missing) /* else it was removed meanwhile */
+			base_complain(name->path, "%s", error);
+		free(error);
+		return missing ? SHOW_EXIT_DONE : SHOW_EXIT_BAD;
+	}
+	if (!view.alive && older_than_a_day(name->changed)) {
+		unlink(name->path);
+	} else if (view.alive || o->all || o->pids.n) {
+		if (array)
+			print_json(&view, name->path, array);
+		else
+			print_text(&view, *n == 0);
+		(*n)++;
+	}
+	status_free(&view);
+	return SHOW_EXIT_DONE;
+}
+
+static int show_all(const struct options *o, const char *dir, struct json_object *array)
+{
+	struct status_names names = { 0 };
+	int worst = SHOW_EXIT_DONE;
+	size_t n = 0;
+
+	status_dir_list(dir, &names);
+	for (size_t i = 0; i < o->pids.n; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < names.v.n; k++)
+			found |= names.v.at[k].pid == o->pids.at[i];
+		if (found)
+			continue;
+		base_complain("status", "process %u does not run under dynopt", o->pids.at[i]);
+		worst = SHOW_EXIT_NOTHING;
+	}
+	for (size_t i = 0; i < names.v.n; i++) {
+		int code = wanted(o, names.v.at[i].pid) ? show(o, &names.v.at[i], array, &n) : 0;
+
+		if (code > worst)
+			worst = code;
+	}
+	if (!n && !o->pids.n && !array && worst == SHOW_EXIT_DONE)
+		puts("no program of this user runs under dynopt");
+	status_names_free(&names);
+	return worst;
+}
+
+int command_status(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct json_object *root = NULL, *array = NULL;
+	char *dir, *error = NULL;
+	bool missing;
+	int code;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+		return SHOW_EXIT_BAD;
+	dir = status_dir_path(o.dir);
+	/* Where nothing ever ran there is no folder: that is no error, unless it was named. */
+	if (!status_dir_check(dir, false, &missing, &error) && (!missing || o.dir)) {
+		base_complain(dir, "%s", error);
+		return SHOW_EXIT_BAD;
+	}
+	if (o.json) {
+		root = json_object_new_object();
+		array = json_list(root, "processes");
+	}
+	code = show_all(&o, dir, array);
+	if (root)
+		json_print(root, stdout);
+	json_object_put(root);
+	free(o.pids.at);
+	free(error);
+	free(dir);
+	return code;
+}

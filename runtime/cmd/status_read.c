@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status_read.c - reads a status file whole and checks it before anybody looks in: magic, version, sizes, counts against
+ * the length, every text ends, every index and enum is in range. A file that lies is refused as a whole.
+ */
+#include "status_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_LIMIT (256u << 20) /* bytes; more is no status file */
+
+static const char *lookup(const char *const *words, size_t n, u32 index)
+{
+	return index < n && words[index] ? words[index] : "?";
+}
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define LOOKUP(function, ...) \
+	const char *function(u32 index) \
+	{ \
+		static const char *const words[] = { __VA_ARGS__ }; \
+		return lookup(words, COUNT(words), index); \
+	}
+#define NAME(name, text) #name,
+#define WORDS(name, text) text,
+
+LOOKUP(status_state_key, STATUS_STATES(NAME))
+LOOKUP(status_state_words, STATUS_STATES(WORDS))
+LOOKUP(status_cause_key, STATUS_CAUSES(NAME))
+LOOKUP(status_cause_words, STATUS_CAUSES(WORDS))
+LOOKUP(status_mode_key, "off", "eager", "traces")
+LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far")
+
+static const struct {
+	const char *name, *class, *words;
+} reasons[] = {
+	{ "OK", "OK", "" },
+#define X(name, class, detail, text) { #name, #class, text },
+#include "engine_status.def"
+#undef X
+};
+
+const char *status_reason_name(u32 status)
+{
+	return status < COUNT(reasons) ? reasons[status].name : "?";
+}
+
+const char *status_reason_class(u32 status)
+{
+	return status < COUNT(reasons) ? reasons[status].class : "?";
+}
+
+const char *status_reason_words(u32 status)
+{
+	return status < COUNT(reasons) ? reasons[status].words
+	                               : "a reason that this version does not know";
+}
+
+static bool ends(const char *text, size_t size)
+{
+	return memchr(text, 0, size) != NULL;
+}
+
+/* Length of the UTF-8 character at `at` (RFC 3629), 0 if it is none or a control character. */
+static size_t character(const unsigned char *at)
+{
+	size_t n = *at < 0x80 ? 1 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+
+	if (*at < 0x20 || *at == 0x7f || (*at >= 0x80 && *at < 0xc2) || *at > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* File names may hold anything; what a terminal or a JSON reader would trip over becomes '?'. */
+static void clean(char *text)
+{
+	while (*text) {
+		size_t n = character((unsigned char *)text);
+
+		if (!n)
+			*text = '?';
+		text += n ? n : 1;
+	}
+}
+
+static const char *check_items(const struct status_view *v, struct status_module *modules)
+{
+	for (u32 i = 0; i < v->head->n_modules; i++) {
+		if (!ends(modules[i].path, sizeof(modules[i].path)))
+			return "a module's name does not end";
+		clean(modules[i].path);
+	}
+	for (u32 i = 0; i < v->head->n_translations; i++) {
+		if (v->translations[i].module >= v->head->n_modules)
+			return "a translation belongs to no module";
+		if (v->translations[i].hop >= HOP_KINDS)
+			return "a translation has an unknown kind of hop";
+	}
+	return NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *check(struct status_view *v, size_t size)
+{
+	struct status_head *h = v->bytes;
+	u64 modules, translations;
+
+	if (size < sizeof(h->magic) + sizeof(h->version) || h->magic != STATUS_FILE_MAGIC)
+		return "it is no status file of dynopt";
+	if (h->version != STATUS_FILE_VERSION)
+		return "it was written by another version of dynopt";
+	if (size < sizeof(*h))
+		return "it is cut off";
+	if (h->size != sizeof(*h) || h->module_size != sizeof(struct status_module) ||
+	    h->translation_size != sizeof(struct status_translation))
+		return "its sizes are not those of this version";
+	modules = (u64)h->n_modules * sizeof(struct status_module);
+	translations = (u64)h->n_translations * sizeof(struct status_translation);
+	if (modules + translations != size - sizeof(*h))
+		return "its counts do not fit its length";
+	if (!ends(h->program, sizeof(h->program)))
+		return "the program's name does not end";
+	if (h->pid == 0 || h->pid > INT32_MAX)
+		return "it names no process";
+	clean(h->program);
+	v->head = h;
+	v->modules = (const struct status_module *)((const char *)v->bytes + sizeof(*h));
+	v->translations = (const struct status_translation *)((const char *)v->modules + modules);
+	return check_items(v, (struct status_module *)((char *)v->bytes + sizeof(*h)));
+}
+
+/* Field 22 of /proc/PID/stat, counted behind the last ')': a program's name may hold anything. */
+static bool same_process(u32 pid, u64 start_time)
+{
+	char path[64], text[1024];
+	const char *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = 0;
+	at = strrchr(text, ')');
+	if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
+		return false;
+	for (int field = 2; field < 22 && at; field++) {
+		at = strchr(at + 1, ' ');
+	}
+	return at && strtoull(at + 1, NULL, 10) == start_time;
+}
+
+static bool load(struct status_view *v, int fd, size_t *size, char **error)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		*error = base_printf("cannot be used: it is no regular file");
+		return false;
+	}
+	if (st.st_size > FILE_LIMIT) {
+		*error = base_printf("cannot be used: it is no status file of dynopt");
+		return false;
+	}
+	v->bytes = base_calloc(1, (size_t)st.st_size + 1);
+	*size = 0;
+	while (*size < (size_t)st.st_size) {
+		ssize_t n = read(fd, (char *)v->bytes + *size, (size_t)st.st_size - *size);
+
+		if (n <= 0)
+			break;
+		*size += (size_t)n;
+	}
+	return true;
+}
+
+bool status_read(struct status_view *view, const char *path, bool *missing, char **error)
+{
+	struct status_view v = { 0 };
+	const char *wrong;
+	size_t size;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	*missing = fd < 0 && errno == ENOENT;
+	if (fd < 0) {
+		*error = base_printf("cannot be read: %s", strerror(errno));
+		return false;
+	}
+	if (!load(&v, fd, &size, error)) {
+		close(fd);
+		return false;
+	}
+	close(fd);
+	wrong = check(&v, size);
+	if (wrong) {
+		*error = base_printf("cannot be used: %s", wrong);
+		free(v.bytes);
+		return false;
+	}
+	v.alive = same_process(v.head->pid, v.head->start_time);
+	*view = v;
+	return true;
+}
+
+void status_free(struct status_view *view)
+{
+	free(view->bytes);
+}
+
+struct status_sums status_sum(const struct status_view *view)
+{
+	struct status_sums s = { 0 };
+
+	for (u32 i = 0; i < view->head->n_modules; i++) {
+		const struct status_module *m = &view->modules[i];
+
+		s.text += m->text_bytes;
+		s.proven += m->proven_bytes;
+		s.functions += m->n_functions;
+		s.heads += m->n_heads;
+		s.translated += m->n_translated;
+		s.slots += m->n_slots;
+		s.reserved += m->cache_reserved;
+		s.mapped += m->cache_mapped;
+		s.used += m->cache_used;
+		s.insns += m->insns;
+		s.build_ns += m->build_ns;
+		s.translate_ns += m->translate_ns;
+		s.apply_ns += m->apply_ns;
+		for (int k = 0; k < HOP_KINDS; k++)
+			s.hops[k] += m->hops[k];
+		for (int k = 0; k < STATUS_REASONS; k++)
+			s.refused[k] += m->refused[k];
+	}
+	return s;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status_read.h - a status file, checked: what is reached through struct status_view can be used without a look.
+ */
+#ifndef DYNOPT_RUNTIME_STATUS_READ_H
+#define DYNOPT_RUNTIME_STATUS_READ_H
+
+#include "base.h"
+#include "status_file.h"
+
+struct status_view {
+	void *bytes; /* the file */
+	const struct status_head *head;
+	const struct status_module *modules;
+	const struct status_translation *translations;
+	bool alive; /* the process is there and is the same one */
+};
+
+/* False with *error in one line (to be freed); *missing: there is no such file. */
+bool status_read(struct status_view *view, const char *path, bool *missing, char **error);
+void status_free(struct status_view *view);
+
+/* Names and words of the enums; "?" for what this version does not know. */
+const char *status_state_key(u32 state);
+const char *status_state_words(u32 state);
+const char *status_cause_key(u32 cause);
+const char *status_cause_words(u32 cause);
+const char *status_mode_key(u32 mode);
+const char *status_hop_key(u32 hop);
+/* Rows of engine_status.def. */
+const char *status_reason_name(u32 status);
+const char *status_reason_class(u32 status);
+const char *status_reason_words(u32 status);
+
+/* Sums over a file's modules. */
+struct status_sums {
+	u64 text, proven, functions, heads, translated, slots, reserved, mapped, used, insns;
+	u64 build_ns, translate_ns, apply_ns;
+	u64 hops[HOP_KINDS], refused[STATUS_REASONS];
+};
+struct status_sums status_sum(const struct status_view *view);
+
+#endif
