@@ -300,18 +300,15 @@ static void stub_loop(const struct guest *g, u8 *at, u32 id, u64 to)
 	stub_exit(g, at, id);
 }
 
-u32 guest_stub_at(const struct guest *g, u64 rip, u32 *index)
+bool guest_stub_at(const struct guest *g, u64 rip)
 {
-	u64 at = rip - g->stubs;
-
-	if (at >= STUB_BYTES)
-		return 0;
-	if (at >= STUB_LOOPS) {
-		*index = (u32)((at - STUB_LOOPS) / STUB_LOOP_SIZE) % LOOPS_MAX;
-		return 2;
+	if (rip - g->stubs < STUB_BYTES)
+		return true;
+	for (u32 i = 0; i < g->n_loops; i++) {
+		if (g->loops[i].hop && rip == g->m->base + g->loops[i].hop)
+			return true;
 	}
-	*index = (u32)((at - STUB_EXITS) / STUB_EXIT_SIZE);
-	return 1;
+	return false;
 }
 
 void guest_budget(struct guest *g, u64 n)
@@ -395,7 +392,7 @@ static bool loop_add(struct guest *g, const struct insn *op)
 	}
 	if (g->n_loops == LOOPS_MAX)
 		return false;
-	g->loops[g->n_loops++] = (struct guest_loop){ op->addr, op->target };
+	g->loops[g->n_loops++] = (struct guest_loop){ op->addr, op->target, 0 };
 	return true;
 }
 
@@ -454,6 +451,7 @@ static bool loop_put(struct guest *g, u32 i, u32 len)
 	}
 	if (!hop_find(g, end, &hop))
 		return false;
+	g->loops[i].hop = hop;
 	jump_put(g, hop, to);
 	value = (s32)(hop - end);
 	text_put(g, end - 1, (u8 *)&value, 1);

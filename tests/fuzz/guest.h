@@ -37,6 +37,7 @@ struct guest_area {
 struct guest_loop {
 	u64 branch; /* module address of the instruction */
 	u64 head;
+	u64 hop; /* where a two-byte branch goes first, 0: nowhere */
 };
 
 struct guest {
@@ -69,8 +70,8 @@ void guest_place(struct guest *g, const struct code *code, u64 addr, bool cut);
 void guest_budget(struct guest *g, u64 n);
 /* Which stub ended the last run: true and the module address for an exit, false for a spent budget. */
 bool guest_exit(const struct guest *g, u64 *addr);
-/* Is rip at a stub: 1 exit, 2 loop stub; 0 no. `index`: which. */
-u32 guest_stub_at(const struct guest *g, u64 rip, u32 *index);
+/* Is rip at something of the guest's own: a stub, or the hop to one? */
+bool guest_stub_at(const struct guest *g, u64 rip);
 
 /* The areas that hold [addr, addr + size), NULL if none does. */
 const struct guest_area *guest_area(const struct guest *g, u64 addr, u64 size);

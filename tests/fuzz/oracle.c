@@ -187,15 +187,13 @@ static void check_insn(u64 at, u64 first, u64 end)
 /* In a stub: nothing of the program. True with *go_on if that decides. */
 static bool in_stub(bool *go_on)
 {
-	u32 index;
-
 	*go_on = true;
 	if (native.out.rip == (u64)native_exit) {
 		run.exited = true;
 		*go_on = false;
 		return true;
 	}
-	return guest_stub_at(run.g, native.out.rip, &index) != 0;
+	return guest_stub_at(run.g, native.out.rip);
 }
 
 static bool original_step(void)
