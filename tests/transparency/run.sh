@@ -46,7 +46,7 @@ read_row()
 		echo "cases.def has no case '$name'"
 		exit 1
 	}
-	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked=''
+	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked='' environment=''
 	# shellcheck disable=SC2086 # a row is words
 	set -- $row
 	source=$2 builds=$3
@@ -62,6 +62,7 @@ read_row()
 		libs=*) libs=${1#*=} ;;
 		libflags=*) libflags=$(echo "${1#*=}" | tr ';' ' ') ;;
 		linked=*) linked=$(echo "${1#*=}" | tr , ' ') ;;
+		env=*) environment="$environment ${1#*=}" ;;
 		needs=*) needs=${1#*=} ;;
 		expect=*) expect=${1#*=} ;;
 		script=*) script=$here/${1#*=} ;;
@@ -141,6 +142,8 @@ observe() # WAY WORDS...
 	way=$1
 	shift
 	set -- "$@" ./program
+	# shellcheck disable=SC2086 # words
+	[ -z "$environment" ] || set -- env $environment "$@"
 	[ -z "$script" ] || set -- "$script" "$@"
 	(
 		cd "$folder"
