@@ -32,6 +32,7 @@ struct code_fixup {
 	u32 at; /* offset of the field */
 	u32 end; /* offset of the end of its instruction, from where the distance counts */
 	u32 to; /* FIXUP_BACK: offset in the code */
+	u32 cut; /* FIXUP_BACK: offset of the stub that makes an exit of it; 0: it needs none */
 	u8 kind; /* FIXUP_... */
 };
 
@@ -53,6 +54,7 @@ struct code {
 	const struct ir_state *states; /* states[0] is exact */
 	const struct ir_pending *pendings;
 	u32 size, n_fixups, n_origins, n_states, n_pendings;
+	u32 n_stubs;
 	u32 n_insns; /* original instructions in it */
 };
 

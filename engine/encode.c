@@ -14,6 +14,7 @@
  */
 #include "code.h"
 #include "limits.h"
+#include "stub.h"
 
 #define NO_BLOCK 0xffffffffu
 /* What a block may need beyond its instructions' own bytes: a counting branch is the largest (encode_count). */
@@ -27,13 +28,25 @@ struct link {
 	u32 at, block;
 };
 
+/* A way out that owes something: the field of its jump, or the fixup of a back-edge, leads to a stub behind all blocks. */
+struct debt {
+	u64 target;
+	u32 at; /* of the field; 0 with a back-edge */
+	u32 fixup; /* number, of a back-edge */
+	u16 state;
+	bool back;
+};
+
 struct encoder {
 	const struct ir_tree *tree;
 	struct code *code;
 	u32 *offset; /* of each block */
 	u32 *stack; /* children still to be placed */
 	struct link *links;
-	u32 depth, n_links;
+	struct debt *debts;
+	struct ir_state *states; /* the code's, writable */
+	struct ir_pending *pendings;
+	u32 depth, n_links, n_debts;
 };
 
 /* An opcode without its field. */
@@ -53,13 +66,28 @@ static void emit(struct encoder *e, const u8 *bytes, u32 n)
 	e->code->size += n;
 }
 
-/* The next bytes are an instruction that stands for the one at `origin`. */
-static void begin_insn(struct encoder *e, u64 origin)
+/* The next bytes are an instruction that stands for the one at `origin`, met in this state. */
+static void begin_insn(struct encoder *e, u64 origin, u16 state)
 {
 	struct code_origin *o = &e->code->origins[e->code->n_origins++];
 
 	o->at = e->code->size;
 	o->origin = origin;
+	o->state = state;
+}
+
+/* In front of an instruction of the tree. */
+static u16 state_of(const struct encoder *e, const struct insn *insn)
+{
+	return e->tree->op_state ? e->tree->op_state[insn - e->tree->ops] : 0;
+}
+
+/* On the way along an edge. */
+static u16 state_along(const struct encoder *e, const struct ir_edge *edge)
+{
+	if (edge->kind == EDGE_EXIT)
+		return edge->state;
+	return state_of(e, &e->tree->ops[e->tree->blocks[edge->block].first]);
 }
 
 static void add_fixup(struct encoder *e, u8 kind, u64 target, u32 at, u32 end, u32 to)
@@ -77,7 +105,7 @@ static void copy_insn(struct encoder *e, const struct insn *insn)
 {
 	u32 at = e->code->size;
 
-	begin_insn(e, insn->addr);
+	begin_insn(e, insn->addr, state_of(e, insn));
 	emit(e, insn->bytes, insn->len);
 	if (insn->flags & INSN_RIP)
 		add_fixup(e, FIXUP_DATA, insn->target, at + insn->rip_at, at + insn->len, 0);
@@ -92,23 +120,36 @@ static void align_field(struct encoder *e, u32 at)
 		emit(e, pad, FIELD_WORD - at % FIELD_WORD);
 }
 
+static void emit_back(struct encoder *e, const struct ir_edge *edge, u32 at)
+{
+	u16 state = state_along(e, edge);
+
+	if (state)
+		e->debts[e->n_debts++] =
+			(struct debt){ edge->target, 0, e->code->n_fixups, state, true };
+	add_fixup(e, FIXUP_BACK, edge->target, at, at + FIELD_LEN, e->offset[edge->block]);
+}
+
 /* A branch with a 32-bit field along an edge; in the code it stands for `origin`. */
 static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir_edge *edge,
-                        u64 origin)
+                        u64 origin, u16 state)
 {
 	static const u8 field[FIELD_LEN];
+	bool owes = edge->kind == EDGE_EXIT && edge->state;
 	u32 at;
 
-	begin_insn(e, origin);
-	if (edge->kind != EDGE_CHILD)
+	begin_insn(e, origin, state);
+	if (edge->kind != EDGE_CHILD && !owes)
 		align_field(e, e->code->size + opcode.len);
 	emit(e, opcode.bytes, opcode.len);
 	at = e->code->size;
 	emit(e, field, FIELD_LEN);
 	if (edge->kind == EDGE_CHILD)
 		e->links[e->n_links++] = (struct link){ at, edge->block };
+	else if (owes)
+		e->debts[e->n_debts++] = (struct debt){ edge->target, at, 0, edge->state, false };
 	else if (edge->kind == EDGE_BACK)
-		add_fixup(e, FIXUP_BACK, edge->target, at, at + FIELD_LEN, e->offset[edge->block]);
+		emit_back(e, edge, at);
 	else
 		add_fixup(e, FIXUP_EXIT, edge->target, at, at + FIELD_LEN, 0);
 }
@@ -122,7 +163,7 @@ static bool leads_to(const struct ir_edge *edge, u32 block)
 static void go_on(struct encoder *e, const struct ir_edge *edge, u32 follower)
 {
 	if (!leads_to(edge, follower))
-		emit_branch(e, jmp_rel32, edge, edge->target);
+		emit_branch(e, jmp_rel32, edge, edge->target, state_along(e, edge));
 }
 
 /* An odd condition is the negation of the even one below it (SDM 2D, B.1.4.7). */
@@ -130,10 +171,11 @@ static void encode_jcc(struct encoder *e, const struct insn *insn, const struct 
                        u32 follower)
 {
 	if (leads_to(&block->taken, follower)) {
-		emit_branch(e, jcc_rel32(insn->cc ^ 1), &block->next, insn->addr);
+		emit_branch(e, jcc_rel32(insn->cc ^ 1), &block->next, insn->addr,
+		            state_of(e, insn));
 		return;
 	}
-	emit_branch(e, jcc_rel32(insn->cc), &block->taken, insn->addr);
+	emit_branch(e, jcc_rel32(insn->cc), &block->taken, insn->addr, state_of(e, insn));
 	go_on(e, &block->next, follower);
 }
 
@@ -149,41 +191,38 @@ static void land_here(struct encoder *e, u32 branch_end)
  *         jmp next               jmp 2f            if next follows
  *     1:  (jmp) taken        1:  jmp taken
  *                            2:
- * The 67 prefix chooses ecx.
+ * Prefixes are kept: 67 chooses ecx, and behind f2 some processors take loope for loopne (seen).
  */
 static void encode_count(struct encoder *e, const struct insn *insn, const struct ir_block *block,
                          u32 follower)
 {
-	static const u8 addr32 = 0x67, jmp_over[JMP_REL8_LEN] = { 0xeb };
-	u8 branch[JMP_REL8_LEN] = { insn->bytes[insn->opcode_at] };
+	static const u8 jmp_over[JMP_REL8_LEN] = { 0xeb };
+	static const u8 no_distance;
 	u32 end, over;
 
-	begin_insn(e, insn->addr);
-	for (u32 i = 0; i < insn->opcode_at; i++) {
-		if (insn->bytes[i] == addr32) {
-			emit(e, &addr32, 1);
-			break;
-		}
-	}
-	emit(e, branch, sizeof(branch));
+	begin_insn(e, insn->addr, state_of(e, insn));
+	emit(e, insn->bytes, insn->opcode_at + 1u);
+	emit(e, &no_distance, 1);
 	end = e->code->size;
 	if (leads_to(&block->next, follower)) {
-		begin_insn(e, block->next.target);
+		begin_insn(e, block->next.target, state_along(e, &block->next));
 		emit(e, jmp_over, sizeof(jmp_over));
 		over = e->code->size;
 		land_here(e, end);
-		emit_branch(e, jmp_rel32, &block->taken, block->taken.target);
+		emit_branch(e, jmp_rel32, &block->taken, block->taken.target,
+		            state_along(e, &block->taken));
 		land_here(e, over);
 		return;
 	}
-	emit_branch(e, jmp_rel32, &block->next, block->next.target);
+	emit_branch(e, jmp_rel32, &block->next, block->next.target, state_along(e, &block->next));
 	land_here(e, end);
 	go_on(e, &block->taken, follower);
 }
 
 /*
  * Prefixes of a direct branch. Segment prefixes, rep and rex say nothing or hint (SDM 2A, 2.1.1; bnd needs MPX,
- * which is no more); 67 matters where rcx counts. Behind 66 the target has 16 bits for some processors.
+ * which is no more) to those that do not count. Behind 66 the target has 16 bits for some processors, unless rex.w
+ * stands in front of the opcode.
  */
 static enum status check_prefixes(const struct insn *insn, struct failure *fail)
 {
@@ -200,6 +239,10 @@ static enum status check_prefixes(const struct insn *insn, struct failure *fail)
 		case 0xf3:
 		case 0x40 ... 0x4f:
 			break;
+		case 0x66:
+			if ((insn->bytes[insn->opcode_at - 1] & 0xf8) == 0x48)
+				break;
+			return failed(fail, STATUS_ENCODE_PREFIX, insn->addr, 0x66);
 		default:
 			return failed(fail, STATUS_ENCODE_PREFIX, insn->addr, insn->bytes[i]);
 		}
@@ -277,7 +320,7 @@ static void encode_block(struct encoder *e, const struct ir_block *block, u32 fo
 	switch (last ? last->role : ROLE_PLAIN) {
 	case ROLE_JMP:
 		if (!leads_to(&block->next, follower))
-			emit_branch(e, jmp_rel32, &block->next, last->addr);
+			emit_branch(e, jmp_rel32, &block->next, last->addr, state_of(e, last));
 		break;
 	case ROLE_JCC:
 		encode_jcc(e, last, block, follower);
@@ -320,20 +363,102 @@ static void fill_links(struct encoder *e)
 	}
 }
 
+/* One stub for all debts that are the same. */
+static void pay(struct encoder *e, const struct debt *debt, u32 stub)
+{
+	if (debt->back) {
+		e->code->fixups[debt->fixup].cut = stub;
+	} else {
+		u32 value = stub - (debt->at + FIELD_LEN);
+
+		memcpy(e->code->bytes + debt->at, &value, FIELD_LEN);
+	}
+}
+
+static void encode_stubs(struct encoder *e)
+{
+	for (u32 i = 0; i < e->n_debts; i++) {
+		struct debt debt = e->debts[i];
+		struct ir_edge out = { .target = debt.target, .kind = EDGE_EXIT };
+		u32 stub = e->code->size;
+
+		if (!debt.state)
+			continue;
+		stub_emit(e->code, e->states, e->pendings, debt.state, debt.target);
+		emit_branch(e, jmp_rel32, &out, debt.target, 0);
+		e->code->n_stubs++;
+		for (u32 k = i; k < e->n_debts; k++) {
+			if (e->debts[k].state != debt.state || e->debts[k].target != debt.target)
+				continue;
+			pay(e, &e->debts[k], stub);
+			e->debts[k].state = 0;
+		}
+	}
+}
+
+/* Ways out that owe something, and how much each needs at most. */
+struct bounds {
+	u64 debts, bytes, insns, pendings;
+};
+
+static void bound_edge(const struct ir_tree *tree, const struct ir_edge *edge, struct bounds *sum)
+{
+	u16 state = edge->kind == EDGE_EXIT ? edge->state : 0;
+	u32 n;
+
+	if (edge->kind == EDGE_BACK && tree->op_state)
+		state = tree->op_state[tree->blocks[edge->block].first];
+	if (!state)
+		return;
+	n = tree->states[state].n;
+	sum->debts++;
+	sum->bytes += stub_bytes(n);
+	sum->insns += stub_insns(n);
+	sum->pendings += stub_pendings(n);
+}
+
+/* The tree's states, with room for those of the stubs. */
+static bool copy_states(struct encoder *e, struct arena *arena, const struct bounds *b)
+{
+	const struct ir_tree *tree = e->tree;
+
+	e->states = arena_alloc(arena, tree->n_states + b->insns + 1, sizeof(*e->states));
+	e->pendings = arena_alloc(arena, tree->n_pendings + b->pendings + 1, sizeof(*e->pendings));
+	if (!e->states || !e->pendings)
+		return false;
+	if (tree->n_states)
+		memcpy(e->states, tree->states, tree->n_states * sizeof(*e->states));
+	if (tree->n_pendings)
+		memcpy(e->pendings, tree->pendings, tree->n_pendings * sizeof(*e->pendings));
+	e->code->states = e->states;
+	e->code->pendings = e->pendings;
+	e->code->n_states = tree->n_states ? tree->n_states : 1;
+	e->code->n_pendings = tree->n_pendings;
+	return true;
+}
+
 /* Room for everything; what the encoder alone needs comes last and starts at *mark. */
 static bool allocate(struct encoder *e, struct arena *arena, u64 *mark)
 {
 	u64 ops = e->tree->n_ops, blocks = e->tree->n_blocks;
 	struct code *code = e->code;
+	struct bounds b = { 0 };
 
-	code->bytes = arena_alloc(arena, ops * INSN_MAX_LEN + blocks * TAIL_MAX, 1);
-	code->fixups = arena_alloc(arena, ops + 2 * blocks, sizeof(*code->fixups));
-	code->origins = arena_alloc(arena, ops + 3 * blocks, sizeof(*code->origins));
+	for (u32 i = 0; i < blocks; i++) {
+		bound_edge(e->tree, &e->tree->blocks[i].next, &b);
+		bound_edge(e->tree, &e->tree->blocks[i].taken, &b);
+	}
+	code->bytes = arena_alloc(arena, ops * INSN_MAX_LEN + blocks * TAIL_MAX + b.bytes, 1);
+	code->fixups = arena_alloc(arena, ops + 2 * blocks + b.insns, sizeof(*code->fixups));
+	code->origins = arena_alloc(arena, ops + 3 * blocks + b.insns, sizeof(*code->origins));
+	if (!copy_states(e, arena, &b))
+		return false;
 	*mark = arena_mark(arena);
 	e->offset = arena_alloc(arena, blocks, sizeof(*e->offset));
 	e->stack = arena_alloc(arena, blocks, sizeof(*e->stack));
 	e->links = arena_alloc(arena, 2 * blocks, sizeof(*e->links));
-	return code->bytes && code->fixups && code->origins && e->offset && e->stack && e->links;
+	e->debts = arena_alloc(arena, b.debts + 1, sizeof(*e->debts));
+	return e->debts && code->bytes && code->fixups && code->origins && e->offset && e->stack && e->links;
 }
 
 enum status encode_tree(const struct ir_tree *tree, struct arena *arena, struct code *code,
@@ -352,6 +477,7 @@ enum status encode_tree(const struct ir_tree *tree, struct arena *arena, struct 
 	}
 	encode_blocks(&e);
 	fill_links(&e);
+	encode_stubs(&e);
 	arena_release(arena, mark);
 	if (made.size > LIMIT_CODE_BYTES)
 		status = failed(fail, STATUS_ENCODE_BYTES, tree->head, made.size);

@@ -25,8 +25,8 @@ static bool is_legacy_prefix(u8 byte)
 	return false;
 }
 
-/* Offset of the ModRM byte; 0: no form that is known here. insn->opcode_at is behind a VEX prefix. */
-static u32 modrm_at(const struct insn *insn)
+/* insn->opcode_at is behind a VEX prefix. */
+u32 reencode_modrm_at(const struct insn *insn)
 {
 	const u8 *opcode = insn->bytes + insn->opcode_at;
 	u32 first = 0;
@@ -71,7 +71,7 @@ static s64 get_disp(const u8 *at, u8 mod)
 
 bool reencode_rsp(const struct insn *insn, s32 delta, u8 *out, u32 *len)
 {
-	u32 at = modrm_at(insn), n, tail, old = 0;
+	u32 at = reencode_modrm_at(insn), n, tail, old = 0;
 	u8 bytes[INSN_MAX_LEN + 8], modrm, mod;
 	s64 disp;
 

@@ -10,6 +10,9 @@
 
 #include "decode.h"
 
+/* Offset of the ModRM byte of an instruction that has one; 0: a form that is not known here (EVEX, XOP). */
+u32 reencode_modrm_at(const struct insn *insn);
+
 /*
  * The instruction with `delta` added to the displacement of its memory operand, whose base is rsp: out[0..*len).
  * False for EVEX, for operands that are not based on rsp, and if the result would be longer than an instruction may be.

@@ -7,6 +7,27 @@
  */
 #include "translate.h"
 
+#include "pass.h"
+
+static enum status run_passes(const struct text *text, struct ir_tree *tree, struct arena *arena,
+                              struct failure *fail)
+{
+	static enum status (*const passes[])(struct pass *) = {
+#define X(name, help) pass_##name,
+#include "passes.def"
+#undef X
+	};
+	struct pass pass = { .tree = tree, .text = text, .arena = arena, .fail = fail };
+	enum status status = STATUS_OK;
+
+	pass.decoder = arena_alloc(arena, 1, decode_scratch_size());
+	if (!pass.decoder)
+		return failed(fail, STATUS_WORKSPACE, tree->head, arena->size);
+	for (u32 i = 0; i < sizeof(passes) / sizeof(passes[0]) && !status; i++)
+		status = passes[i](&pass);
+	return status;
+}
+
 static enum status run(const struct text *text, const struct trace *trace, struct arena *arena,
                        struct code *code, struct failure *fail)
 {
@@ -17,6 +38,8 @@ static enum status run(const struct text *text, const struct trace *trace, struc
 	if (status)
 		return status;
 	status = ir_verify(&tree, fail);
+	if (!status)
+		status = run_passes(text, &tree, arena, fail);
 	if (status)
 		return status;
 	return encode_tree(&tree, arena, code, fail);

@@ -222,7 +222,7 @@ static long clone_agent(u64 stack_top)
 	return result;
 }
 
-bool agent_start(void)
+static bool start_process(void)
 {
 	u64 all = ~0ull, before;
 	long stack = sys_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -247,6 +247,11 @@ bool agent_start(void)
 	}
 	world->agent_pid = (int)pid;
 	return true;
+}
+
+bool agent_start(void)
+{
+	return !world->options.agent || start_process();
 }
 
 /* Gone, or dead and not yet taken leave of: both are found out without a trace for the program's own wait(). */
@@ -281,13 +286,17 @@ static bool ask(enum request request, enum status_cause cause, void (*prepare)(v
 	struct mailbox *box = &world->mailbox;
 	u32 sequence = box->asked + 1;
 
-	if (!world->agent_pid)
+	if (!world->agent_pid && world->options.agent)
 		return false;
 	if (prepare)
 		prepare();
 	box->request = request;
 	box->cause = cause;
 	__atomic_store_n(&box->asked, sequence, __ATOMIC_RELEASE);
+	if (!world->options.agent) {
+		serve();
+		return true;
+	}
 	sys_futex_wake(&box->asked, 1);
 	return wait_for(sequence);
 }

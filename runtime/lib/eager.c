@@ -27,6 +27,7 @@
 struct way_out {
 	u64 target;
 	u32 at, end; /* offsets in the area */
+	u32 cut; /* of a back-edge: the stub in the area that makes an exit of it; 0: the original itself */
 	u8 area, kind;
 };
 
@@ -282,7 +283,11 @@ static bool keep_code(struct eager *e, const struct code *code, u64 addr, u32 n_
 	for (u32 k = 0; k < code->n_fixups; k++) {
 		const struct code_fixup *fixup = &code->fixups[k];
 
-		ways[k] = (struct way_out){ fixup->target, at + fixup->at, at + fixup->end, (u8)i,
+		ways[k] = (struct way_out){ fixup->target,
+			                    at + fixup->at,
+			                    at + fixup->end,
+			                    fixup->cut ? at + fixup->cut : 0,
+			                    (u8)i,
 			                    fixup->kind };
 	}
 	*translation = (struct translation){ code->head, at, code->size, code->n_insns,
@@ -297,7 +302,7 @@ static enum status trace_for(struct eager *e, u64 site, struct grown *grown, str
 	struct trace_block *blocks;
 
 	if (!e->traces) {
-		grow_trace(e->text, site, site_at, e, e->decoder, grown);
+		grow_trace(e->text, site, world->options.inline_calls, site_at, e, e->decoder, grown);
 		*out = grown->trace;
 		return STATUS_OK;
 	}
@@ -407,7 +412,7 @@ static enum status link_all(struct eager *e, struct failure *fail)
 		if (!link)
 			return failed(fail, STATUS_WORKSPACE, way->target, e->links[way->area].size);
 		link->at = way->at;
-		link->original = (s32)(way->target - end);
+		link->original = way->cut ? (s32)(way->cut - way->end) : (s32)(way->target - end);
 		if (way->kind == FIXUP_EXIT) {
 			link->linked = (s32)(translation_addr(e, to) - end);
 			memcpy(field, &link->linked, sizeof(link->linked));

@@ -3,7 +3,8 @@
  * grow.h - a trace without a profile: the tree of blocks that follow from a site.
  *
  * Breadth first, both ways of a branch, until the budgets below; a way that leads to another site ends
- * there, for that site has a translation of its own to which the exit will be linked. Deterministic.
+ * there, for that site has a translation of its own to which the exit will be linked. A direct call of a small function goes on in it
+ * and behind it; in there sites do not count, for leaving such a frame is dear. Deterministic.
  */
 #ifndef DYNOPT_GROW_H
 #define DYNOPT_GROW_H
@@ -11,8 +12,11 @@
 #include "text.h"
 #include "trace.h"
 
-#define GROW_BLOCKS 24
-#define GROW_INSNS 160
+#define GROW_BLOCKS 40
+#define GROW_INSNS 200
+/* Functions that are gone into: how long from their entry to a return, and how deep in one another. */
+#define GROW_CALLEE_INSNS 32
+#define GROW_DEPTH 3
 
 struct grown {
 	struct trace trace;
@@ -22,7 +26,7 @@ struct grown {
 /* Is there a translation that starts at addr? */
 typedef bool grow_site_fn(const void *ctx, u64 addr);
 
-void grow_trace(const struct text *text, u64 site, grow_site_fn *is_site, const void *ctx,
+void grow_trace(const struct text *text, u64 site, bool inline_calls, grow_site_fn *is_site, const void *ctx,
                 void *decode_scratch, struct grown *out);
 
 #endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * stub.c - see stub.h. The state in front of each instruction is that of the stub's beginning, seen from where rsp is by
+ * then; from the first `lea rax` on, rax itself has to be brought back from where it was saved.
+ */
+#include "stub.h"
+
+#include "reencode.h"
+#include "stack_op.h"
+
+#define RAX 0
+#define BELOW 136 /* the red zone's 128 bytes and a word */
+
+struct stub {
+	struct code *code;
+	struct ir_state *states;
+	struct ir_pending *pendings;
+	struct ir_state from;
+	u64 target;
+	s32 moved; /* rsp so far, against the stub's beginning */
+	bool rax_saved;
+};
+
+/* The state here; from.first's pendings are copied with their offsets seen from the moved rsp. */
+static u32 state_here(struct stub *s)
+{
+	struct ir_state state = { .rsp = s->from.rsp - s->moved, .first = s->code->n_pendings };
+
+	for (u32 i = 0; i < s->from.n; i++) {
+		struct ir_pending pending = s->pendings[s->from.first + i];
+
+		pending.at -= s->moved;
+		s->pendings[s->code->n_pendings++] = pending;
+	}
+	if (s->rax_saved)
+		s->pendings[s->code->n_pendings++] =
+			(struct ir_pending){ .kind = RELOAD_REG, .reg = RAX, .at = 0 };
+	state.n = (u16)(s->code->n_pendings - state.first);
+	s->states[s->code->n_states] = state;
+	return s->code->n_states++;
+}
+
+static void put(struct stub *s, const u8 *bytes, u32 n)
+{
+	struct code *code = s->code;
+
+	code->origins[code->n_origins++] = (struct code_origin){ .origin = s->target,
+		                                                 .at = code->size,
+		                                                 .state = state_here(s) };
+	memcpy(code->bytes + code->size, bytes, n);
+	code->size += n;
+}
+
+static void move_rsp(struct stub *s, s32 by)
+{
+	u8 bytes[INSN_MAX_LEN];
+
+	if (by == 0)
+		return;
+	put(s, bytes, reencode_lea(bytes, RSP, by));
+	s->moved += by;
+}
+
+static void balance(struct stub *s)
+{
+	static const u8 call[] = { 0xe8, 0x01, 0x00, 0x00, 0x00 }, int3 = 0xcc;
+	s32 pushed = 0;
+
+	for (u32 i = 0; i < s->from.n; i++) {
+		put(s, call, sizeof(call));
+		s->code->bytes[s->code->size++] = int3;
+		s->moved -= 8;
+		pushed += 8;
+	}
+	move_rsp(s, pushed);
+}
+
+/* lea rax, [rip + value]; mov [rsp + at], rax */
+static void write_return(struct stub *s, const struct ir_pending *pending)
+{
+	static const u8 lea[] = { 0x48, 0x8d, 0x05, 0, 0, 0, 0 };
+	u8 bytes[INSN_MAX_LEN];
+	struct code *code = s->code;
+	u32 at = code->size;
+
+	put(s, lea, sizeof(lea));
+	s->rax_saved = true;
+	code->fixups[code->n_fixups++] = (struct code_fixup){ .kind = FIXUP_DATA,
+		                                              .target = pending->value,
+		                                              .at = at + 3,
+		                                              .end = at + sizeof(lea) };
+	put(s, bytes, reencode_store(bytes, RAX, pending->at - s->moved));
+}
+
+void stub_emit(struct code *code, struct ir_state *states, struct ir_pending *pendings, u16 state,
+               u64 target)
+{
+	struct stub s = { code, states, pendings, states[state], target, 0, false };
+	u8 bytes[INSN_MAX_LEN];
+
+	if (!s.from.n) {
+		move_rsp(&s, s.from.rsp);
+		return;
+	}
+	move_rsp(&s, s.from.rsp - BELOW);
+	balance(&s);
+	put(&s, bytes, reencode_store(bytes, RAX, 0));
+	for (u32 i = 0; i < s.from.n; i++) {
+		const struct ir_pending pending = pendings[s.from.first + i];
+
+		write_return(&s, &pending);
+	}
+	put(&s, bytes, reencode_load(bytes, RAX, 0));
+	s.rax_saved = false;
+	s.from.n = 0; /* all is written */
+	move_rsp(&s, BELOW);
+}
