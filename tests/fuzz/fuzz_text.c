@@ -80,11 +80,13 @@ static void rules_insns(const struct text *text, const struct elf_view *view)
 			continue;
 		}
 		at = text_bytes(text, addr, &size);
-		require(at != NULL && elf_view_covers(view, addr, 1, ELF_VIEW_X), "code is executable");
+		require(at != NULL && elf_view_covers(view, addr, 1, ELF_VIEW_X),
+		        "code is executable");
 		require(addr >= covered, "proven instructions do not overlap");
 		require(decode_brief(at, size, addr, run.decoder, &insn, &fail) == STATUS_OK,
 		        "a proven instruction decodes");
-		require(!(marks & TEXT_CERTIFIED) || (marks & TEXT_REACHED), "certified text is reached");
+		require(!(marks & TEXT_CERTIFIED) || (marks & TEXT_REACHED),
+		        "certified text is reached");
 		for (u64 i = addr + 1; i < addr + insn.len; i++)
 			require((marks & TEXT_CERTIFIED) || !(text_marks(text, i) & TEXT_INTERIOR),
 			        "nobody enters a foreign instruction");
@@ -163,7 +165,8 @@ static void split(struct elf_view *view, u8 *blocks[ELF_VIEW_LOADS_MAX])
 		span->bytes = blocks[i];
 	}
 	for (u32 i = 0; i < view->n_notes; i++)
-		view->notes[i].bytes = elf_view_bytes(view, view->notes[i].addr, view->notes[i].size, 0);
+		view->notes[i].bytes =
+			elf_view_bytes(view, view->notes[i].addr, view->notes[i].size, 0);
 }
 
 static void build_and_check(struct elf_view *view, u64 *rnd)
@@ -271,13 +274,43 @@ static void hot_text(struct entry *e)
 }
 
 static const char *const snippets[] = {
-	"31c0", "4889e5", "55", "5d", "488b05 00000000", "e8 00000000", "ffd0", "7402 ffc0", "eb01 90", "ffc8 75fc",
-	"0f1f440000", "0f1f84cccccccccc", "f30f1efa", "f00fb10f", "c5f877", "62f17c4858c0", "0f05", "0f0b", "f4",
-	"488d1500000000 486304ba 4801d0 ffe0", "ff24c500104000", "e900000000", "0f8400000000", "c7f800000000",
-	"64488b042528000000", "9090909090", "eb05 cccccccccc",
+	"31c0",
+	"4889e5",
+	"55",
+	"5d",
+	"488b05 00000000",
+	"e8 00000000",
+	"ffd0",
+	"7402 ffc0",
+	"eb01 90",
+	"ffc8 75fc",
+	"0f1f440000",
+	"0f1f84cccccccccc",
+	"f30f1efa",
+	"f00fb10f",
+	"c5f877",
+	"62f17c4858c0",
+	"0f05",
+	"0f0b",
+	"f4",
+	"488d1500000000 486304ba 4801d0 ffe0",
+	"ff24c500104000",
+	"e900000000",
+	"0f8400000000",
+	"c7f800000000",
+	"64488b042528000000",
+	"9090909090",
+	"eb05 cccccccccc",
 };
-static const char *const paddings[] = { "", "", "cccccccccc", "0f1f8000000000", "6690", "660f1f440000",
-	                                "0f1f840000000000 9090", "9090909090", "00000000" };
+static const char *const paddings[] = { "",
+	                                "",
+	                                "cccccccccc",
+	                                "0f1f8000000000",
+	                                "6690",
+	                                "660f1f440000",
+	                                "0f1f840000000000 9090",
+	                                "9090909090",
+	                                "00000000" };
 
 #define PICK(rnd, array) ((array)[random_below(rnd, sizeof(array) / sizeof((array)[0]))])
 
@@ -391,7 +424,8 @@ int main(int argc, char **argv)
 	       (unsigned long long)run.n_insns, (unsigned long long)run.n_sites);
 	for (u32 i = 1; i < STATUS_N; i++) {
 		if (run.seen[i])
-			printf(" %s %llu", status_name((enum status)i), (unsigned long long)run.seen[i]);
+			printf(" %s %llu", status_name((enum status)i),
+			       (unsigned long long)run.seen[i]);
 	}
 	printf("\n");
 	free(run.decoder);

@@ -32,19 +32,19 @@
 #define TREE_CASES 128
 #define CHILD_TREES 1000
 #define CHILD_CPU_S 600 /* for CHILD_TREES trees, which take a few seconds */
-#define STEPPED 512     /* one case in so many is stepped */
+#define STEPPED 256     /* one case in so many is stepped */
 #define FAILURES_MAX 8
 #define ARENA_BYTES (4u << 20)
 
 /* Shared with the children. */
 struct totals {
 	u64 now;       /* the case under way */
-	u64 trees, insns, blocks, loops;
+	u64 trees, insns, blocks, loops, links;
 	u64 cases, compared, uncounted, stepped, steps;
 	u64 kinds[OUTCOME_KINDS];
 	u64 signals[32];
-	u64 refused[STATUS_N];
-	u64 skipped_mnemonic, skipped_loops;
+	u64 refused[STATUS_N]; /* STATUS_OK: translated, but with an excluded instruction */
+	u64 skipped_loops;
 	u64 failures;
 };
 
@@ -58,6 +58,11 @@ static struct {
 	struct guest guest;
 	struct states states;
 	struct shape shape;
+	struct ir_tree
+		trees[TREES_MAX]; /* those under test; the first is run, it may lead to others */
+	struct code codes[TREES_MAX];
+	u64 addrs[TREES_MAX];
+	u32 n_trees;
 	struct arena arena;
 	struct outcome original, translation;
 } run;
@@ -73,13 +78,14 @@ static bool tree_excluded(const struct ir_tree *tree)
 	return false;
 }
 
-static void print_dump(const struct ir_tree *tree, const struct code *code, u64 addr)
+static void print_tree(u32 t)
 {
 	static char text[256 * 1024];
+	const struct code *code = &run.codes[t];
 
-	ir_dump(tree, text, sizeof(text));
+	ir_dump(&run.trees[t], text, sizeof(text));
 	fputs(text, stderr);
-	fprintf(stderr, "translation at 0x%llx:\n", (unsigned long long)addr);
+	fprintf(stderr, "translation at 0x%llx:\n", (unsigned long long)run.addrs[t]);
 	for (u32 i = 0; i < code->n_origins; i++) {
 		u32 end = i + 1 < code->n_origins ? code->origins[i + 1].at : code->size;
 
@@ -99,8 +105,7 @@ static void print_repeat(void)
 }
 
 /* False if the case is a difference. */
-static bool report(const char *what, const struct ir_tree *tree, const struct code *code, u64 addr,
-                   bool stepped)
+static bool report(const char *what, bool stepped)
 {
 	if (!what)
 		return true;
@@ -109,8 +114,8 @@ static bool report(const char *what, const struct ir_tree *tree, const struct co
 	outcome_print(&run.original, &run.translation);
 	if (stepped)
 		oracle_print();
-	if (run.only != ~(u64)0)
-		print_dump(tree, code, addr);
+	for (u32 i = 0; i < run.n_trees && run.only != ~(u64)0; i++)
+		print_tree(i);
 	run.totals->failures++;
 	return false;
 }
@@ -148,24 +153,24 @@ static bool comparable(void)
 	return true;
 }
 
-static bool run_stepped(const struct ir_tree *tree, const struct code *code, u64 addr, u64 budget)
+static bool run_stepped(u64 budget)
 {
 	const char *what;
 
-	begin_run(budget, tree->head);
+	begin_run(budget, run.trees[0].head);
 	what = oracle_original(&run.guest, &run.original);
 	run.totals->stepped++;
 	run.totals->steps += oracle_steps();
-	if (!report(what, tree, code, addr, true))
+	if (!report(what, true))
 		return false;
-	begin_run(budget, addr);
-	what = oracle_translation(&run.guest, code, addr, &run.translation);
+	begin_run(budget, run.addrs[0]);
+	what = oracle_translation(&run.guest, &run.translation);
 	if (run.original.kind == OUTCOME_SPENT && !run.guest.exact)
 		return true;
-	return report(what, tree, code, addr, true);
+	return report(what, true);
 }
 
-static bool run_case(const struct ir_tree *tree, const struct code *code, u64 addr, u64 number)
+static bool run_case(u64 number)
 {
 	u64 rnd = rnd_start(run.seed, 2, number), budget;
 	const char *what;
@@ -174,80 +179,119 @@ static bool run_case(const struct ir_tree *tree, const struct code *code, u64 ad
 	run.totals->cases++;
 	states_case(&run.states, &rnd);
 	budget = 2 + rnd_below(&rnd, rnd_chance(&rnd, 10) ? 300 : 12);
-	if (rnd_below(&rnd, STEPPED) == 0 && !run_stepped(tree, code, addr, budget))
+	if (rnd_below(&rnd, STEPPED) == 0 && !run_stepped(budget))
 		return false;
-	begin_run(budget, tree->head);
+	begin_run(budget, run.trees[0].head);
 	native_run();
-	outcome_take(&run.original, &run.guest, NULL, 0);
+	outcome_take(&run.original, &run.guest);
 	memory_keep(&run.guest);
-	begin_run(budget, addr);
+	begin_run(budget, run.addrs[0]);
 	native_run();
-	outcome_take(&run.translation, &run.guest, code, addr);
+	outcome_take(&run.translation, &run.guest);
 	if (!comparable()) {
 		run.totals->uncounted++;
 		return run.original.kind != OUTCOME_ENDLESS;
 	}
 	run.totals->compared++;
 	what = outcome_differs(&run.original, &run.translation);
-	return report(what ? what : memory_differs(&run.guest), tree, code, addr, false);
+	return report(what ? what : memory_differs(&run.guest), false);
 }
 
 /* ---- one tree ---- */
 
-static u64 place_for(const struct code *code, u64 *rnd)
-{
-	u64 cache = run.guest.caches[rnd_below(rnd, 2)];
-
-	return cache +
-	       rnd_below(rnd, (GUEST_CACHE_SIZE - code->size - PAGE) / CACHE_ALIGN) * CACHE_ALIGN;
-}
-
-static void run_cases(const struct ir_tree *tree, const struct code *code, u64 addr, u64 first)
+static void run_cases(u64 first)
 {
 	u64 rnd = rnd_start(run.seed, 3, first);
 
-	states_tree(&run.states, &run.guest, tree, rnd);
+	states_tree(&run.states, &run.guest, run.trees, run.n_trees, rnd);
 	for (u64 i = first; i < first + TREE_CASES; i++) {
 		if (run.only != ~(u64)0 && run.only != i)
 			continue;
-		if (!run_case(tree, code, addr, i) || run.totals->failures >= FAILURES_MAX)
+		if (!run_case(i) || run.totals->failures >= FAILURES_MAX)
 			return;
 	}
 }
 
-static void run_tree(u64 number)
+/* Each translation has its own part of a cache. */
+static u64 place_for(const struct code *code, u32 t, u64 *rnd)
 {
-	u64 rnd = rnd_start(run.seed, 1, number), mark = arena_mark(&run.arena), addr;
-	struct totals *t = run.totals;
+	u64 part = GUEST_CACHE_SIZE / TREES_MAX;
+	u64 start = run.guest.caches[rnd_below(rnd, 2)] + t * part;
+
+	return start + rnd_below(rnd, (part - code->size - PAGE) / CACHE_ALIGN) * CACHE_ALIGN;
+}
+
+/* Translates the trace in run.shape as the next of run.trees; false and counted if it is refused. */
+static bool make_tree(u64 *rnd)
+{
+	const struct text *text = &run.module.text;
 	struct failure fail = { 0 };
-	struct ir_tree tree;
-	struct code code;
+	struct code *code = &run.codes[run.n_trees];
+	u64 *addr = &run.addrs[run.n_trees];
 	enum status status;
 
-	t->now = number * TREE_CASES;
-	shape_grow(&run.shape, &run.module, &rnd);
-	status = lift_trace(&run.module.text, &run.shape.trace, &run.arena, &tree, &fail);
+	status = lift_trace(text, &run.shape.trace, &run.arena, &run.trees[run.n_trees], &fail);
 	if (!status)
-		status = translate(&run.module.text, &run.shape.trace, &run.arena, &code, &fail);
-	addr = status ? 0 : place_for(&code, &rnd);
-	if (!status)
-		status = code_place(&code, addr, &fail);
-	if (status) {
-		t->refused[status]++;
-		if (status_class(status) == STATUS_CLASS_BUG)
-			report_refusal(&fail);
-	} else if (tree_excluded(&tree)) {
-		t->skipped_mnemonic++;
-	} else if (guest_arm(&run.guest, &tree)) {
+		status = translate(text, &run.shape.trace, &run.arena, code, &fail);
+	if (!status) {
+		*addr = place_for(code, run.n_trees, rnd);
+		status = code_place(code, *addr, &fail);
+	}
+	if (!status && !tree_excluded(&run.trees[run.n_trees])) {
+		run.n_trees++;
+		return true;
+	}
+	run.totals->refused[status]++;
+	if (status_class(status) == STATUS_CLASS_BUG)
+		report_refusal(&fail);
+	return false;
+}
+
+/* A second translation, where the first one leaves by a random exit. */
+static void make_neighbour(u64 *rnd)
+{
+	const struct ir_tree *tree = &run.trees[0];
+	const struct ir_block *b = &tree->blocks[rnd_below(rnd, tree->n_blocks)];
+	const struct ir_edge *edge = rnd_chance(rnd, 50) ? &b->next : &b->taken;
+
+	if (edge->kind != EDGE_EXIT || !(text_marks(&run.module.text, edge->target) & TEXT_INSN))
+		return;
+	shape_grow_from(&run.shape, &run.module, edge->target, rnd);
+	make_tree(rnd);
+}
+
+static void run_trees(u64 number, u64 *rnd)
+{
+	struct totals *t = run.totals;
+
+	if (guest_arm(&run.guest, run.trees, run.n_trees)) {
 		t->skipped_loops++;
-	} else {
-		guest_place(&run.guest, &code, addr, rnd_chance(&rnd, 25));
+		return;
+	}
+	for (u32 i = 0; i < run.n_trees; i++) {
+		guest_place(&run.guest, &run.codes[i], run.addrs[i], rnd_chance(rnd, 25));
 		t->trees++;
-		t->insns += tree.n_ops;
-		t->blocks += tree.n_blocks;
-		t->loops += run.guest.n_loops;
-		run_cases(&tree, &code, addr, number * TREE_CASES);
-		guest_disarm(&run.guest, &tree);
+		t->insns += run.trees[i].n_ops;
+		t->blocks += run.trees[i].n_blocks;
+	}
+	t->loops += run.guest.n_loops;
+	if (run.n_trees > 1)
+		t->links += guest_link(&run.guest, 0, 1);
+	run_cases(number * TREE_CASES);
+	guest_disarm(&run.guest);
+}
+
+static void run_tree(u64 number)
+{
+	u64 rnd = rnd_start(run.seed, 1, number), mark = arena_mark(&run.arena);
+
+	run.totals->now = number * TREE_CASES;
+	run.n_trees = 0;
+	shape_grow(&run.shape, &run.module, &rnd);
+	if (make_tree(&rnd)) {
+		if (rnd_chance(&rnd, 25))
+			make_neighbour(&rnd);
+		run_trees(number, &rnd);
 	}
 	arena_release(&run.arena, mark);
 }
@@ -304,11 +348,12 @@ static void print_totals(double took)
 	       run.path, run.forms ? " (forms)" : "", executions, (unsigned long long)t->compared,
 	       (unsigned long long)t->uncounted, (unsigned long long)t->failures,
 	       (double)executions / took);
-	printf("  %llu trees of %.1f instructions, %.1f blocks, %.2f loops; %llu cases stepped, %llu steps\n",
+	printf("  %llu trees of %.1f instructions, %.1f blocks, %.2f loops; %llu exits linked; %llu cases "
+	       "stepped, %llu steps\n",
 	       (unsigned long long)t->trees, (double)t->insns / (double)(t->trees ? t->trees : 1),
 	       (double)t->blocks / (double)(t->trees ? t->trees : 1),
-	       (double)t->loops / (double)(t->trees ? t->trees : 1), (unsigned long long)t->stepped,
-	       (unsigned long long)t->steps);
+	       (double)t->loops / (double)(t->trees ? t->trees : 1), (unsigned long long)t->links,
+	       (unsigned long long)t->stepped, (unsigned long long)t->steps);
 	printf("  ends: exit %llu, fault %llu, loop budget %llu, endless %llu; signals:",
 	       (unsigned long long)t->kinds[OUTCOME_AT],
 	       (unsigned long long)t->kinds[OUTCOME_FAULT],
@@ -319,8 +364,8 @@ static void print_totals(double took)
 			printf(" %u: %llu", i, (unsigned long long)t->signals[i]);
 	}
 	printf("\n  trees not run: excluded instruction %llu, loops %llu",
-	       (unsigned long long)t->skipped_mnemonic, (unsigned long long)t->skipped_loops);
-	for (u32 i = 0; i < STATUS_N; i++) {
+	       (unsigned long long)t->refused[STATUS_OK], (unsigned long long)t->skipped_loops);
+	for (u32 i = 1; i < STATUS_N; i++) {
 		if (t->refused[i])
 			printf(", %s %llu", status_name((enum status)i),
 			       (unsigned long long)t->refused[i]);

@@ -42,7 +42,7 @@ struct range {
 
 /* Of the tree that is armed. */
 static struct {
-	struct range ops[LIMIT_TREE_INSNS];
+	struct range ops[TREES_MAX * LIMIT_TREE_INSNS];
 	u32 n_ops;
 	bool twice; /* an instruction is in the tree more than once */
 	struct range writes[WRITES_MAX];
@@ -200,15 +200,18 @@ static int by_addr(const void *a, const void *b)
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-static void collect_ops(const struct ir_tree *tree)
+static void collect_ops(const struct ir_tree *trees, u32 n_trees)
 {
-	u32 n = 0;
+	u32 all = 0, n = 0;
 
 	armed.twice = false;
-	for (u32 i = 0; i < tree->n_ops; i++)
-		armed.ops[i] = (struct range){ tree->ops[i].addr, tree->ops[i].len };
-	qsort(armed.ops, tree->n_ops, sizeof(armed.ops[0]), by_addr);
-	for (u32 i = 0; i < tree->n_ops; i++) {
+	for (u32 t = 0; t < n_trees; t++) {
+		for (u32 i = 0; i < trees[t].n_ops; i++)
+			armed.ops[all++] =
+				(struct range){ trees[t].ops[i].addr, trees[t].ops[i].len };
+	}
+	qsort(armed.ops, all, sizeof(armed.ops[0]), by_addr);
+	for (u32 i = 0; i < all; i++) {
 		if (n && armed.ops[n - 1].addr == armed.ops[i].addr)
 			armed.twice = true;
 		else
@@ -506,13 +509,9 @@ static void data_collect(struct guest *g, const struct ir_tree *tree)
 	}
 }
 
-const char *guest_arm(struct guest *g, const struct ir_tree *tree)
+/* The original instructions, from the file. */
+static void ops_put(const struct guest *g)
 {
-	const char *why = NULL;
-
-	g->n_exits = g->n_loops = 0;
-	collect_ops(tree);
-	g->exact = !armed.twice;
 	for (u32 i = 0; i < armed.n_ops; i++) {
 		u64 left;
 		const u8 *bytes = text_bytes(&g->m->text, armed.ops[i].addr, &left);
@@ -521,25 +520,39 @@ const char *guest_arm(struct guest *g, const struct ir_tree *tree)
 			abort();
 		text_put(g, armed.ops[i].addr, bytes, armed.ops[i].len);
 	}
-	for (u32 i = 0; i < tree->n_blocks; i++) {
-		exit_collect(g, &tree->blocks[i].next);
-		exit_collect(g, &tree->blocks[i].taken);
+}
+
+const char *guest_arm(struct guest *g, const struct ir_tree *trees, u32 n)
+{
+	const char *why = NULL;
+
+	g->n_exits = g->n_loops = g->n_codes = g->n_backs = 0;
+	collect_ops(trees, n);
+	g->exact = !armed.twice;
+	ops_put(g);
+	for (u32 t = 0; t < n; t++) {
+		for (u32 i = 0; i < trees[t].n_blocks; i++) {
+			exit_collect(g, &trees[t].blocks[i].next);
+			exit_collect(g, &trees[t].blocks[i].taken);
+		}
 	}
 	exits_put(g);
-	if (!loops_collect(g, tree))
-		why = "more loops than can be counted";
-	else if (!loops_put(g))
+	for (u32 t = 0; t < n && !why; t++) {
+		if (!loops_collect(g, &trees[t]))
+			why = "more loops than can be counted";
+	}
+	if (!why && !loops_put(g))
 		why = "no place to count a loop";
-	data_collect(g, tree);
+	for (u32 t = 0; t < n; t++)
+		data_collect(g, &trees[t]);
 	text_close();
 	if (why)
-		guest_disarm(g, tree);
+		guest_disarm(g);
 	return why;
 }
 
-void guest_disarm(struct guest *g, const struct ir_tree *tree)
+void guest_disarm(struct guest *g)
 {
-	(void)tree;
 	for (u32 i = 0; i < armed.n_writes; i++)
 		text_write(g, armed.writes[i].addr, NULL, armed.writes[i].len);
 	armed.n_writes = 0;
@@ -548,24 +561,54 @@ void guest_disarm(struct guest *g, const struct ir_tree *tree)
 		mprotect((void *)g->areas[--g->n_areas].addr, PAGE, PROT_NONE);
 }
 
-/* ---- the translation ---- */
+/* ---- translations ---- */
 
 void guest_place(struct guest *g, const struct code *code, u64 addr, bool cut)
 {
 	u8 *live = (u8 *)g->m->base + addr;
-	u32 n = 0;
 
 	memset(live, INT3, code->size + 64);
 	memcpy(live, code->bytes, code->size);
-	for (u32 i = 0; i < code->n_fixups && n < LOOPS_MAX; i++) {
+	g->codes[g->n_codes++] = (struct guest_code){ code, (u64)live };
+	for (u32 i = 0; i < code->n_fixups && g->n_backs < LOOPS_MAX; i++) {
 		const struct code_fixup *fixup = &code->fixups[i];
-		u64 to = loop_stub(g, n, 1);
+		u64 to = loop_stub(g, g->n_backs, 1);
 
 		if (fixup->kind != FIXUP_BACK)
 			continue;
-		stub_loop(g, (u8 *)to, STUB_SPENT | n,
+		stub_loop(g, (u8 *)to, STUB_SPENT | g->n_backs,
 		          cut ? g->m->base + fixup->target : (u64)live + fixup->to);
 		put_rel32(live + fixup->at, to);
+		g->n_backs++;
+	}
+}
+
+u32 guest_link(struct guest *g, u32 from, u32 to)
+{
+	const struct guest_code *a = &g->codes[from], *b = &g->codes[to];
+	u32 n = 0;
+
+	for (u32 i = 0; i < a->code->n_fixups; i++) {
+		const struct code_fixup *fixup = &a->code->fixups[i];
+		s32 value;
+
+		if (fixup->kind != FIXUP_EXIT || fixup->target != b->code->head ||
+		    code_fixup_value(fixup, a->start, b->start, &value, NULL))
+			continue;
+		memcpy((u8 *)a->start + fixup->at, &value, 4);
 		n++;
 	}
+	return n;
+}
+
+u64 guest_origin(const struct guest *g, u64 rip)
+{
+	for (u32 i = 0; i < g->n_codes; i++) {
+		const struct guest_code *c = &g->codes[i];
+
+		if (rip >= c->start && rip < c->start + c->code->size)
+			return g->m->base + code_origin_at(c->code->origins, c->code->n_origins,
+			                                   (u32)(rip - c->start));
+	}
+	return rip;
 }

@@ -23,6 +23,7 @@
 #define GUEST_STACK 0x320000000000u
 #define GUEST_STACK_SIZE (2 * PAGE)
 #define LOOPS_MAX 128
+#define TREES_MAX 2
 #define EXITS_MAX 256
 
 struct guest_area {
@@ -31,6 +32,12 @@ struct guest_area {
 	u8 *first; /* content before a run, but for the case's own changes */
 	u8 *after; /* content behind the first run */
 	bool of_tree; /* pages of the module's data, for this tree only */
+};
+
+/* A translation in the guest's cache. */
+struct guest_code {
+	const struct code *code;
+	u64 start; /* as the guest sees it */
 };
 
 /* A branch that closes a loop, counted on both sides. */
@@ -45,6 +52,9 @@ struct guest {
 	struct guest_area areas[GUEST_AREAS];
 	u32 n_areas;
 	u64 stubs;             /* address of the page of stubs */
+	struct guest_code codes[TREES_MAX];
+	u32 n_codes;
+	u32 n_backs; /* loop stubs of translations */
 	u64 caches[2];         /* module addresses of places for translations; near, far */
 	u64 exits[EXITS_MAX];  /* module addresses with an exit stub, by stub */
 	u32 n_exits;
@@ -59,12 +69,16 @@ struct guest {
 /* Maps everything; false with a message. */
 bool guest_map(struct guest *g, const struct module *m);
 
-/* Makes the guest ready for a tree, or says why it cannot be: NULL if it is. */
-const char *guest_arm(struct guest *g, const struct ir_tree *tree);
-void guest_disarm(struct guest *g, const struct ir_tree *tree);
+/* Makes the guest ready for the text of a few trees, or says why it cannot be: NULL if it is. */
+const char *guest_arm(struct guest *g, const struct ir_tree *trees, u32 n);
+void guest_disarm(struct guest *g);
 
-/* Address of the code of a translation placed at cache address `addr`; its back-edges are counted, or cut and counted. */
+/* Puts a translation, filled in for that place, at cache address `addr`; its back-edges are counted, or cut and counted. */
 void guest_place(struct guest *g, const struct code *code, u64 addr, bool cut);
+/* Leads all exits of translation `from` that go to the head of translation `to` there. Returns how many. */
+u32 guest_link(struct guest *g, u32 from, u32 to);
+/* The original address that rip stands for, both as the guest sees them: rip itself outside of translations. */
+u64 guest_origin(const struct guest *g, u64 rip);
 
 /* Loop budget of the next run, arrivals. */
 void guest_budget(struct guest *g, u64 n);

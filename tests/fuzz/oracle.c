@@ -16,8 +16,6 @@ struct entry {
 
 static struct {
 	const struct guest *g;
-	const struct code *code;
-	u64 start; /* of the translation, as the guest sees it */
 	struct entry log[ORACLE_STEPS + 1];
 	u32 n;
 	u32 now; /* translation: entry whose state it has */
@@ -211,15 +209,6 @@ static bool original_step(void)
 	return run.n <= ORACLE_STEPS;
 }
 
-static u64 origin(u64 rip)
-{
-	u64 at = rip - run.start;
-
-	if (at >= run.code->size)
-		return rip;
-	return run.g->m->base + code_origin_at(run.code->origins, run.code->n_origins, (u32)at);
-}
-
 /* Did the instruction before entry i change anything but where control is? */
 static bool has_effect(u32 i)
 {
@@ -266,7 +255,7 @@ static bool translation_step(void)
 	if (in_stub(&go_on))
 		return go_on;
 	native_normalize(&native.out);
-	entry_make(&e, origin(rip), writes(&first, &end));
+	entry_make(&e, guest_origin(run.g, rip), writes(&first, &end));
 	/* The log may be full before the original ended. */
 	if (run.n > ORACLE_STEPS && run.now > ORACLE_STEPS - 8)
 		return false;
@@ -306,20 +295,16 @@ static void step(bool (*hook)(void), u64 at)
 const char *oracle_original(const struct guest *g, struct outcome *out)
 {
 	run.g = g;
-	run.code = NULL;
 	step(original_step, native.in.rip);
-	outcome_take(out, g, NULL, 0);
+	outcome_take(out, g);
 	run.spent = out->kind == OUTCOME_SPENT;
 	return run.broken;
 }
 
-const char *oracle_translation(const struct guest *g, const struct code *code, u64 addr,
-                               struct outcome *out)
+const char *oracle_translation(const struct guest *g, struct outcome *out)
 {
-	run.code = code;
-	run.start = g->m->base + addr;
 	step(translation_step, 0);
-	outcome_take(out, g, code, addr);
+	outcome_take(out, g);
 	if (!run.broken && out->kind != OUTCOME_ENOUGH && out->kind != OUTCOME_ENDLESS) {
 		breaks(!at_end(), "it ends before the original does");
 		run.broken_at = out->at;

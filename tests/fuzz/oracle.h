@@ -18,8 +18,7 @@
 /* Steps the original from native.in; what it did is the log. Returns the rule that decode.h breaks, NULL if none. */
 const char *oracle_original(const struct guest *g, struct outcome *out);
 /* Steps the translation from native.in; returns the rule that it breaks, NULL if none. */
-const char *oracle_translation(const struct guest *g, const struct code *code, u64 addr,
-                               struct outcome *out);
+const char *oracle_translation(const struct guest *g, struct outcome *out);
 /* Instructions in the log. */
 u32 oracle_steps(void);
 /* Says where a rule was broken. */

@@ -104,13 +104,18 @@ static u64 pick_head(const struct module *m, u64 *rnd)
 
 void shape_grow(struct shape *shape, const struct module *m, u64 *rnd)
 {
+	shape_grow_from(shape, m, pick_head(m, rnd), rnd);
+}
+
+void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 *rnd)
+{
 	struct growth g = { .m = m, .shape = shape, .rnd = rnd };
 	u32 n = size_wanted(rnd);
 	bool path = rnd_chance(rnd, 30);
 
 	shape->trace.blocks = shape->blocks;
 	shape->trace.n_blocks = 1;
-	shape->blocks[0] = (struct trace_block){ pick_head(m, rnd), TRACE_NO_PARENT, 1000 };
+	shape->blocks[0] = (struct trace_block){ head, TRACE_NO_PARENT, 1000 };
 	walk(&g, 0);
 	while (shape->trace.n_blocks < n && g.n_open && g.n_insns < INSNS_MAX) {
 		u32 i = path ? g.n_open - 1 : (u32)rnd_below(rnd, g.n_open);
@@ -120,7 +125,8 @@ void shape_grow(struct shape *shape, const struct module *m, u64 *rnd)
 		g.open[i] = g.open[--g.n_open];
 		if (path)
 			g.n_open = 0;
-		shape->blocks[new] = (struct trace_block){ way.to, way.from, 500 };
+		shape->blocks[new] =
+			(struct trace_block){ way.to, way.from, (u32)rnd_below(rnd, 1001) };
 		walk(&g, new);
 	}
 }

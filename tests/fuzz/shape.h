@@ -20,6 +20,7 @@ struct shape {
 };
 
 void shape_grow(struct shape *shape, const struct module *m, u64 *rnd);
+void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 *rnd);
 void shape_spoil(struct shape *shape, const struct module *m, u64 *rnd);
 
 #endif

@@ -59,7 +59,7 @@ static u64 word(const struct states *s, u64 *rnd)
 		return borders[rnd_below(rnd, sizeof(borders) / sizeof(borders[0]))];
 	if (how < 24)
 		return rnd_next(rnd) >> rnd_below(rnd, 63);
-	if (how < 25 && s->n_places)
+	if (how < (s->returns ? 28 : 25) && s->n_places)
 		return s->places[rnd_below(rnd, s->n_places)];
 	return rnd_next(rnd);
 }
@@ -78,29 +78,36 @@ static void use_mem(struct states *s, const struct insn_mem *mem)
 
 static void use_tree(struct states *s, const struct ir_tree *tree)
 {
-	memset(s->roles, 0, sizeof(s->roles));
-	s->jumps = false;
 	for (u32 i = 0; i < tree->n_ops; i++) {
 		const struct insn *op = &tree->ops[i];
 
 		for (u32 k = 0; k < op->n_mem && k < 2; k++)
 			use_mem(s, &op->mem[k]);
-		s->jumps |= op->role == ROLE_JMP_INDIRECT;
+		s->returns |= op->role == ROLE_RET;
+		if (op->role == ROLE_JMP_INDIRECT) {
+			s->jumps = true;
+			for (u32 k = 0; k < 16; k++)
+				s->roles[k].target |= !op->n_mem && op->use.gpr >> k & 1;
+		}
 		if (op->flags & INSN_REP || op->role == ROLE_COUNT)
 			s->roles[1].count = true;
 	}
 }
 
-void states_tree(struct states *s, const struct guest *g, const struct ir_tree *tree, u64 rnd)
+void states_tree(struct states *s, const struct guest *g, const struct ir_tree *trees, u32 n,
+                 u64 rnd)
 {
 	s->g = g;
 	s->n_places = 0;
+	s->jumps = s->returns = false;
+	memset(s->roles, 0, sizeof(s->roles));
 	for (u32 i = 0; i < g->n_exits && i < 8; i++)
 		s->places[s->n_places++] = g->m->base + g->exits[i];
-	use_tree(s, tree);
+	for (u32 i = 0; i < n; i++)
+		use_tree(s, &trees[i]);
 	/* An indirect jump back into the tree would loop without a count. */
-	for (u32 i = 0; i < tree->n_blocks && i < 8 && !s->jumps; i++)
-		s->places[s->n_places++] = g->m->base + tree->blocks[i].start;
+	for (u32 i = 0; i < trees[0].n_blocks && i < 8 && !s->jumps; i++)
+		s->places[s->n_places++] = g->m->base + trees[0].blocks[i].start;
 	for (u32 i = 0; i < sizeof(s->pool) / 8; i++)
 		s->pool[i] = word(s, &rnd);
 	for (u32 i = 0; i < g->n_areas; i++) {
@@ -121,6 +128,8 @@ static u64 reg_value(const struct states *s, u32 reg, u64 *rnd)
 
 		return at & ~(u64)(how < 24 ? 15 : 7);
 	}
+	if (role->target && how < 12 && s->n_places)
+		return s->places[rnd_below(rnd, s->n_places)];
 	if (role->count && how < 20)
 		return rnd_below(rnd, 40);
 	if (role->base && how < 28) {
@@ -206,9 +215,9 @@ static bool is_breakpoint(const struct native_stop *stop)
 	return stop->kind == NATIVE_SIGNAL && stop->signal == SIGTRAP && stop->trap == NO_INT3;
 }
 
-static void place(struct outcome *out, const struct guest *g, const struct code *code, u64 addr)
+static void place(struct outcome *out, const struct guest *g)
 {
-	u64 rip = native.out.rip, live = g->m->base + addr;
+	u64 rip = native.out.rip;
 
 	if (is_breakpoint(&native.stop) &&
 	    text_bytes(&g->m->text, rip - 1 - g->m->base, &(u64){ 0 })) {
@@ -217,13 +226,10 @@ static void place(struct outcome *out, const struct guest *g, const struct code 
 		return;
 	}
 	out->kind = OUTCOME_FAULT;
-	out->at = rip;
-	if (code && rip >= live && rip < live + code->size)
-		out->at = g->m->base +
-		          code_origin_at(code->origins, code->n_origins, (u32)(rip - live));
+	out->at = guest_origin(g, rip);
 }
 
-void outcome_take(struct outcome *out, const struct guest *g, const struct code *code, u64 addr)
+void outcome_take(struct outcome *out, const struct guest *g)
 {
 	out->at = 0;
 	out->stop = native.stop;
@@ -233,7 +239,7 @@ void outcome_take(struct outcome *out, const struct guest *g, const struct code 
 		out->at += out->kind == OUTCOME_AT ? g->m->base : 0;
 		break;
 	case NATIVE_SIGNAL:
-		place(out, g, code, addr);
+		place(out, g);
 		break;
 	case NATIVE_ENDLESS:
 		out->kind = OUTCOME_ENDLESS;

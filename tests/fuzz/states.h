@@ -16,7 +16,7 @@
 
 /* How a tree uses a register. */
 struct reg_role {
-	bool base, index, count;
+	bool base, index, count, target;
 	u32 n_disps;
 	s64 disps[4];
 };
@@ -25,7 +25,7 @@ struct states {
 	const struct guest *g;
 	struct reg_role roles[16];
 	u64 pool[NATIVE_XSAVE_MAX / 4]; /* words that vector registers start with */
-	bool jumps; /* indirectly */
+	bool jumps, returns; /* jumps: indirectly */
 	u64 places[16]; /* addresses in text: heads, exits */
 	u32 n_places;
 	struct {
@@ -34,8 +34,9 @@ struct states {
 	} changes[CHANGES]; /* of memory, for the case */
 };
 
-/* Fills areas[].first and what else belongs to the tree. */
-void states_tree(struct states *s, const struct guest *g, const struct ir_tree *tree, u64 rnd);
+/* Fills areas[].first and what else belongs to the trees. */
+void states_tree(struct states *s, const struct guest *g, const struct ir_tree *trees, u32 n,
+                 u64 rnd);
 /* Fills native.in but for rip, and the case's changes. */
 void states_case(struct states *s, u64 *rnd);
 /* Sets all areas to the case's content. */
@@ -57,8 +58,8 @@ struct outcome {
 	struct native_state state;
 };
 
-/* Of the run that just ended; `code` at cache address `addr`, NULL for the original. */
-void outcome_take(struct outcome *out, const struct guest *g, const struct code *code, u64 addr);
+/* Of the run that just ended. */
+void outcome_take(struct outcome *out, const struct guest *g);
 /* The first difference in words, NULL if there is none. `exact`: spent budgets can be compared. */
 const char *outcome_differs(const struct outcome *a, const struct outcome *b);
 /* Keeps / compares what is in memory behind a run. */
