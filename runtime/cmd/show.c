@@ -49,7 +49,8 @@ static void print_head(const struct status_view *v, FILE *out)
 	const struct status_head *h = v->head;
 
 	fprintf(out, "%s: process %u%s\n", h->program, h->pid, v->alive ? "" : ", ended");
-	ROW(out, "state", "%s (mode %s)", status_state_words(h->state), status_mode_key(h->mode));
+	ROW(out, v->alive ? "state" : "last state", "%s (mode %s)", status_state_words(h->state),
+	    status_mode_key(h->mode));
 	if (h->cause != STATUS_CAUSE_NONE)
 		ROW(out, "reason", "%s", status_cause_words(h->cause));
 	if (h->cause != STATUS_CAUSE_NONE && h->detail)

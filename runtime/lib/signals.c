@@ -18,8 +18,9 @@
  * else, who read it with a raw rt_sigaction and calls it with arguments of his own: what comes from the kernel is known by
  * its frame (the ucontext begins 8 bytes above the stack pointer), anything else goes on to the handler untouched.
  *
- * Past SIGNALS_THUNKS different handlers, new ones share one thunk per signal, whose entry changes: correct but
- * for two threads that set handlers of one signal at the same moment, and for a vfork child that sets one.
+ * Past SIGNALS_THUNKS different handlers, each signal has SIGNALS_TURNS more thunks that are used in turn, so
+ * that the one that the kernel returns as the old setting still holds the old handler. That goes wrong only where more than so many
+ * threads set one signal at the same moment, or a vfork child sets one so often.
  */
 #include "signals.h"
 #include "signals_private.h"
@@ -30,10 +31,14 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 #define N_SIGNALS 65 /* 1 to 64 */
+#define N_THUNKS (SIGNALS_THUNKS + 65 * SIGNALS_TURNS)
 #define TEXT_OF(x) #x
 #define NUMBER(x) TEXT_OF(x)
+#define SIZE NUMBER(SIGNALS_THUNK_SIZE)
+#define COUNT NUMBER(N_THUNKS)
 
-static _Atomic uintptr_t handlers[SIGNALS_THUNKS + N_SIGNALS];
+static _Atomic uintptr_t handlers[N_THUNKS];
+static atomic_uchar turns[N_SIGNALS];
 
 extern const char dynopt_signal_thunks[] HIDDEN, dynopt_signal_thunks_end[] HIDDEN;
 HIDDEN uintptr_t dynopt_signal_handler(int sig, siginfo_t *info, ucontext_t *context, u64 index,
@@ -44,62 +49,59 @@ HIDDEN uintptr_t dynopt_signal_handler(int sig, siginfo_t *info, ucontext_t *con
  * expression as linkers write for the PLT).
  */
 __asm__(".pushsection .text\n"
-        ".balign " NUMBER(
-		SIGNALS_THUNK_SIZE) "\n"
-                                    ".globl dynopt_signal_thunks\n.hidden dynopt_signal_thunks\n"
-                                    ".type dynopt_signal_thunks, @function\n"
-                                    "dynopt_signal_thunks:\n"
-                                    ".cfi_startproc\n"
-                                    /* def_cfa_expression, 11 bytes: rsp + 8 + (((rip & 15) >= 5) << 3) */
-                                    ".cfi_escape 0x0f, 0x0b, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x35, 0x2a, 0x33, 0x24, 0x22\n"
-                                    ".set index, 0\n"
-                                    ".rept " NUMBER(
-					    SIGNALS_THUNKS) " + 65\n"
-                                                            ".byte 0x68\n.long index\n" /* 68 id: push imm32 */
-                                                            "jmp signal_enter\n"
-                                                            ".balign " NUMBER(
-								    SIGNALS_THUNK_SIZE) ", 0xcc\n"
-                                                                                        ".set index, index + 1\n"
-                                                                                        ".endr\n"
-                                                                                        ".cfi_endproc\n"
-                                                                                        ".size dynopt_signal_thunks, . - dynopt_signal_thunks\n"
-                                                                                        ".globl dynopt_signal_thunks_end\n.hidden dynopt_signal_thunks_end\n"
-                                                                                        "dynopt_signal_thunks_end:\n"
-                                                                                        ".type signal_enter, @function\n"
-                                                                                        "signal_enter:\n"
-                                                                                        ".cfi_startproc\n"
-                                                                                        ".cfi_def_cfa_offset 16\n"
-                                                                                        "push %rax\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %rcx\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %rdx\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %rsi\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %rdi\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %r8\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %r9\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %r10\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "push %r11\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "sub $8, %rsp\n.cfi_adjust_cfa_offset 8\n"
-                                                                                        "mov 80(%rsp), %rcx\n"
-                                                                                        "lea 88(%rsp), %r8\n"
-                                                                                        "call dynopt_signal_handler\n"
-                                                                                        "mov %rax, 80(%rsp)\n"
-                                                                                        "add $8, %rsp\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %r11\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %r10\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %r9\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %r8\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %rdi\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %rsi\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %rdx\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %rcx\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "pop %rax\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "lea 8(%rsp), %rsp\n.cfi_adjust_cfa_offset -8\n"
-                                                                                        "jmp *-8(%rsp)\n" /* in the red zone: a signal that comes now leaves it alone */
-                                                                                        ".cfi_endproc\n"
-                                                                                        ".size signal_enter, . - signal_enter\n"
-                                                                                        ".popsection\n");
+        ".balign " SIZE "\n"
+        ".globl dynopt_signal_thunks\n.hidden dynopt_signal_thunks\n"
+        ".type dynopt_signal_thunks, @function\n"
+        "dynopt_signal_thunks:\n"
+        ".cfi_startproc\n"
+        /* def_cfa_expression, 11 bytes: rsp + 8 + (((rip & 15) >= 5) << 3) */
+        ".cfi_escape 0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x35, 0x2a, 0x33, 0x24, 0x22\n"
+        ".set index, 0\n"
+        ".rept " COUNT "\n"
+        ".byte 0x68\n.long index\n" /* 68 id: push imm32 */
+        "jmp signal_enter\n"
+        ".balign " SIZE ", 0xcc\n"
+        ".set index, index + 1\n"
+        ".endr\n"
+        ".cfi_endproc\n"
+        ".size dynopt_signal_thunks, . - dynopt_signal_thunks\n"
+        ".globl dynopt_signal_thunks_end\n.hidden dynopt_signal_thunks_end\n"
+        "dynopt_signal_thunks_end:\n"
+        ".type signal_enter, @function\n"
+        "signal_enter:\n"
+        ".cfi_startproc\n"
+        ".cfi_def_cfa_offset 16\n"
+        "push %rax\n.cfi_adjust_cfa_offset 8\n"
+        "push %rcx\n.cfi_adjust_cfa_offset 8\n"
+        "push %rdx\n.cfi_adjust_cfa_offset 8\n"
+        "push %rsi\n.cfi_adjust_cfa_offset 8\n"
+        "push %rdi\n.cfi_adjust_cfa_offset 8\n"
+        "push %r8\n.cfi_adjust_cfa_offset 8\n"
+        "push %r9\n.cfi_adjust_cfa_offset 8\n"
+        "push %r10\n.cfi_adjust_cfa_offset 8\n"
+        "push %r11\n.cfi_adjust_cfa_offset 8\n"
+        "sub $8, %rsp\n.cfi_adjust_cfa_offset 8\n"
+        "mov 80(%rsp), %rcx\n"
+        "lea 88(%rsp), %r8\n"
+        "call dynopt_signal_handler\n"
+        "mov %rax, 80(%rsp)\n"
+        "add $8, %rsp\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r11\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r10\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r9\n.cfi_adjust_cfa_offset -8\n"
+        "pop %r8\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rdi\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rsi\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rdx\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rcx\n.cfi_adjust_cfa_offset -8\n"
+        "pop %rax\n.cfi_adjust_cfa_offset -8\n"
+        "lea 8(%rsp), %rsp\n.cfi_adjust_cfa_offset -8\n"
+        "jmp *-8(%rsp)\n" /* in the red zone: a signal that comes now leaves it alone */
+        ".cfi_endproc\n"
+        ".size signal_enter, . - signal_enter\n"
+        ".popsection\n");
 
-static_assert(N_SIGNALS == 65, "the thunks above are SIGNALS_THUNKS + 65");
+static_assert(N_THUNKS == SIGNALS_THUNKS + N_SIGNALS * SIGNALS_TURNS, "a thunk for every entry");
 
 /* Signals whose siginfo may name the instruction; si_call_addr of SIGSYS lies where si_addr does. */
 static bool names_instruction(int sig)
@@ -178,8 +180,10 @@ uintptr_t signals_wrap(int sig, uintptr_t handler)
 		    there == handler)
 			return thunk(at);
 	}
-	atomic_store_explicit(&handlers[SIGNALS_THUNKS + sig], handler, memory_order_release);
-	return thunk(SIGNALS_THUNKS + (size_t)sig);
+	at = SIGNALS_THUNKS + (size_t)sig * SIGNALS_TURNS +
+	     atomic_fetch_add_explicit(&turns[sig], 1, memory_order_relaxed) % SIGNALS_TURNS;
+	atomic_store_explicit(&handlers[at], handler, memory_order_release);
+	return thunk(at);
 }
 
 static bool same_setting(const struct sigaction *a, const struct sigaction *b)

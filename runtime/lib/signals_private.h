@@ -10,6 +10,7 @@
 
 #define SIGNALS_THUNKS \
 	1024 /* different handlers that a process may have; then signals_wrap() falls back */
+#define SIGNALS_TURNS 8 /* thunks that a signal uses in turn from then on; a power of two */
 #define SIGNALS_THUNK_SIZE 16
 
 /* What the kernel gets for a handler of the program; SIG_DFL, SIG_IGN, SIG_HOLD, SIG_ERR and thunks as they are. */
