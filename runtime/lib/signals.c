@@ -56,12 +56,12 @@ __asm__(".pushsection .text\n"
         ".cfi_startproc\n"
         /* def_cfa_expression, 11 bytes: rsp + 8 + (((rip & 15) >= 5) << 3) */
         ".cfi_escape 0x0f, 11, 0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x35, 0x2a, 0x33, 0x24, 0x22\n"
-        ".set index, 0\n"
+        ".set signal_index, 0\n"
         ".rept " COUNT "\n"
-        ".byte 0x68\n.long index\n" /* 68 id: push imm32 */
+        ".byte 0x68\n.long signal_index\n" /* 68 id: push imm32 */
         "jmp signal_enter\n"
         ".balign " SIZE ", 0xcc\n"
-        ".set index, index + 1\n"
+        ".set signal_index, signal_index + 1\n"
         ".endr\n"
         ".cfi_endproc\n"
         ".size dynopt_signal_thunks, . - dynopt_signal_thunks\n"
