@@ -40,16 +40,21 @@ static bool decode_at(const struct model *m, u64 addr, struct insn *out)
 }
 
 /* Where the original has its next instruction that is no direct jump. */
-static u64 visible(const struct model *m, u64 original)
+static u64 find_visible(const struct program *p, u64 original)
 {
-	for (u32 i = 0; i < MANY_JUMPS; i++) {
-		struct insn insn = program_insn(m->program, original);
+	for (u32 i = 0; i <= p->n_insns; i++) {
+		struct insn insn = program_insn(p, original);
 
 		if (insn.role != ROLE_JMP)
 			return original;
 		original = insn.target;
 	}
 	return ENDLESS;
+}
+
+static u64 visible(const struct model *m, u64 original)
+{
+	return m->visible[original - TEXT_BASE];
 }
 
 static void stand(struct model *m, u64 addr)
@@ -68,6 +73,7 @@ void model_init(struct model *m, const struct program *p)
 	memcpy(m->memory, p->bytes, sizeof(p->bytes));
 	for (u32 i = 0; i < p->n_insns; i++) {
 		m->means[p->insns[i] - TEXT_BASE] = p->insns[i];
+		m->visible[p->insns[i] - TEXT_BASE] = find_visible(p, p->insns[i]);
 		m->standing[p->insns[i] - TEXT_BASE] = 1;
 	}
 }
@@ -140,11 +146,6 @@ static bool outcome(struct model *m, const struct insn *insn, u64 addr, u64 orig
 	return true;
 }
 
-static bool has_prefix(const struct insn *insn, u8 prefix)
-{
-	return memchr(insn->bytes, prefix, insn->opcode_at) != NULL;
-}
-
 /* Are they the same but for their address fields? Addresses accessed must be the same. */
 static bool same_insn(const struct insn *a, const struct insn *b)
 {
@@ -155,8 +156,8 @@ static bool same_insn(const struct insn *a, const struct insn *b)
 	if (a->role == ROLE_JCC)
 		return a->cc >> 1 == b->cc >> 1;
 	if (a->role == ROLE_COUNT)
-		return a->bytes[a->opcode_at] == b->bytes[b->opcode_at] &&
-		       has_prefix(a, 0x67) == has_prefix(b, 0x67);
+		return a->opcode_at == b->opcode_at &&
+		       !memcmp(a->bytes, b->bytes, a->opcode_at + 1u);
 	if (a->len != b->len || a->rip_at != b->rip_at)
 		return false;
 	memcpy(x, a->bytes, sizeof(x));

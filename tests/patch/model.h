@@ -26,6 +26,7 @@
 
 struct model {
 	const struct program *program;
+	u64 visible[TEXT_SIZE]; /* of each instruction, the next one that is no direct jump */
 	u8 memory[MEMORY_SIZE]; /* from TEXT_BASE on */
 	u64 means[MEMORY_SIZE]; /* original address for a CPU there; 0: nobody may stand there */
 	u8 owner[MEMORY_SIZE]; /* whose place it is; 0: the original's */

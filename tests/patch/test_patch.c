@@ -135,7 +135,8 @@ static void make_circle(struct tree_store *t, u64 head)
 	t->blocks[0] = (struct ir_block){ .start = head,
 		                          .parent = IR_NO_PARENT,
 		                          .next = { .target = head, .kind = EDGE_EXIT } };
-	t->tree = (struct ir_tree){ head, t->blocks, t->ops, 1, 0 };
+	t->tree =
+		(struct ir_tree){ .head = head, .blocks = t->blocks, .ops = t->ops, .n_blocks = 1 };
 }
 
 static bool make_unit(struct unit *u, u64 head)
