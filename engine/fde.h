@@ -40,7 +40,7 @@ __must_check enum status fde_walk_next(struct fde_walk *walk, struct fde *out,
 /* A function's call sites. Fields are the reader's own. */
 struct lsda_walk {
 	const struct elf_view *view;
-	u64 pos, end;  /* in the call-site table */
+	u64 pos, end; /* in the call-site table */
 	u64 pads_from; /* landing pads count from here */
 	u8 encoding;
 };

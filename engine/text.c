@@ -116,9 +116,8 @@ enum status text_site(const struct text *text, u64 head, void *scratch, u64 *sit
 		if (passed == STATUS_OK)
 			break;
 		/* What comes next must belong to the same block. */
-		if (ends_block(insn.role) ||
-		    (text_marks(text, addr + insn.len) &
-		     (TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN)))
+		if (ends_block(insn.role) || (text_marks(text, addr + insn.len) &
+		                              (TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN)))
 			return failed(fail, passed, addr, insn.len);
 		addr += insn.len;
 	}

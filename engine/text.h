@@ -26,19 +26,25 @@
 enum text_mark {
 	TEXT_INSN = 1 << 0,     /* a proven instruction starts here */
 	TEXT_CERTIFIED = 1 << 1, /* the proof is the notes' */
-	TEXT_REACHED = 1 << 2,  /* with TEXT_INSN: flow of control from a function's start leads here (certified text: always) */
+	TEXT_REACHED =
+		1
+		<< 2, /* with TEXT_INSN: flow of control from a function's start leads here (certified text: always) */
 	TEXT_FUNCTION = 1 << 3, /* a function starts here */
-	TEXT_TARGET = 1 << 4,   /* a direct branch or call, a known jump table or an exception leads here */
-	TEXT_LOOP = 1 << 5,     /* a backward direct branch of the same function leads here */
-	TEXT_RETURN = 1 << 6,   /* the instruction before it is a call */
-	TEXT_FREE = 1 << 7,     /* in a slot of the notes, or padding behind a barrier that nothing leads to */
+	TEXT_TARGET =
+		1 << 4, /* a direct branch or call, a known jump table or an exception leads here */
+	TEXT_LOOP = 1 << 5, /* a backward direct branch of the same function leads here */
+	TEXT_RETURN = 1 << 6, /* the instruction before it is a call */
+	TEXT_FREE =
+		1
+		<< 7, /* in a slot of the notes, or padding behind a barrier that nothing leads to */
 	TEXT_NO_PATCH = 1 << 8,
 	TEXT_NO_TRANSLATE = 1 << 9,
 	TEXT_NO_INLINE = 1 << 10,
 	TEXT_NO_DEFER = 1 << 11,
-	TEXT_PLAIN = 1 << 12,         /* fact of the notes, of this instruction's function */
+	TEXT_PLAIN = 1 << 12, /* fact of the notes, of this instruction's function */
 	TEXT_STACK_PRIVATE = 1 << 13, /* fact of the notes */
-	TEXT_INTERIOR = 1 << 14, /* a branch leads to this byte although no instruction starts here */
+	TEXT_INTERIOR =
+		1 << 14, /* a branch leads to this byte although no instruction starts here */
 };
 
 /* A hop's place: `size` free bytes at addr. Slots of the notes and proven padding of at least JMP_REL32_LEN bytes. */
@@ -58,16 +64,16 @@ struct text_table {
 struct text {
 	const struct elf_view *view;
 	u64 start, end; /* of the marks: all executable segments and what lies between them */
-	u16 *marks;     /* TEXT_..., one for each byte of [start, end) */
+	u16 *marks; /* TEXT_..., one for each byte of [start, end) */
 	struct text_slot *slots; /* by address */
 	u32 n_slots;
 	struct text_table *tables; /* by site */
 	u32 n_tables;
 	u64 cache, cache_end; /* reserved code cache, whole pages or not; 0, 0: none */
-	u64 far, far_end;     /* far pool; 0, 0: none */
-	bool noted;           /* has notes of version 1 */
-	u32 n_functions;      /* proven ones */
-	u64 proven_bytes;     /* bytes of instructions with TEXT_INSN */
+	u64 far, far_end; /* far pool; 0, 0: none */
+	bool noted; /* has notes of version 1 */
+	u32 n_functions; /* proven ones */
+	u64 proven_bytes; /* bytes of instructions with TEXT_INSN */
 	u32 refused[STATUS_N]; /* functions and records left alone, by reason */
 };
 

@@ -136,6 +136,7 @@ static enum status build(struct builder *b, struct arena *keep, struct failure *
 		return failed(fail, STATUS_WORKSPACE, 0, size);
 	b->code = elf_view_bytes(b->view, b->text->start, size, ELF_VIEW_X);
 	b->budget = size * BUDGET_PER_BYTE + BUDGET_BASE;
+	b->look_budget = b->budget;
 	status = text_add_notes(b, keep, fail);
 	if (status == STATUS_OK)
 		status = text_add_unwind(b, fail);

@@ -4,7 +4,8 @@
  *
  * A jump table is an address that an instruction names, at which three entries or more lead to proven
  * instructions: absolute addresses, or distances from the table that lead into that instruction's own function or
- * its cold part (one with a branch back into the function's inside). It ends where an entry does not, or where
+ * its cold part (one with a branch back into the function's inside). Sixteen distances or more from an address inside
+ * the function are one, too (differences of labels, as in printf). It ends where an entry does not, or where
  * the next table begins. Numbers that are no table do not look like that.
  * A code pointer is what a relative relocation of the file adds to the load address: the linker says that it is an address.
  *
@@ -14,6 +15,7 @@
 
 /* Compilers make no shorter ones. */
 #define TABLE_ENTRIES_MIN 3
+#define LABEL_ENTRIES_MIN 16
 #define TABLE_ENTRIES_MAX 65536
 
 #define DT_NULL 0
@@ -66,11 +68,23 @@ static u64 named(const struct builder *b, u64 addr, u32 *form)
 	return (u64)(s64)number;
 }
 
-static bool entry(const struct builder *b, u64 table, u32 form, u64 i, u64 *target)
+/* Where entry `i` leads; false if the file does not say. */
+static bool entry(const struct builder *b, const struct jump_table *table, u64 i, u64 *target)
 {
-	const struct notes_table as_noted = { .addr = table, .count = i + 1, .form = form };
+	const struct notes_table absolute = { .addr = table->addr,
+		                              .count = i + 1,
+		                              .form = DYNOPT_TABLE_ABS64 };
+	const u8 *bytes;
+	s32 distance;
 
-	return notes_table_target(b->view, &as_noted, i, target);
+	if (table->form == DYNOPT_TABLE_ABS64)
+		return notes_table_target(b->view, &absolute, i, target);
+	bytes = elf_view_bytes(b->view, table->addr + i * sizeof(distance), sizeof(distance), 0);
+	if (!bytes)
+		return false;
+	memcpy(&distance, bytes, sizeof(distance));
+	*target = table->base + (u64)(s64)distance;
+	return true;
 }
 
 /* Does g branch into the inside of f, as the cold part of a function does? */
@@ -92,46 +106,43 @@ static bool branches_into(const struct builder *b, const struct function *g,
 	return false;
 }
 
-/* A table being read. */
-struct reading {
-	struct builder *b;
-	const struct function *f;
-	const struct function *cold; /* of f, once one was seen */
-	u32 form;
-};
-
-/* Does the target belong to a table of this form? */
-static bool belongs(struct reading *r, u64 target)
+static bool is_foreign_insn(const struct builder *b, u64 addr)
 {
-	struct builder *b = r->b;
-	const struct function *g;
+	return text_holds(b->text, addr) &&
+	       (b->text->marks[addr - b->text->start] & (TEXT_INSN | TEXT_CERTIFIED)) == TEXT_INSN;
+}
 
-	if (!text_holds(b->text, target) ||
-	    (b->text->marks[target - b->text->start] & (TEXT_INSN | TEXT_CERTIFIED)) != TEXT_INSN)
+/* Does the target belong to a table? *cold is the cold part of its function, once one was seen. */
+static bool belongs(struct builder *b, const struct jump_table *table, u64 target,
+                    const struct function **cold)
+{
+	const struct function *f = table->function, *g;
+
+	if (!is_foreign_insn(b, target))
 		return false;
-	if (r->form == DYNOPT_TABLE_ABS64)
-		return true;
-	if (target >= r->f->fde.start && target < r->f->fde.end)
+	if (table->form == DYNOPT_TABLE_ABS64 || (target >= f->fde.start && target < f->fde.end))
 		return true;
 	g = function_at(b, target);
-	if (!g || g == r->cold)
+	if (!g || g == *cold)
 		return g != NULL;
-	/* Looking costs as much as the function is long. */
-	if (text_pay(b, g->fde.end - g->fde.start, NULL) != STATUS_OK || !branches_into(b, g, r->f))
+	if (g->fde.end - g->fde.start > b->look_budget)
 		return false;
-	r->cold = g;
+	b->look_budget -= g->fde.end - g->fde.start;
+	if (!branches_into(b, g, f))
+		return false;
+	*cold = g;
 	return true;
 }
 
-/* Entries from `addr` on that belong to a table, not further than `end`. */
-static u32 count_entries(struct builder *b, const struct function *f, u64 addr, u32 form, u64 end)
+/* Entries that belong to the table, at most `max` and not further than `end`. */
+static u32 count_entries(struct builder *b, const struct jump_table *table, u32 max, u64 end)
 {
-	u64 size = form == DYNOPT_TABLE_REL32 ? sizeof(s32) : sizeof(u64), target;
-	struct reading r = { .b = b, .f = f, .form = form };
+	u64 size = table->form == DYNOPT_TABLE_REL32 ? sizeof(s32) : sizeof(u64), target;
+	const struct function *cold = NULL;
 	u32 n = 0;
 
-	while (n < TABLE_ENTRIES_MAX && addr + (n + 1) * size <= end &&
-	       entry(b, addr, form, n, &target) && belongs(&r, target))
+	while (n < max && end - table->addr >= (n + 1) * size && entry(b, table, n, &target) &&
+	       belongs(b, table, target, &cold))
 		n++;
 	return n;
 }
@@ -154,24 +165,53 @@ static bool next_naming(const struct builder *b, u64 *i, const struct function *
 	return false;
 }
 
-/* Counts tables, as far as their first entries tell; stores at most `max`. */
-static u32 collect(struct builder *b, u32 max)
+/* An address inside itself that a function names is what its label differences count from. */
+static void find_bases(struct builder *b)
 {
 	const struct function *f;
-	u32 n = 0, form;
+	u32 form;
 	u64 i;
 
 	for (i = 0; next_naming(b, &i, &f); i++) {
 		u64 addr = named(b, b->text->start + i, &form);
 
-		if (count_entries(b, f, addr, form, addr + TABLE_ENTRIES_MIN * sizeof(u64)) <
-		    TABLE_ENTRIES_MIN)
+		if (form == DYNOPT_TABLE_REL32 && !f->base && addr > f->fde.start &&
+		    addr < f->fde.end && is_foreign_insn(b, addr))
+			b->functions[f - b->functions].base = addr;
+	}
+}
+
+/* Is there a table where the instruction at offset i points? */
+static bool find_table(struct builder *b, u64 i, const struct function *f, struct jump_table *out)
+{
+	struct jump_table table = { .function = f };
+
+	table.addr = named(b, b->text->start + i, &table.form);
+	table.base = table.addr;
+	if (count_entries(b, &table, TABLE_ENTRIES_MIN, ~(u64)0) < TABLE_ENTRIES_MIN) {
+		/* Small numbers may lead anywhere near the base: only many of them are a table. */
+		table.base = f->base;
+		if (!f->base || table.form != DYNOPT_TABLE_REL32 ||
+		    count_entries(b, &table, LABEL_ENTRIES_MIN, ~(u64)0) < LABEL_ENTRIES_MIN)
+			return false;
+	}
+	*out = table;
+	return true;
+}
+
+/* Counts tables, as far as their first entries tell; stores at most `max`. */
+static u32 collect(struct builder *b, u32 max)
+{
+	const struct function *f;
+	struct jump_table table;
+	u32 n = 0;
+	u64 i;
+
+	for (i = 0; next_naming(b, &i, &f); i++) {
+		if (!find_table(b, i, f, &table))
 			continue;
-		if (n < max) {
-			b->tables[n].addr = addr;
-			b->tables[n].form = form;
-			b->tables[n].function = f;
-		}
+		if (n < max)
+			b->tables[n] = table;
 		n++;
 	}
 	return n;
@@ -198,7 +238,7 @@ static enum status measure(struct builder *b, struct jump_table *table, u64 end,
 	u64 target;
 	u32 i;
 
-	table->n = count_entries(b, table->function, table->addr, table->form, end);
+	table->n = count_entries(b, table, TABLE_ENTRIES_MAX, end);
 	status = text_pay(b, table->n, fail);
 	for (i = 0; status == STATUS_OK && i < table->n; i++) {
 		target = text_table_entry(b, table, i);
@@ -268,7 +308,7 @@ u64 text_table_entry(const struct builder *b, const struct jump_table *table, u3
 {
 	u64 target = 0;
 
-	return entry(b, table->addr, table->form, i, &target) ? target : 0;
+	return entry(b, table, i, &target) ? target : 0;
 }
 
 enum status text_add_jumps(struct builder *b, struct failure *fail)
@@ -277,6 +317,7 @@ enum status text_add_jumps(struct builder *b, struct failure *fail)
 	u64 at = 0, target;
 	u32 i;
 
+	find_bases(b);
 	b->n_tables = collect(b, 0);
 	b->tables = arena_alloc(b->scratch, b->n_tables, sizeof(*b->tables));
 	if (b->n_tables && !b->tables)

@@ -209,7 +209,7 @@ static void notes_finish(struct builder *b)
 		if (!b->kinds[i])
 			marks[i] &= (u16)~TEXT_INSN;
 		else if (disputed(b, i, kind_len(b->kinds[i])))
-			marks[i] &= (u16)~(TEXT_INSN | TEXT_CERTIFIED);
+			marks[i] &= (u16) ~(TEXT_INSN | TEXT_CERTIFIED);
 		if (marks[i] & TEXT_INSN)
 			marks[i] |= TEXT_REACHED;
 	}
@@ -225,7 +225,8 @@ static void notes_damaged(struct builder *b, u64 n_failures)
 	u64 i, n = b->text->end - b->text->start;
 
 	b->damaged = true;
-	b->text->refused[STATUS_TEXT_NOTES] += n_failures > 0xffffffff ? 0xffffffff : (u32)n_failures;
+	b->text->refused[STATUS_TEXT_NOTES] += n_failures > 0xffffffff ? 0xffffffff
+	                                                               : (u32)n_failures;
 	for (i = 0; i < n; i++) {
 		if (!(b->text->marks[i] & TEXT_RECORDED))
 			b->text->marks[i] |= TEXT_NO_ALL;

@@ -71,14 +71,16 @@ static inline bool kind_direct(u32 class)
 
 struct function {
 	struct fde fde;
+	u64 base; /* of label differences: an address inside the function that it names; 0: none */
 	bool proven;
 };
 
 /* A table of foreign text that leads into the function that names it. */
 struct jump_table {
 	u64 addr;
+	u64 base; /* what the entries of DYNOPT_TABLE_REL32 count from */
 	const struct function *function;
-	u32 n;    /* entries */
+	u32 n; /* entries */
 	u32 form; /* DYNOPT_TABLE_... */
 };
 
@@ -86,7 +88,7 @@ struct builder {
 	struct text *text;
 	const struct elf_view *view;
 	struct arena *scratch;
-	u8 *kinds;      /* by offset from text->start */
+	u8 *kinds; /* by offset from text->start */
 	const u8 *code; /* likewise, if all text is one segment; else NULL */
 	void *decoder;
 	struct function *functions; /* of the unwind table, by start */
@@ -95,7 +97,8 @@ struct builder {
 	u32 n_tables;
 	const u8 *relocations; /* of the file, for text_code_pointer() */
 	u64 relocations_size;
-	u64 budget;   /* bytes of work left */
+	u64 budget; /* bytes of work left */
+	u64 look_budget; /* bytes that may be read in search of cold parts */
 	bool damaged; /* the notes are: uncovered text is left alone */
 };
 

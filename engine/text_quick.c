@@ -27,11 +27,18 @@
 #define IMMZ 0x400u /* 4 bytes; 2 with 66 */
 #define GROUP 0x800u /* depends on the reg field: group() */
 
-#define ALU(row)                                                                                   \
-	[(row) ... (row) + 3] = ANY | MODRM, [(row) + 4] = ANY | IMM8, [(row) + 5] = ANY | IMMZ
+#define ALU(row) \
+	[(row)...(row) + 3] = ANY | MODRM, [(row) + 4] = ANY | IMM8, [(row) + 5] = ANY | IMMZ
 
 static const u16 one_byte[256] = {
-	ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30), ALU(0x38),
+	ALU(0x00),
+	ALU(0x08),
+	ALU(0x10),
+	ALU(0x18),
+	ALU(0x20),
+	ALU(0x28),
+	ALU(0x30),
+	ALU(0x38),
 	[0x50 ... 0x5f] = PREFIX_NONE, /* push, pop */
 	[0x63] = PREFIX_NONE | MODRM, /* movslq */
 	[0x68] = PREFIX_NONE | IMMZ,

@@ -28,8 +28,8 @@ static void mark_flow(struct builder *b, u64 i, u64 function)
 	u32 class = kind_class(b->kinds[i]), len = kind_len(b->kinds[i]);
 	u64 next = i + len, target;
 
-	if ((class == KIND_CALL || class == KIND_CALL_INDIRECT) &&
-	    next < text->end - text->start && (text->marks[next] & TEXT_INSN))
+	if ((class == KIND_CALL || class == KIND_CALL_INDIRECT) && next < text->end - text->start &&
+	    (text->marks[next] & TEXT_INSN))
 		text->marks[next] |= TEXT_RETURN;
 	if (!kind_direct(class) || class == KIND_CALL)
 		return;

@@ -20,8 +20,8 @@
 /* Padding under way: offsets from text->start. */
 struct run {
 	u64 start, end; /* end == start: none */
-	u64 gap;        /* from here on no function or record covers it; `end` if there is no such part */
-	bool open;      /* nothing falls into the byte at `end` */
+	u64 gap; /* from here on no function or record covers it; `end` if there is no such part */
+	bool open; /* nothing falls into the byte at `end` */
 };
 
 static u8 byte_at(const struct builder *b, u64 i)
@@ -125,8 +125,8 @@ static void check_slots(struct builder *b)
 	for (i = 0; i < n; i++) {
 		u16 *mark = &b->text->marks[i];
 
-		if ((*mark & TEXT_FREE) && (byte_at(b, i) != UNUSED_BYTE ||
-		                            (*mark & (TEXT_ARRIVAL | TEXT_NO_PATCH))))
+		if ((*mark & TEXT_FREE) &&
+		    (byte_at(b, i) != UNUSED_BYTE || (*mark & (TEXT_ARRIVAL | TEXT_NO_PATCH))))
 			*mark &= (u16)~TEXT_FREE;
 	}
 }

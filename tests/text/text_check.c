@@ -77,7 +77,8 @@ static u64 read_dump(u8 *dump, const struct text *text)
 	while (fgets(line, sizeof(line), stdin)) {
 		char *end;
 		u64 addr = strtoull(line, &end, 16), target;
-		bool insn = end > line && starts(end, ":\t"), symbol = end > line && starts(end, " <");
+		bool insn = end > line && starts(end, ":\t"),
+		     symbol = end > line && starts(end, " <");
 
 		/* An instruction ends where the next one or a symbol stands. */
 		if (padding && (insn || symbol))

@@ -35,9 +35,10 @@ static void print_line(const char *path, struct module *m)
 	printf("%s: text %llu, certified %llu, proven %llu (%.1f %%), reached about %llu, functions %u, "
 	       "instructions %llu, slots %u, tables %u, cache %llu, far %llu, noted %d\n",
 	       path, (unsigned long long)n, (unsigned long long)certified,
-	       (unsigned long long)text->proven_bytes, 100.0 * (double)text->proven_bytes / (double)n,
-	       (unsigned long long)reached, text->n_functions, (unsigned long long)insns,
-	       text->n_slots, text->n_tables, (unsigned long long)(text->cache_end - text->cache),
+	       (unsigned long long)text->proven_bytes,
+	       100.0 * (double)text->proven_bytes / (double)n, (unsigned long long)reached,
+	       text->n_functions, (unsigned long long)insns, text->n_slots, text->n_tables,
+	       (unsigned long long)(text->cache_end - text->cache),
 	       (unsigned long long)(text->far_end - text->far), text->noted);
 	printf("    %.1f ms, %.0f ns an instruction; kept %.2f, meanwhile %.2f bytes per byte of text\n",
 	       m->cpu_s * 1e3, insns ? m->cpu_s * 1e9 / (double)insns : 0.0,

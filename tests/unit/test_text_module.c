@@ -107,8 +107,10 @@ static void test_large(void)
 	f = text_image_function(&img, "c3", 0);
 	accepted();
 	far = &img.view.loads[img.view.n_loads++];
-	*far = (struct elf_span){ .addr = f + 0x10000000, .size = sizeof(far_bytes),
-		                  .bytes = far_bytes, .flags = ELF_VIEW_R | ELF_VIEW_X };
+	*far = (struct elf_span){ .addr = f + 0x10000000,
+		                  .size = sizeof(far_bytes),
+		                  .bytes = far_bytes,
+		                  .flags = ELF_VIEW_R | ELF_VIEW_X };
 	CU_ASSERT_EQUAL(text_build(&text, &img.view, &img.keep, &img.scratch, &img.fail),
 	                STATUS_TEXT_LARGE);
 
@@ -237,12 +239,12 @@ static void site_check(const struct site_case *c, u64 f)
 {
 	u64 site = 0;
 	u32 len = 0;
-	enum status status =
-		text_site(&text, f + c->head, decoder, &site, &len, &img.fail);
+	enum status status = text_site(&text, f + c->head, decoder, &site, &len, &img.fail);
 
 	if (status != c->status || (status == STATUS_OK && (site != f + c->at || len != c->len)))
 		printf("\n    %s at %llu: %s, site at %lld, %u bytes\n", c->code,
-		       (unsigned long long)c->head, status_name(status), (long long)(site - f), len);
+		       (unsigned long long)c->head, status_name(status), (long long)(site - f),
+		       len);
 	CU_ASSERT_EQUAL(status, c->status);
 	if (status) {
 		CU_ASSERT(site == 0 && len == 0);
@@ -267,18 +269,25 @@ static void test_sites(void)
 static void test_site_marks(void)
 {
 	static const struct site_case ok = { "31c0 4889e5 c3", 2, STATUS_OK, 2, 3 },
-	                              forbidden = { "31c0 4889e5 c3", 2, STATUS_TEXT_FORBIDDEN, 0, 0 },
-	                              interior = { "31c0 4889e5 c3", 2, STATUS_SITE_INTERIOR, 0, 0 };
+				      forbidden = { "31c0 4889e5 c3", 2, STATUS_TEXT_FORBIDDEN, 0,
+		                                    0 },
+				      interior = { "31c0 4889e5 c3", 2, STATUS_SITE_INTERIOR, 0,
+		                                   0 };
 	static const struct {
 		u64 at;
 		u16 mark;
 		const struct site_case *result;
 	} cases[] = {
-		{ 2, TEXT_NO_PATCH, &forbidden },  { 3, TEXT_NO_PATCH, &forbidden },
-		{ 4, TEXT_NO_PATCH, &forbidden },  { 5, TEXT_NO_PATCH, &ok },
-		{ 2, TEXT_NO_TRANSLATE, &forbidden }, { 2, TEXT_NO_INLINE | TEXT_NO_DEFER, &ok },
-		{ 3, TEXT_INTERIOR, &interior },   { 4, TEXT_INTERIOR, &interior },
-		{ 2, TEXT_TARGET, &ok },           { 5, TEXT_TARGET, &ok },
+		{ 2, TEXT_NO_PATCH, &forbidden },
+		{ 3, TEXT_NO_PATCH, &forbidden },
+		{ 4, TEXT_NO_PATCH, &forbidden },
+		{ 5, TEXT_NO_PATCH, &ok },
+		{ 2, TEXT_NO_TRANSLATE, &forbidden },
+		{ 2, TEXT_NO_INLINE | TEXT_NO_DEFER, &ok },
+		{ 3, TEXT_INTERIOR, &interior },
+		{ 4, TEXT_INTERIOR, &interior },
+		{ 2, TEXT_TARGET, &ok },
+		{ 5, TEXT_TARGET, &ok },
 	};
 	u64 f;
 
@@ -292,14 +301,10 @@ static void test_site_marks(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "segments", test_segments },
-	{ "text relocations", test_relocated },
-	{ "restartable sequences", test_rseq },
-	{ "too large", test_large },
-	{ "too little memory", test_workspace },
-	{ "bytes", test_bytes },
-	{ "instructions", test_insn },
-	{ "sites", test_sites },
+	{ "segments", test_segments },           { "text relocations", test_relocated },
+	{ "restartable sequences", test_rseq },  { "too large", test_large },
+	{ "too little memory", test_workspace }, { "bytes", test_bytes },
+	{ "instructions", test_insn },           { "sites", test_sites },
 	{ "sites and marks", test_site_marks },
 };
 

@@ -227,7 +227,8 @@ static void test_folded(void)
 		add(order ? &a : &b, 0);
 		add(order ? &b : &a, 0);
 		build();
-		expect(f, 0xffff, INSN | TEXT_FUNCTION | TEXT_PLAIN | TEXT_NO_INLINE | TEXT_NO_DEFER);
+		expect(f, 0xffff,
+		       INSN | TEXT_FUNCTION | TEXT_PLAIN | TEXT_NO_INLINE | TEXT_NO_DEFER);
 		expect(f + 2, INSN, 0);
 		expect(f + 5, INSN | FACTS, INSN | TEXT_PLAIN);
 		CU_ASSERT_EQUAL(text.n_functions, 1);

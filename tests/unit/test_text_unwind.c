@@ -141,7 +141,8 @@ static void test_interior_from_elsewhere(void)
 	interior_from("0f8400000000 c3", 2, true);
 	interior_from("e900000000", 1, false); /* code that no function claims */
 	interior_from("06 0606 e900000000", 4, false); /* behind bytes that are no code */
-	interior_from("e900000000 06", 1, true); /* a function that cannot be decoded: before that */
+	interior_from("e900000000 06", 1,
+	              true); /* a function that cannot be decoded: before that */
 	interior_from("06 e900000000", 2, true); /* and behind it */
 	interior_from("c7f800000000 c3", 2, true); /* xbegin's abort handler */
 }
@@ -241,10 +242,12 @@ static void test_landing_pad(void)
 	text_image_init(&img);
 	f = text_image_code(&img, "e800000000 c3 90 c3");
 	at = text_image_data(&img, lsda, sizeof(lsda));
-	text_image_put(&img, TEXT_IMAGE_DATA + 4, 4 + sizeof(lsda), 4); /* .eh_frame starts behind */
+	text_image_put(&img, TEXT_IMAGE_DATA + 4, 4 + sizeof(lsda),
+	               4); /* .eh_frame starts behind */
 	text_image_fde(&img, f, 8, at, 0);
 	build();
-	expect(f + 6, TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN | TEXT_REACHED | TEXT_TARGET);
+	expect(f + 6, TEXT_INSN | TEXT_REACHED | TEXT_TARGET,
+	       TEXT_INSN | TEXT_REACHED | TEXT_TARGET);
 	img.data[at + 6 - TEXT_IMAGE_DATA] = 0; /* no pad */
 	build();
 	expect(f + 6, TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN);
@@ -285,6 +288,84 @@ static void test_relative_table(void)
 		expect(cases[i], TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN);
 }
 
+/* The data in front of .eh_frame, which stands behind the header. */
+static u64 table_room(u64 size)
+{
+	static const u8 zeros[256];
+	u64 table = text_image_data(&img, zeros, size);
+
+	text_image_put(&img, TEXT_IMAGE_DATA + 4, 4 + size, 4);
+	return table;
+}
+
+/* A table ends where another begins, even if what follows would lead to boundaries, too. */
+static void test_neighbouring_tables(void)
+{
+	u64 f, tables;
+
+	text_image_init(&img);
+	/* two jumps by table; then ret; 16 nops; ret */
+	f = text_image_code(&img, "488d1500000000 488d0d00000000 ffe0"
+	                          " c3 90909090909090909090909090909090 c3");
+	tables = table_room(24);
+	text_image_fde(&img, f, img.text_size, 0, 0);
+	put_rel32(f + 3, tables);
+	put_rel32(f + 10, tables + 12);
+	for (u32 i = 0; i < 3; i++) {
+		text_image_put(&img, tables + 4 * i, f + 16 - tables, 4);
+		text_image_put(&img, tables + 12 + 4 * i, f + 32 - (tables + 12), 4);
+	}
+	build();
+	expect(f + 16, TEXT_TARGET | TEXT_REACHED, TEXT_TARGET | TEXT_REACHED);
+	expect(f + 32, TEXT_TARGET | TEXT_REACHED, TEXT_TARGET | TEXT_REACHED);
+	expect(f + 20, TEXT_TARGET | TEXT_INSN, TEXT_INSN); /* f + 32, read from the first table */
+}
+
+/* Distances from a label: lea 1f(%rip),%rsi; lea T(%rip),%rdx; jmp *%rax; 1: xor; ret; inc; ret */
+static void test_label_table(void)
+{
+	u64 f, table;
+
+	text_image_init(&img);
+	f = text_image_code(&img, "488d3509000000 488d1500000000 ffe0 31c0 c3 ffc0 c3");
+	table = table_room(64);
+	text_image_fde(&img, f, img.text_size, 0, 0);
+	put_rel32(f + 10, table);
+	for (u32 i = 0; i < 16; i++)
+		text_image_put(&img, table + 4 * i, i % 2 ? 3 : 0, 4);
+	build();
+	expect(f + 16, TEXT_REACHED | TEXT_TARGET, TEXT_REACHED | TEXT_TARGET);
+	expect(f + 19, TEXT_REACHED | TEXT_TARGET, TEXT_REACHED | TEXT_TARGET);
+	text_image_put(&img, table + 60, 1, 4); /* fifteen are no table */
+	build();
+	expect(f + 19, TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN);
+}
+
+/* A table may lead into another function if that one leads back into the middle of the first. */
+static void test_cold_part(void)
+{
+	u64 f, cold, table;
+
+	text_image_init(&img);
+	f = text_image_code(&img, "488d1500000000 ffe0 31c0 c3");
+	cold = text_image_code(&img, "c3 ffc0 e900000000");
+	table = table_room(12);
+	text_image_fde(&img, f, cold - f, 0, 0);
+	text_image_fde(&img, cold, 8, 0, 0);
+	put_rel32(f + 3, table);
+	put_rel32(cold + 4, f + 11);
+	text_image_put(&img, table, f + 9 - table, 4);
+	text_image_put(&img, table + 4, cold + 1 - table, 4);
+	text_image_put(&img, table + 8, f + 11 - table, 4);
+	build();
+	expect(cold + 1, TEXT_REACHED | TEXT_TARGET, TEXT_REACHED | TEXT_TARGET);
+	expect(f + 9, TEXT_REACHED | TEXT_TARGET, TEXT_REACHED | TEXT_TARGET);
+	put_rel32(cold + 4, f); /* a tail call is none */
+	build();
+	expect(cold + 1, TEXT_INSN | TEXT_REACHED, TEXT_INSN);
+	expect(f + 9, TEXT_INSN | TEXT_REACHED, TEXT_INSN);
+}
+
 /* jmp *T(,%rax,8), as position-dependent code does it. */
 static void test_absolute_table(void)
 {
@@ -321,7 +402,8 @@ static void test_code_pointer(void)
 	img.dynamic = text_image_data(&img, dyn, sizeof(dyn));
 	img.dynamic_size = sizeof(dyn);
 	build();
-	expect(f + 2, TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN | TEXT_REACHED | TEXT_TARGET);
+	expect(f + 2, TEXT_INSN | TEXT_REACHED | TEXT_TARGET,
+	       TEXT_INSN | TEXT_REACHED | TEXT_TARGET);
 	text_image_put(&img, dyn[1] + 8, 1, 8); /* not a relative one */
 	build();
 	expect(f + 2, TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN);
@@ -379,6 +461,7 @@ static void test_padding_rules(void)
 	padding_case("eb05 0f1f440000 c3", "", "c3", 1);
 	padding_case("7405 0f1f440000 c3", "", "c3", 0);
 	padding_case("06 c3", "cccccccccc", "c3", 0); /* not proven */
+	padding_case("c3 31c0 c3", "cccccccccc", "c3", 0); /* a return that nobody reaches */
 }
 
 static void test_padding_long(void)
@@ -410,6 +493,9 @@ static const struct unit_test tests[] = {
 	{ "what is reached", test_reached },
 	{ "landing pads", test_landing_pad },
 	{ "tables of distances", test_relative_table },
+	{ "neighbouring tables", test_neighbouring_tables },
+	{ "differences of labels", test_label_table },
+	{ "cold parts", test_cold_part },
 	{ "tables of addresses", test_absolute_table },
 	{ "code pointers", test_code_pointer },
 	{ "padding between functions", test_padding_between },

@@ -83,8 +83,10 @@ void text_image_put(struct text_image *img, u64 addr, u64 value, u32 size)
 /* Always with an LSDA pointer, which is 0 where there is none. */
 static u64 cie(struct text_image *img, u32 signal)
 {
-	static const u8 plain[] = { 16, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 'L', 0, 1, 0x78, 16, 2, 0x1b, 0x1b, 0 };
-	static const u8 frame[] = { 16, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R', 'S', 0, 1, 0x78, 16, 1, 0x1b, 0, 0 };
+	static const u8 plain[] = { 16,  0,   0, 0, 0,    0,  0, 0,    1,    'z',
+		                    'R', 'L', 0, 1, 0x78, 16, 2, 0x1b, 0x1b, 0 };
+	static const u8 frame[] = { 16,  0,   0, 0, 0,    0,  0, 0,    1, 'z',
+		                    'R', 'S', 0, 1, 0x78, 16, 1, 0x1b, 0, 0 };
 
 	if (!img->cie[signal])
 		img->cie[signal] = text_image_data(img, signal ? frame : plain, sizeof(plain));
@@ -124,8 +126,10 @@ void text_image_align(struct text_image *img, u64 to, u8 with)
 void text_image_object(struct text_image *img, const struct notes_input *records, u32 n, u32 flags,
                        u64 cache, u64 cache_size)
 {
-	struct notes_object object = { .version = DYNOPT_NOTES_VERSION, .flags = flags,
-		                       .cache = cache, .cache_size = cache_size };
+	struct notes_object object = { .version = DYNOPT_NOTES_VERSION,
+		                       .flags = flags,
+		                       .cache = cache,
+		                       .cache_size = cache_size };
 	struct notes_writer *w = &img->records_writer;
 
 	object.records = w->addr + w->pos;

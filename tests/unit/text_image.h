@@ -56,8 +56,8 @@ u64 text_image_data(struct text_image *img, const void *bytes, u64 size);
 /* Puts a number over bytes that are there. */
 void text_image_put(struct text_image *img, u64 addr, u64 value, u32 size);
 /* One object with one record per input; cache: address of its share, or 0. */
-void text_image_object(struct text_image *img, const struct notes_input *records, u32 n,
-                       u32 flags, u64 cache, u64 cache_size);
+void text_image_object(struct text_image *img, const struct notes_input *records, u32 n, u32 flags,
+                       u64 cache, u64 cache_size);
 
 /* Packs the file and builds *text; keep and scratch are new each time. */
 enum status text_image_build(struct text_image *img, struct text *text);
