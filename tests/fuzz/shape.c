@@ -7,7 +7,7 @@
 #include "shape.h"
 
 #define OPEN_MAX 256
-#define INSNS_MAX 480
+#define INSNS_MAX (LIMIT_TREE_INSNS + 100) /* somewhat more than a tree can hold */
 
 struct way {
 	u64 to;
@@ -87,7 +87,7 @@ static u32 size_wanted(u64 *rnd)
 		return 2 + (u32)rnd_below(rnd, 5);
 	if (how < 9)
 		return 4 + (u32)rnd_below(rnd, 16);
-	return 8 + (u32)rnd_below(rnd, LIMIT_TREE_BLOCKS - 7);
+	return 8 + (u32)rnd_below(rnd, LIMIT_TREE_BLOCKS - 2); /* up to a few too many */
 }
 
 static u64 pick_head(const struct module *m, u64 *rnd)
