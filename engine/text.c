@@ -69,14 +69,28 @@ static enum status site_inside(const struct text *text, u64 addr, u32 len, struc
 	return STATUS_OK;
 }
 
-/* Why this instruction is passed over; STATUS_OK: it is the site. */
-static enum status site_passed(u16 marks, const struct insn_brief *insn)
+/* Does a slot lie in the instruction's bytes? NOPs of eight bytes can hold one; it would be written, too. */
+static bool holds_slot(const struct text *text, u64 addr, u32 len)
 {
-	if (marks & TEXT_FUNCTION)
+	u32 i;
+
+	for (i = 0; i < len; i++) {
+		if (text_marks(text, addr + i) & TEXT_FREE)
+			return true;
+	}
+	return false;
+}
+
+/* Why this instruction is passed over; STATUS_OK: it is the site. */
+static enum status site_passed(const struct text *text, u64 addr, const struct insn_brief *insn)
+{
+	if (text_marks(text, addr) & TEXT_FUNCTION)
 		return STATUS_SITE_FUNCTION;
 	if (insn->endbr)
 		return STATUS_SITE_ENDBR;
-	return insn->len < SITE_LEN_MIN ? STATUS_SITE_SHORT : STATUS_OK;
+	if (insn->len < SITE_LEN_MIN)
+		return STATUS_SITE_SHORT;
+	return holds_slot(text, addr, insn->len) ? STATUS_SITE_TAKEN : STATUS_OK;
 }
 
 static bool ends_block(u8 role)
@@ -112,7 +126,7 @@ enum status text_site(const struct text *text, u64 head, void *scratch, u64 *sit
 			status = site_role(insn.role, addr, fail);
 		if (status)
 			return status;
-		passed = site_passed(text_marks(text, addr), &insn);
+		passed = site_passed(text, addr, &insn);
 		if (passed == STATUS_OK)
 			break;
 		/* What comes next must belong to the same block. */

@@ -104,8 +104,10 @@ __must_check enum status text_insn(const struct text *text, u64 addr, void *scra
 
 /*
  * The site by which a translation that starts at `head` is entered: the first instruction of two bytes or more at or
- * behind it, before its block ends, and what may be written there (site rules: SITE_...). A function's
- * first instruction is passed over. On success *site is where the translation must start, *len the instruction's length.
+ * behind it, before its block ends, and what may be written there. Passed over are a function's first instruction
+ * (SITE_FUNCTION if nothing follows in the block), endbr64 (SITE_ENDBR), NOPs that hold a slot (SITE_TAKEN). Refused are calls,
+ * what the kernel may rewind, and instructions somebody branches into (SITE_CALL, SITE_SYSTEM, SITE_INTERIOR). On
+ * success *site is where the translation must start, *len the instruction's length.
  */
 __must_check enum status text_site(const struct text *text, u64 head, void *scratch, u64 *site,
                                    u32 *len, struct failure *fail);

@@ -144,8 +144,10 @@ enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *f
 		kind = end - addr >= INSN_MAX_LEN ? text_quick_kind(bytes) : 0;
 		if (!kind) {
 			status = text_decode_kind(bytes, end - addr, addr, b->decoder, &kind, fail);
-			if (status)
+			if (status) {
+				b->budget += end - addr - 1; /* nobody worked for that */
 				return status;
+			}
 		}
 		b->kinds[addr - text->start] = kind;
 		if (!kind_direct(kind_class(kind)))

@@ -16,30 +16,22 @@
 static void print_line(const char *path, struct module *m)
 {
 	const struct text *text = &m->text;
-	u64 n = text->end - text->start, reached = 0, certified = 0, insns = 0, last = 0;
+	u64 n = text->end - text->start, reached = 0, certified = 0, insns = 0;
 
 	for (u64 i = 0; i < n; i++) {
 		u16 marks = text->marks[i];
 
-		if (marks & TEXT_INSN)
-			last = marks;
 		insns += marks & TEXT_INSN ? 1 : 0;
+		reached += marks & TEXT_REACHED ? 1 : 0;
 		certified += marks & TEXT_CERTIFIED ? 1 : 0;
 	}
-	/* Bytes of reached instructions: from each to the next that starts. */
-	for (u64 i = 0; i < n; i++) {
-		if (text->marks[i] & TEXT_INSN)
-			last = text->marks[i] & TEXT_REACHED;
-		reached += last ? 1 : 0;
-	}
-	printf("%s: text %llu, certified %llu, proven %llu (%.1f %%), reached about %llu, functions %u, "
-	       "instructions %llu, slots %u, tables %u, cache %llu, far %llu, noted %d\n",
-	       path, (unsigned long long)n, (unsigned long long)certified,
-	       (unsigned long long)text->proven_bytes,
-	       100.0 * (double)text->proven_bytes / (double)n, (unsigned long long)reached,
-	       text->n_functions, (unsigned long long)insns, text->n_slots, text->n_tables,
-	       (unsigned long long)(text->cache_end - text->cache),
-	       (unsigned long long)(text->far_end - text->far), text->noted);
+	printf("%s: %llu bytes of text, %.1f %% proven (%llu certified), %u functions\n", path,
+	       (unsigned long long)n, 100.0 * (double)text->proven_bytes / (double)n,
+	       (unsigned long long)certified, text->n_functions);
+	printf("    %llu instructions, %.1f %% reached; %u slots, %u tables, cache %llu, far pool %llu\n",
+	       (unsigned long long)insns, insns ? 100.0 * (double)reached / (double)insns : 0.0,
+	       text->n_slots, text->n_tables, (unsigned long long)(text->cache_end - text->cache),
+	       (unsigned long long)(text->far_end - text->far));
 	printf("    %.1f ms, %.0f ns an instruction; kept %.2f, meanwhile %.2f bytes per byte of text\n",
 	       m->cpu_s * 1e3, insns ? m->cpu_s * 1e9 / (double)insns : 0.0,
 	       (double)m->keep.peak / (double)n, (double)m->scratch.peak / (double)n);

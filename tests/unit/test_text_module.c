@@ -300,12 +300,32 @@ static void test_site_marks(void)
 	}
 }
 
+/* A NOP of eight bytes that holds a slot is passed over: both would be written. */
+static void test_site_slot(void)
+{
+	static const struct site_case cases[] = {
+		{ "31c0 0f1f84cccccccccc 4889e5 c3", 2, STATUS_OK, 10, 3 },
+		{ "31c0 0f1f84cccccccccc 4889e5 75fb c3", 2, STATUS_SITE_TAKEN, 0, 0 },
+	};
+
+	for (u32 i = 0; i < 2; i++) {
+		u64 f;
+
+		text_image_init(&img);
+		f = text_image_function(&img, cases[i].code, 0);
+		accepted();
+		for (u32 j = 5; j < 10; j++)
+			text.marks[f + j - text.start] |= TEXT_FREE;
+		site_check(&cases[i], f);
+	}
+}
+
 static const struct unit_test tests[] = {
 	{ "segments", test_segments },           { "text relocations", test_relocated },
 	{ "restartable sequences", test_rseq },  { "too large", test_large },
 	{ "too little memory", test_workspace }, { "bytes", test_bytes },
 	{ "instructions", test_insn },           { "sites", test_sites },
-	{ "sites and marks", test_site_marks },
+	{ "sites and marks", test_site_marks },  { "sites and slots", test_site_slot },
 };
 
 int main(void)

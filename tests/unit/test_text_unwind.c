@@ -147,6 +147,22 @@ static void test_interior_from_elsewhere(void)
 	interior_from("c7f800000000 c3", 2, true); /* xbegin's abort handler */
 }
 
+/* Data between functions is stepped through byte by byte, and that is not dear. */
+static void test_data_in_text(void)
+{
+	u64 f, g;
+
+	text_image_init(&img);
+	f = text_image_function(&img, "4889e5 c3", 0);
+	for (u32 i = 0; i < 8192; i++)
+		text_image_code(&img, "06");
+	g = text_image_function(&img, "e900000000", 0);
+	put_rel32(g + 1, f + 3);
+	build();
+	refused_once(STATUS_OK);
+	expect(f + 3, TEXT_INSN | TEXT_TARGET, TEXT_INSN | TEXT_TARGET);
+}
+
 static void test_overlap(void)
 {
 	u64 f, g;
@@ -487,6 +503,7 @@ static const struct unit_test tests[] = {
 	{ "functions that do not decode", test_decode_refusals },
 	{ "a branch into an instruction", test_interior },
 	{ "such a branch from elsewhere", test_interior_from_elsewhere },
+	{ "data in the text", test_data_in_text },
 	{ "functions that overlap", test_overlap },
 	{ "signal frames", test_signal_frame },
 	{ "damaged unwind tables", test_damaged_table },
