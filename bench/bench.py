@@ -72,6 +72,7 @@ class Bench:
         self.programs, words = table.read_programs(tables)
         self.builder = build.Builder(options.build, self.keep, say)
         places = {"build": str(self.builder.build_folder), "here": str(HERE),
+                  "status": str(self.keep / "work/status"),
                   "dynamorio": os.environ.get("DYNAMORIO_HOME", "/nonexistent")}
         self.variants = variants.Variants(HERE / "variants.toml", words, places)
         self.skipped, self.failures = [], []
@@ -173,7 +174,7 @@ class Bench:
         return found
 
     def measure_all(self, experiments):
-        lab = measure.Lab(self.runner, self.builder.places, say)
+        lab = measure.Lab(self.runner, self.builder.places, self.keep / "work/status", say)
         for number, experiment in enumerate(experiments, 1):
             say(f"[{number}/{len(experiments)}] {experiment.name}")
             lab.measure(experiment)

@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from . import Failed, Skip
@@ -71,7 +72,8 @@ class Builder:
         return Path(done.stdout.strip())
 
     def environment(self, **more):
-        kept = {k: os.environ[k] for k in ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy") if k in os.environ}
+        names = ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy")
+        kept = {k: os.environ[k] for k in names if k in os.environ}
         return dict(kept, LC_ALL="C", here=str(HERE), build=str(self.build_folder), DYNOPT_TEST_JOBS="1",
                     DYNOPT_SOURCES=os.environ.get("DYNOPT_SOURCES", str(self.build_folder / "sources")), **more)
 
@@ -81,7 +83,8 @@ class Builder:
             path = self.build_folder / "bin/dynopt-clang"
             if not path.exists():
                 raise Skip("build/bin/dynopt-clang is not built")
-            parts = [path, *sorted((self.build_folder / "lib").rglob("*.so"))]
+            beside = sorted((self.build_folder / "lib/dynopt").glob("*"))
+            parts = [path, *(p for p in beside if p.name != "libdynopt.so")]
             return str(path), [file_digest(p) for p in parts]
         if "clang" not in self.versions:
             said = subprocess.run(["clang-19", "--version"], capture_output=True, text=True, check=False)
@@ -105,7 +108,8 @@ class Builder:
         src = self.source(program)
         with open(folder / "build.log", "w", encoding="utf-8") as log:
             done = subprocess.run([HERE / "build.sh", lines], cwd=folder, stdin=subprocess.DEVNULL, check=False,
-                                  stdout=log, stderr=subprocess.STDOUT, env=self.environment(src=str(src), **environment))
+                                  stdout=log, stderr=subprocess.STDOUT,
+                                  env=self.environment(src=str(src), **environment))
         if done.returncode == 0:
             return
         said = (folder / "build.log").read_text(errors="replace").strip().splitlines()
@@ -264,6 +268,5 @@ class Builder:
 def plain_of(variant):
     """The variant that profiles for it are taken from: same level and target, no flag, no
     link-time optimization, nothing after linking."""
-    from dataclasses import replace
     kept = [f for f in variant.cflags.split() if f.startswith(("-O", "-m"))]
     return replace(variant, cflags=" ".join(kept), ldflags="", driver="", profile="", post="", wrap=())

@@ -12,6 +12,7 @@ starts it from nothing, and its helpers' CPU time is added to the program's.
 """
 
 import hashlib
+import json
 import os
 import signal
 import shutil
@@ -120,7 +121,8 @@ class Runner:
                 continue
             if given.filter:
                 with open(path, "rb") as read:
-                    text = subprocess.run(["sh", "-c", given.filter], stdin=read, capture_output=True, check=False).stdout
+                    text = subprocess.run(["sh", "-c", given.filter], stdin=read, capture_output=True,
+                                          check=False).stdout
                 path = self.work / "filtered"
                 path.write_bytes(text)
             with open(path, "rb") as read:
@@ -147,6 +149,7 @@ class Experiment:
     runs: dict = field(default_factory=dict)
     failures: list = field(default_factory=list)
     skipped: dict = field(default_factory=dict)
+    reports: dict = field(default_factory=dict)
 
     def add(self, variant, binary):
         self.variants[variant.name] = (variant, binary)
@@ -159,6 +162,7 @@ class Experiment:
     def drop(self, name, reason, failed):
         self.variants.pop(name)
         self.runs.pop(name)
+        self.reports.pop(name, None)
         if failed:
             self.failures.append({"program": self.program.name, "input": self.input.name, "variant": name,
                                   "reason": reason})
@@ -169,9 +173,10 @@ class Experiment:
 class Lab:
     """Measures experiments one after the other; say() shows progress."""
 
-    def __init__(self, runner, places, say):
+    def __init__(self, runner, places, status, say):
         self.runner = runner
         self.places = places
+        self.status = status
         self.say = say
 
     def once(self, experiment, name, round_number=0, position=0):
@@ -180,20 +185,44 @@ class Lab:
         return self.runner.run(experiment.input, experiment.size, places, variant.wrap, round_number, position)
 
     def warm_up(self, experiment):
-        """Returns the seconds one round takes; drops what is wrong or crashes."""
+        """Returns the seconds one round takes; drops what is wrong, crashes or does nothing."""
         took = {}
         baseline = self.once(experiment, experiment.baseline)
         if baseline.status != 0:
-            raise Failed(f"{experiment.name}: the baseline itself fails: {says(baseline.status)}: {self.runner.message()}")
+            raise Failed(f"{experiment.name}: the baseline itself fails: {says(baseline.status)}: "
+                         f"{self.runner.message()}")
         experiment.output = baseline.output
         took[experiment.baseline] = baseline.sample.wall_s
         for name in list(experiment.variants):
             if name == experiment.baseline:
                 continue
+            shutil.rmtree(self.status, ignore_errors=True)
             outcome = self.once(experiment, name)
             took[name] = outcome.sample.wall_s
-            self.judge(experiment, name, outcome)
+            if self.judge(experiment, name, outcome):
+                self.ask(experiment, name)
         return sum(took[name] for name in experiment.variants)
+
+    def ask(self, experiment, name):
+        """Keeps what an optimizer says of the run that just ended; one that did nothing is out."""
+        variant = experiment.variants[name][0]
+        if not variant.report:
+            return
+        done = subprocess.run(variant.report, capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, env=self.runner.environment)
+        try:
+            report = json.loads(done.stdout)
+        except ValueError:
+            report = {}
+        figure = report
+        for key in filter(None, variant.live.split(".")):
+            figure = figure.get(key, 0) if isinstance(figure, dict) else 0
+        if variant.live and not figure:
+            said = [report.get(k, "") for k in ("state_text", "cause_text")] + [done.stderr.strip()]
+            experiment.drop(name, "it did nothing: " + (": ".join(filter(None, said)) or "no report"), failed=False)
+            self.say(f"{experiment.name}: {name}: {experiment.skipped[name]}")
+        elif report:
+            experiment.reports[name] = report
 
     def judge(self, experiment, name, outcome):
         """True if the output is right; else the variant is out of the experiment."""

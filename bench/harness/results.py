@@ -6,8 +6,6 @@ together with every sample it was computed from.
 """
 
 import json
-from dataclasses import asdict
-
 from . import Failed, measure, stats
 
 SCHEMA = "dynopt-bench-1"
@@ -61,6 +59,7 @@ def experiment_record(experiment, wanted):
     return {"program": experiment.program.name, "input": experiment.input.name, "kind": experiment.kind,
             "phases": experiment.input.phases, "size": experiment.size, "n": experiment.input.n[experiment.size],
             "baseline": experiment.baseline, "output": experiment.output, "results": results,
+            "reports": experiment.reports,
             "samples": {name: measure.as_records(samples) for name, samples in experiment.runs.items()}}
 
 
@@ -109,7 +108,8 @@ def programs_record(experiments):
 
 
 def variants_record(experiments):
-    return {name: {key: value for key, value in asdict(variant).items() if key in ("about", "cflags", "ldflags", "wrap")}
+    keys = ("about", "cflags", "ldflags", "wrap")
+    return {name: {key: getattr(variant, key) for key in keys}
             for e in experiments for name, (variant, _) in e.variants.items()}
 
 

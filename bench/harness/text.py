@@ -27,8 +27,9 @@ def interval(record):
 def result_row(name, result, instructions):
     ratio = result["ratio"]
     more = str(ratio["more_rounds"]) if ratio["more_rounds"] else ""
-    return [name, f"{result['cpu_s']['median']:.3f}", f"{result['wall_s']:.3f}", f"{result['peak_kib'] / 1024:.1f}",
-            f"{ratio['value']:.3f}", interval(ratio), MARKS[ratio["verdict"]], more, instructions]
+    return [name, f"{result['cpu_s']['median']:.3f}", f"{result['wall_s']:.3f}",
+            f"{result['peak_kib'] / 1024:.1f}", f"{ratio['value']:.3f}", interval(ratio), MARKS[ratio["verdict"]],
+            more, instructions]
 
 
 def instruction_ratio(experiment, name):
@@ -46,7 +47,23 @@ def experiment_lines(experiment):
         if "over" in result:
             over = result["over"]
             lines.append(f"    {name} over {over['variant']}: {over['value']:.3f} ({interval(over)})")
+    for name, report in experiment["reports"].items():
+        if did(report):
+            lines.append(f"    {name}: {did(report)}")
     return lines
+
+
+def did(report):
+    """One line of dynopt report --json, of the figures that are in it."""
+    totals, said = report.get("totals", {}), []
+    if "translated" in totals:
+        said.append(f"{totals['translated']} of {totals.get('heads', '?')} heads translated")
+    if "before_main_ns" in report:
+        said.append(f"{report['before_main_ns'] / 1e6:.0f} ms before main")
+    if "agent_cpu_ns" in report:
+        said.append(f"agent CPU {report['agent_cpu_ns'] / 1e6:.0f} ms")
+    refused = sum(row.get("count", 0) for row in totals.get("refused", []))
+    return ", ".join(said + ([f"{refused} refused"] if refused else []))
 
 
 def summary_lines(document):
@@ -78,8 +95,9 @@ def legend(document):
     return ["", "ratio: CPU time (user+system, helpers included) to the baseline's, paired by round; below 1 is faster.",
             "- faster, + slower, ? too few rounds to say, blank: the interval holds 1. more: rounds to come to",
             f"+-{100 * document['precision']:.1f} %. insns: executed instructions, by callgrind.",
-            f"The baseline's own middle half spread over {100 * noise['baseline_quartile_spread']:.1f} %; others kept "
-            f"{noise['others_busy_processors']:.2f} processors busy; {100 * noise['stolen_share']:.1f} % of time was stolen."]
+            f"The baseline's own middle half spread over {100 * noise['baseline_quartile_spread']:.1f} %; others "
+            f"kept {noise['others_busy_processors']:.2f} processors busy; {100 * noise['stolen_share']:.1f} % of "
+            "time was stolen."]
 
 
 def lines(document):

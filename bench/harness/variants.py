@@ -13,7 +13,7 @@ from . import Failed, Skip, table
 
 WORD_KEYS = {"about": str, "cflags": str, "ldflags": str, "level": bool, "driver": str,
              "profile": str, "post": str, "wrap": list, "probe": list, "probe_says": str,
-             "hint": str, "counts": bool}
+             "hint": str, "report": list, "live": str, "counts": bool}
 PROBE_TIMEOUT_S = 20
 
 
@@ -28,6 +28,8 @@ class Variant:
     profile: str
     post: str
     wrap: tuple
+    report: tuple
+    live: str
     counts: bool
 
     def unwrapped(self):
@@ -63,10 +65,14 @@ class Variants:
         def joined(key):
             return " ".join(dict.fromkeys(row[key] for row in rows if key in row))
 
-        return Variant(name=name, words=tuple(parts), about="; ".join(self.words[p].get("about", p) for p in parts),
-                       cflags=joined("cflags"), ldflags=joined("ldflags"), driver=one("driver"),
+        def words(key):
+            return tuple(self.fill(w) for row in rows for w in row.get(key, []))
+
+        about = "; ".join(self.words[p].get("about", p) for p in parts)
+        return Variant(name=name, words=tuple(parts), about=about, cflags=joined("cflags"),
+                       ldflags=joined("ldflags"), driver=one("driver"),
                        profile=one("profile"), post=one("post"),
-                       wrap=tuple(self.fill(w) for row in rows for w in row.get("wrap", [])),
+                       wrap=words("wrap"), report=words("report"), live=one("live"),
                        counts=all(row.get("counts", True) for row in rows))
 
     def fill(self, text):

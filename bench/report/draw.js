@@ -207,6 +207,7 @@ function drawTables() {
 				r.ratio.verdict, r.ratio.more_rounds || '', count], 'td');
 		}
 	}
+	drawReports();
 	byId('skipped-section').hidden = !doc.skipped.length;
 	const grouped = new Map();
 	for (const s of doc.skipped) {
@@ -232,6 +233,24 @@ function drawTables() {
 		const tr = make('tr', byId('machine'));
 		make('td', tr, name);
 		make('td', tr, value, 'text');
+	}
+}
+
+// Only what a report has; a figure that a version of dynopt does not give stays empty.
+function drawReports() {
+	const rows = doc.experiments.flatMap(e => Object.entries(e.reports).map(([name, r]) => [e, name, r]));
+	const milli = ns => ns === undefined ? '' : number(ns / 1e6, 1);
+	byId('reports-section').hidden = !rows.length;
+	if (!rows.length) return;
+	const put = (cells, tag) => {
+		const tr = make('tr', byId('reports'));
+		cells.forEach((c, i) => make(tag, tr, c === undefined ? '' : c, i === 9 ? 'text' : ''));
+	};
+	put(['', 'variant', 'heads', 'translated', 'ms before main', 'agent CPU ms', 'flips', 'ms a flip', 'cache KiB', 'refused'], 'th');
+	for (const [e, name, r] of rows) {
+		const t = r.totals || {}, refused = (t.refused || []).map(x => `${x.status} ${x.count}`).join(', ');
+		put([`${e.program}/${e.input}`, name, t.heads, t.translated, milli(r.before_main_ns), milli(r.agent_cpu_ns), r.flips,
+			r.flips ? milli(r.flip_ns / r.flips) : '', t.cache_used === undefined ? '' : Math.round(t.cache_used / 1024), refused], 'td');
 	}
 }
 

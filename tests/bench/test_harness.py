@@ -46,6 +46,18 @@ wrap = ["sh", "-c", '"$@"; echo more', "sh"]
 wrap = ["sh", "-c", '"$@"; [ ! -e file ] || echo more >>file', "sh"]
 [variants.crash]
 wrap = ["sh", "-c", 'echo the reason >&2; exit 9', "sh"]
+[variants.translates]
+wrap = ["env", "A=1"]
+report = ["echo", '{"totals": {"translated": 5}}']
+live = "totals.translated"
+[variants.idle]
+wrap = ["env", "A=1"]
+report = ["echo", '{"totals": {"translated": 0}, "state_text": "nothing to do"}']
+live = "totals.translated"
+[variants.mute]
+wrap = ["env", "A=1"]
+report = ["false"]
+live = "totals.translated"
 [variants.missing]
 wrap = ["/nonexistent/tool"]
 probe = ["/nonexistent/tool"]
@@ -112,6 +124,14 @@ class Harness(Case):
         jsonschema.Draft7Validator.check_schema(schema)
         jsonschema.validate(self.document(), schema)
         self.assertEqual(set(self.verdicts().values()), {"the same", "too few rounds"})
+
+    def test_an_optimizer_that_does_nothing_is_no_result(self):
+        said = self.measure("translates,idle,mute", rounds=2, program="mine/a")
+        experiment = self.document()["experiments"][0]
+        self.assertEqual(set(experiment["results"]), {"O2", "translates"})
+        self.assertEqual(experiment["reports"], {"translates": {"totals": {"translated": 5}}})
+        self.assertIn("idle (mine/a): it did nothing: nothing to do", said)
+        self.assertIn("mute (mine/a): it did nothing: no report", said)
 
     def test_rounds_alternate(self):
         self.measure("slower,equal", rounds=4, program="mine/a")
