@@ -130,7 +130,7 @@ static bool merges(const ZydisDecodedInstruction *insn)
 
 /*
  * Are all bits replaced by a write of this operand? Legacy SSE keeps the upper parts of vector
- * registers.
+ * registers; under a merging mask the library calls the write conditional.
  */
 static bool writes_all(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operand,
                        const struct reg_place *place, u32 effects)
@@ -142,9 +142,8 @@ static bool writes_all(const ZydisDecodedInstruction *insn, const ZydisDecodedOp
 	if (!(operand->actions & ZYDIS_OPERAND_ACTION_WRITE))
 		return false;
 	if (place->vec)
-		return (insn->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ||
-		        insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX) &&
-		       !merges(insn);
+		return insn->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ||
+		       insn->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX;
 	if (place->other)
 		return place->other == REGS_MXCSR;
 	return place->mask || place->bits >= 32;
