@@ -52,6 +52,8 @@ static u64 direct_target(const char *insn)
 
 	while ((space = strchr(operand, ' ')) && space[1] && operand[0] != '<') {
 		operand = space + strspn(space, " ");
+		if (*operand == '#')
+			break;
 		target = strtoull(operand, &end, 16);
 		if (end > operand && (*end == ' ' || *end == '\n' || *end == 0 || *end == '<') &&
 		    (strchr("jl", insn[0]) || starts(insn, "call") || starts(insn, "bnd") ||
@@ -105,10 +107,13 @@ static void check_dump(const u8 *dump, const struct text *text)
 
 	for (i = 0; i < n; i++) {
 		u16 marks = text->marks[i];
-		bool unused = *text_bytes(text, text->start + i, &size) == 0xcc;
+		const u8 *bytes = text_bytes(text, text->start + i, &size);
+		bool unused = bytes && *bytes == 0xcc;
+		/* objdump shows fwait and what follows it as one: 9b d9 is "fstcw" to it. */
+		bool waited = bytes && i && bytes[-1] == 0x9b;
 
 		if (marks & TEXT_INSN) {
-			if (!(dump[i] & DUMP_INSN))
+			if (!(dump[i] & DUMP_INSN) && !waited)
 				wrong(text->start + i, "the disassembler sees no instruction here");
 			foreign = !(marks & TEXT_CERTIFIED);
 		} else if (dump[i] & DUMP_INSN) {
