@@ -4,8 +4,8 @@
  *
  * Slots: a site may use those in a window of 256 bytes, so windows move with sites. Sites that need no far slot
  * go first, in order of address, each to the lowest free slot of its window: then no lower slot is ever of use to
- * any of them. Those that do need one follow while there are far slots; where the window is full, later
- * sites move up, always the one that reaches furthest, so if the end of a row of moves is no free slot, there is none.
+ * any of them. Those that do need one follow: where the window is full, later sites move up, so if the end of a row of
+ * moves is no free slot, there is none. Who then gets no far slot gives the slot back.
  * Far slots are in reach of everything in a module below 2 GiB, so the lowest free one is as good as any.
  *
  * Invariant: a place is taken by one hop at most, and what a hop says was checked with the addresses it
@@ -145,15 +145,6 @@ static bool take_far(struct hop_places *places, u64 from, u64 *far)
 	return false;
 }
 
-static u32 count_free_far(const struct hop_places *places)
-{
-	u32 n = 0;
-
-	for (u32 i = 0; i < places->n_far; i++)
-		n += !places->far_taken[i];
-	return n;
-}
-
 /* A site is at least two bytes long, and no byte belongs to two sites. */
 static void check_sites(struct planner *p)
 {
@@ -215,21 +206,15 @@ static void serve_near(struct planner *p)
 	}
 }
 
-/* The other short sites, while there are far slots. */
+/* The other short sites; settle() finds far slots for them. */
 static void serve_distant(struct planner *p)
 {
-	u32 n_far = count_free_far(p->places);
-
 	for (u32 i = 0; i < p->n; i++) {
 		struct hop *hop = &p->hops[i];
 
 		if (hop->refusal || hop->kind != HOP_NONE)
 			continue;
-		if (!n_far)
-			refuse(hop, STATUS_HOP_NO_FAR);
-		else if (make_room(p, i, true) && make_room(p, i, false))
-			n_far--;
-		else
+		if (!make_room(p, i, true) || !make_room(p, i, false))
 			refuse(hop, STATUS_HOP_NO_SLOT);
 	}
 }

@@ -39,7 +39,7 @@ struct hop {
 
 /* Places for hops; `taken` is parallel to slots and updated. */
 struct hop_places {
-	const u64 *slots; /* ascending, JMP_REL32_LEN free bytes each, not overlapping */
+	const u64 *slots; /* ascending, JMP_REL32_LEN bytes each, none of them in two */
 	u8 *taken;
 	u32 n_slots;
 	const u64 *far; /* ascending, DYNOPT_FARSLOT_SIZE bytes each */
