@@ -580,15 +580,27 @@ static bool publish(struct group *g)
 	return true;
 }
 
-static bool tell(u32 n_functions, u32 n_insns)
+static void set_scene(u32 n_functions, u32 n_insns)
 {
-	u32 n_groups = 1 + roll(&story.dice, MAX_GROUPS), order[MAX_GROUPS];
-
 	program_make(&story.program, &story.dice, n_functions, n_insns);
 	model_init(&story.model, &story.program);
 	story.places = (struct hop_places){ story.program.gaps,   story.taken,
 		                            story.program.n_gaps, story.far,
 		                            story.far_taken,      N_FAR };
+}
+
+static bool is_restored(void)
+{
+	if (memcmp(story.model.memory, story.program.bytes, TEXT_SIZE))
+		story.model.wrong = "not all bytes are back";
+	return !story.model.wrong;
+}
+
+static bool tell(u32 n_functions, u32 n_insns)
+{
+	u32 n_groups = 1 + roll(&story.dice, MAX_GROUPS), order[MAX_GROUPS];
+
+	set_scene(n_functions, n_insns);
 	for (u32 i = 0; i < n_groups; i++) {
 		new_group(&story.groups[i]);
 		if (!publish(&story.groups[i]))
@@ -603,11 +615,7 @@ static bool tell(u32 n_functions, u32 n_insns)
 			return false;
 		order[at] = order[left - 1];
 	}
-	if (memcmp(story.model.memory, story.program.bytes, TEXT_SIZE)) {
-		story.model.wrong = "not all bytes are back";
-		return false;
-	}
-	return true;
+	return is_restored();
 }
 
 static void begin(u64 seed, enum broken how)
@@ -639,6 +647,27 @@ static bool run(u64 seed, enum broken how)
 	return tell(1 + seed % 6, seed % 2 ? 6 : 40);
 }
 
+/* A small program whose one plan is left after each of its edits in turn. */
+static bool leave_everywhere(u64 seed, u64 *checks)
+{
+	u32 n = 0, end;
+
+	do {
+		struct group *g = &story.groups[0];
+
+		begin(seed, AS_IT_IS);
+		set_scene(2, 5);
+		new_group(g);
+		end = g->plan.n;
+		if (!model_apply(&story.model, &g->plan, n, false) || !withdraw(g, n) ||
+		    !is_restored())
+			return false;
+		story.n_half++;
+		*checks += story.model.n_checks;
+	} while (n++ < end);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	u64 first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
@@ -647,7 +676,7 @@ int main(int argc, char **argv)
 	int bad = 0;
 
 	for (u64 seed = first; seed < first + count; seed++) {
-		if (!run(seed, AS_IT_IS)) {
+		if (!leave_everywhere(seed, &checks) || !run(seed, AS_IT_IS)) {
 			bad++;
 			printf("wrong: %s at 0x%llx; repeat with: test_patch %llu\n",
 			       story.model.wrong, (unsigned long long)story.model.wrong_at,
