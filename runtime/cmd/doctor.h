@@ -28,7 +28,7 @@ void finding_add(struct findings_list *list, const char *name, enum level level,
 void doctor_needs(struct findings_list *list);
 /* doctor_machine.c: what else of the machine plays a part. */
 void doctor_machine(struct findings_list *list);
-/* doctor_trial.c: starts this very command under run --eager. */
+/* doctor_trial.c: starts a shell under run --eager. */
 void doctor_trial(struct findings_list *list);
 
 /* The number in a one-line file, or -1. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctor_trial.c - the proof: `dynopt run --eager -- dynopt --version`, in a folder of its own, and a look at the status file.
+ * doctor_trial.c - the proof: `dynopt run --eager -- sh -c :`, with a status folder of its own, and a look at the status
+ * file. (This command itself would be a bad subject: it brings libclang along.)
  */
 #include "doctor.h"
 #include "status_dir.h"
@@ -24,8 +25,8 @@ static int start(const char *self, const char *dir, pid_t *pid)
 			dup2(null, STDOUT_FILENO);
 			dup2(null, STDERR_FILENO);
 		}
-		execl(self, "dynopt", "run", "--eager", "--status-dir", dir, "--", self,
-		      "--version", (char *)NULL);
+		execl(self, "dynopt", "run", "--eager", "--status-dir", dir, "--", "/bin/sh",
+		      "-c", ":", (char *)NULL);
 		_exit(127);
 	}
 	if (*pid > 0)
@@ -43,24 +44,22 @@ static void judge(struct findings_list *list, const char *file, int status)
 	bool missing, runs;
 
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		finding_add(
-			list, "trial", LEVEL_MISSING,
-			base_printf(
-				"dynopt itself does not run under run --eager (wait status 0x%x)",
-				(unsigned)status),
-			advice);
+		finding_add(list, "trial", LEVEL_MISSING,
+		            base_printf("/bin/sh does not run under run --eager (wait status 0x%x)",
+		                        (unsigned)status),
+		            advice);
 		return;
 	}
 	if (!status_read(&view, file, &missing, &error)) {
 		finding_add(list, "trial", LEVEL_MISSING,
-		            base_printf("a program under run --eager left no status: %s", error),
+		            base_printf("/bin/sh under run --eager left no status: %s", error),
 		            advice);
 		free(error);
 		return;
 	}
 	runs = view.head->state == STATUS_STATE_RUNNING;
 	finding_add(list, "trial", runs ? LEVEL_OK : LEVEL_MISSING,
-	            base_printf("dynopt itself under run --eager: %s%s%s",
+	            base_printf("/bin/sh under run --eager: %s%s%s",
 	                        status_state_words(view.head->state), runs ? "" : ": ",
 	                        runs ? "" : status_cause_words(view.head->cause)),
 	            runs ? NULL : advice);

@@ -1,0 +1,558 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run.sh CASE - tests of `dynopt run`, `status`, `report` and `doctor` from the outside. Environment: DYNOPT and TOOL
+# (status_tool) are commands, WORK is a folder to work in. A case is a function below; what needs the library is
+# skipped where there is none. Prints what was expected and what came; exits 1 if there was a difference.
+# shellcheck disable=SC2016,SC2094 # other shells' variables; a command of that name
+set -u
+: "${DYNOPT:?}" "${TOOL:?}" "${WORK:?}"
+failed=0
+rm -rf "$WORK"
+mkdir -p "$WORK" && cd "$WORK" || exit 1
+unset LD_PRELOAD DYNOPT_OPTIONS DYNOPT_LIBRARY
+XDG_RUNTIME_DIR=$WORK/run
+export XDG_RUNTIME_DIR
+mkdir run
+chmod 700 run
+
+fail() # MESSAGE...
+{
+	printf 'FAILED: %s\n' "$*"
+	failed=1
+}
+
+skip() # MESSAGE...
+{
+	[ "$failed" = 0 ] || exit 1
+	printf 'SKIP: %s\n' "$*"
+	exit 77
+}
+
+# Runs a command; its exit code must be the first argument. Output is left in ./out and ./err.
+expect() # CODE COMMAND...
+{
+	want=$1
+	shift
+	"$@" >out 2>err
+	got=$?
+	[ "$got" = "$want" ] && return
+	fail "exit code $got, wanted $want: $*"
+	cat out err
+}
+
+says() # FILE TEXT
+{
+	grep -qF -- "$2" "$1" && return
+	fail "$1 does not say: $2"
+	cat "$1"
+}
+
+# Nothing but one line on standard error.
+one_line()
+{
+	[ "$(wc -l <err)" = 1 ] && [ ! -s out ] && return
+	fail "wanted one line on standard error"
+	cat out err
+}
+
+json_is() # PATH VALUE, of ./out
+{
+	value=$("$TOOL" json "$1" <out) || fail "no JSON, or no $1"
+	[ "$value" = "$2" ] || fail "$1 is '$value', wanted '$2'"
+}
+
+need_library()
+{
+	[ -e "$(dirname "$DYNOPT")/../lib/dynopt/libdynopt.so" ] || skip "libdynopt.so was not built"
+}
+
+# A library that does nothing: for what dynopt run does before the program starts.
+empty_library()
+{
+	echo 'int dynopt_nothing;' >lib.c
+	cc -shared -fPIC lib.c -o libdynopt.so || skip "no compiler"
+	DYNOPT_LIBRARY=$WORK/libdynopt.so
+	export DYNOPT_LIBRARY
+}
+
+case_help()
+{
+	expect 0 "$DYNOPT" --help
+	for command in run status report doctor; do
+		says out "$command "
+	done
+	for command in run status report doctor; do
+		expect 0 "$DYNOPT" "$command" --help
+		says out "Usage: dynopt $command"
+		says out "Example:"
+		says out "Exit codes:"
+		expect 0 "$DYNOPT" help "$command"
+	done
+	for command in status report doctor; do
+		expect 2 "$DYNOPT" "$command" --no-such-option
+	done
+	expect 125 "$DYNOPT" run --no-such-option
+	expect 125 "$DYNOPT" run
+	expect 125 "$DYNOPT" run --eager --traces=/dev/null -- true
+	expect 125 "$DYNOPT" run --cycles=many -- true
+	expect 125 "$DYNOPT" run --json -- true
+	expect 125 "$DYNOPT" run --traces=no-such-file -- true
+	one_line
+	expect 2 "$DYNOPT" status 12x
+	expect 2 "$DYNOPT" report -- -1
+	expect 2 "$DYNOPT" report 1 2
+	expect 2 "$DYNOPT" report --last 1
+	expect 2 "$DYNOPT" report --file=f 1
+	expect 2 "$DYNOPT" doctor what
+}
+
+# The program is found, called and ends as without dynopt.
+case_program()
+{
+	empty_library
+	cat >show.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+int main(int n, char **v)
+{
+	for (int i = 0; i < n; i++)
+		printf("<%s>", v[i]);
+	printf("\npreload=%s\noptions=%s", getenv("LD_PRELOAD"), getenv("DYNOPT_OPTIONS"));
+	return 33;
+}
+C
+	mkdir -p bin/show
+	mkdir bin2
+	cc show.c -o bin2/show
+	# A folder of that name earlier in PATH is no program.
+	expect 33 env PATH="$WORK/bin:$WORK/bin2" "$DYNOPT" run --eager show -e --report a\ b ''
+	says out "<show><-e><--report><a b><>"
+	says out "preload=$WORK/libdynopt.so"
+	says out "eager=1"
+	says out "status_dir=$WORK/run/dynopt"
+	[ ! -s err ] || fail "something on standard error"
+	expect 33 env LD_PRELOAD="libm.so.6 libc.so.6" "$DYNOPT" run --children --cycles=3 --cache-limit=5 -- bin2/show
+	says out "preload=$WORK/libdynopt.so:libm.so.6 libc.so.6"
+	says out "preload=libm.so.6 libc.so.6"
+	for option in children=1 cycles=3 cache_limit=5; do
+		says out "$option"
+	done
+	# dynopt run in a program that runs with --children: the library is there once.
+	expect 33 env LD_PRELOAD="$WORK/libdynopt.so:libm.so.6" "$DYNOPT" run -- bin2/show
+	says out "preload=$WORK/libdynopt.so:libm.so.6"
+	says out "preload=libm.so.6"
+	: >traces
+	expect 33 "$DYNOPT" run --traces=traces --status-dir=there -- bin2/show
+	says out "traces=$WORK/traces"
+	says out "status_dir=$WORK/there"
+	[ "$(stat -c %a there)" = 700 ] || fail "the status folder is open"
+
+	expect 127 "$DYNOPT" run -- no-such-program
+	one_line
+	expect 127 "$DYNOPT" run -- ./no-such-program
+	one_line
+	expect 127 env PATH= "$DYNOPT" run -- ''
+	expect 126 "$DYNOPT" run -- .
+	one_line
+	expect 126 "$DYNOPT" run -- ./show.c
+	one_line
+	echo in | expect 0 "$DYNOPT" run -- cat
+	says out in
+	sh -c 'kill -KILL $$' 2>/dev/null
+	want=$?
+	expect "$want" "$DYNOPT" run -- sh -c 'kill -KILL $$'
+}
+
+case_scripts()
+{
+	empty_library
+	printf '#!/bin/sh -e\necho "$0 $1 preload=$LD_PRELOAD"\nexit 9\n' >one
+	printf '#!/usr/bin/env sh\necho "$0 $1 preload=$LD_PRELOAD"\nexit 9\n' >two
+	printf 'echo "$0 $1 preload=$LD_PRELOAD"\nexit 9\n' >three
+	printf '#!/no/such/interpreter\n' >four
+	printf '#! \t \n' >five
+	printf '#!./six\n' >six
+	chmod +x one two three four five six
+	for script in one two three; do
+		expect 9 "$DYNOPT" run -- "./$script" x
+		says out "./$script x preload=$WORK/libdynopt.so"
+		[ ! -s err ] || fail "something on standard error"
+		expect 9 env PATH="$WORK:$PATH" "$DYNOPT" run -- "$script" x
+		says out "$WORK/$script x preload="
+	done
+	expect 127 "$DYNOPT" run -- ./four
+	one_line
+	says err /no/such/interpreter
+	expect 126 "$DYNOPT" run -- ./six
+	one_line
+}
+
+# Whatever keeps the library out is said in one line, and the program runs all the same.
+refused() # CODE TEXT PROGRAM
+{
+	expect "$1" "$DYNOPT" run --eager --report -- "$3"
+	says err "dynopt: "
+	says err "$2"
+	says err "runs unoptimized"
+	[ "$(grep -c '^dynopt' err)" = 1 ] || fail "more than one line"
+	[ "$1" != 21 ] || says out "preload=none"
+}
+
+case_refusals()
+{
+	empty_library
+	cat >p.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+	printf("preload=%s\n", getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "none");
+	return 21;
+}
+C
+	cc p.c -o dynamic
+	missing=
+	cc -static p.c -o static && refused 21 "statically linked" ./static
+	cc -static-pie p.c -o static-pie && refused 21 "statically linked" ./static-pie
+	if cc -m32 p.c -o m32 2>/dev/null && ./m32 >/dev/null; [ $? = 21 ]; then
+		refused 21 "32-bit" ./m32
+	else
+		missing="$missing 32-bit libraries,"
+	fi
+	if command -v musl-gcc >/dev/null; then
+		musl-gcc p.c -o musl && refused 21 "musl" ./musl
+	else
+		missing="$missing musl,"
+	fi
+	printf '#!%s\n' "$WORK/static" >script
+	chmod +x script
+	refused 21 "$WORK/static: is statically linked" ./script
+
+	cp dynamic machine
+	printf '\267' | dd of=machine bs=1 seek=18 conv=notrunc 2>/dev/null # EM_AARCH64
+	expect 126 "$DYNOPT" run -- ./machine
+	says err "another machine"
+	head -c 100 dynamic >short
+	chmod +x short
+	expect 126 "$DYNOPT" run -- ./short
+	says err "damaged"
+	cp dynamic loader
+	ld=$(grep -abo '/lib64/ld-linux-x86-64.so.2' loader | head -n 1 | cut -d: -f1)
+	printf '/lib64/ld-other' | dd of=loader bs=1 seek="$ld" conv=notrunc 2>/dev/null
+	expect 127 "$DYNOPT" run -- ./loader
+	says err "another dynamic loader"
+
+	if [ "$(id -u)" = 0 ]; then
+		cp dynamic setuid
+		chown 65534 setuid
+		chmod 4755 setuid
+		refused 21 "set-user-ID" ./setuid
+		chown 0:65534 setuid
+		chmod 2755 setuid
+		refused 21 "set-group-ID" ./setuid
+		chmod 700 setuid
+		chown 0:0 setuid
+		chmod 4755 setuid # its owner is who runs it: nothing is gained
+		expect 21 "$DYNOPT" run -- ./setuid
+		[ ! -s err ] || fail "refused for nothing"
+	else
+		missing="$missing root's rights to make set-user-ID files,"
+	fi
+
+	DYNOPT_LIBRARY=$WORK/no-such-library refused 21 "libdynopt.so" ./dynamic
+	mkdir 'a b'
+	cp libdynopt.so 'a b'
+	DYNOPT_LIBRARY="$WORK/a b/libdynopt.so" refused 21 "a space or a colon" ./dynamic
+	# What a sanitizer's library is needed for comes first.
+	cc -shared -fPIC -Wl,-soname,libasan.so.99 lib.c -o libasan.so.99
+	cc p.c -Wl,--no-as-needed -Wl,-rpath,"$WORK" libasan.so.99 -o sanitized
+	expect 21 "$DYNOPT" run -- ./sanitized
+	says out "preload=libasan.so.99:$WORK/libdynopt.so"
+	[ -z "$missing" ] || skip "parts of it: no${missing%,}"
+}
+
+case_status_dir()
+{
+	empty_library
+	mkdir open mine
+	chmod 755 open
+	chmod 700 mine
+	ln -s mine link
+	: >file
+	for dir in open link file no/such; do
+		expect 125 "$DYNOPT" run --status-dir=$dir -- true
+		one_line
+		expect 2 "$DYNOPT" status --status-dir=$dir
+		one_line
+		expect 2 "$DYNOPT" report --status-dir=$dir
+		one_line
+	done
+	expect 0 "$DYNOPT" run --status-dir=mine -- true
+	expect 0 "$DYNOPT" status --status-dir=mine
+	says out "no program of this user"
+	expect 1 "$DYNOPT" report --status-dir=mine
+	one_line
+	# The default one: the program runs all the same.
+	rm -rf run/dynopt
+	ln -s ../mine run/dynopt
+	expect 0 "$DYNOPT" run -- true
+	says err "without a status file"
+	rm run/dynopt
+	expect 0 "$DYNOPT" status
+	expect 0 env -u XDG_RUNTIME_DIR "$DYNOPT" run -- sh -c 'echo "$DYNOPT_OPTIONS"'
+	says out "status_dir=/tmp/dynopt-$(id -u)"
+	if [ "$(id -u)" = 0 ]; then
+		chown 65534 mine
+		expect 125 "$DYNOPT" run --status-dir=mine -- true
+		says err "another user"
+		chown 65534 run
+		expect 0 "$DYNOPT" run -- sh -c 'echo "$DYNOPT_OPTIONS"'
+		says out "status_dir=/tmp/dynopt-"
+		chown 0 run
+	fi
+}
+
+case_status()
+{
+	dir=$WORK/run/dynopt
+	mkdir -m 700 "$dir"
+	"$TOOL" make "$dir/$$.dynopt" $$
+	"$TOOL" make "$dir/1.dynopt" 1 ended
+	: >"$dir/other"
+	: >"$dir/12x.dynopt"
+	expect 0 "$DYNOPT" status
+	says out "$$ RUNNING"
+	[ "$(wc -l <out)" = 2 ] || fail "wanted a heading and a row"
+	expect 0 "$DYNOPT" status --all
+	says out "1 ended"
+	expect 0 "$DYNOPT" status 1
+	says out "1 ended"
+	expect 1 "$DYNOPT" status 1 2
+	says err "process 2 does not run under dynopt"
+	expect 0 "$DYNOPT" status --json
+	json_is processes.# 1
+	json_is processes.0.pid $$
+	json_is processes.0.alive true
+	json_is processes.0.state RUNNING
+	json_is processes.0.heads 300
+	json_is processes.0.translated 120
+	json_is processes.0.file "$dir/$$.dynopt"
+	expect 0 "$DYNOPT" status --json --all
+	json_is processes.# 2
+	json_is processes.0.alive false
+	"$TOOL" make "$dir/$$.dynopt" $$ failed
+	expect 0 "$DYNOPT" status
+	says out "FAILED"
+	says out "the agent could not be started"
+	"$TOOL" make "$dir/$$.dynopt" $$ unknown
+	expect 0 "$DYNOPT" status
+	expect 0 "$DYNOPT" report $$
+	"$TOOL" make "$dir/$$.dynopt" $$ wild_name
+	expect 0 "$DYNOPT" status --json $$
+	json_is processes.0.program '/bin/?[31m?ä?'
+	# A day after its end a file goes.
+	touch -d '25 hours ago' "$dir/1.dynopt" "$dir/$$.dynopt"
+	expect 0 "$DYNOPT" status --all
+	[ ! -e "$dir/1.dynopt" ] || fail "an old file is kept"
+	[ -e "$dir/$$.dynopt" ] || fail "a living program's file is gone"
+	: >"$dir/7.dynopt"
+	expect 2 "$DYNOPT" status
+	says err "$dir/7.dynopt: cannot be used"
+	says out "$$ " # the good one is shown all the same
+	rm "$dir/7.dynopt"
+	ln -s "$$.dynopt" "$dir/8.dynopt"
+	expect 0 "$DYNOPT" status --json
+	json_is processes.# 1
+}
+
+case_report()
+{
+	"$TOOL" make f $$
+	expect 0 "$DYNOPT" report --file=f --translations
+	says out "process $$"
+	says out "translations are live (mode eager)"
+	says out "12 KiB in 2 modules, 25.0 % with proven instruction boundaries"
+	says out "300 in 30 functions, 120 translated (40.0 %)"
+	says out "90 direct, 30 by a slot, 0 far, 0 by a slot and far"
+	says out "before main  12.3 ms"
+	says out "50 HOP_NO_SLOT      no free slot is within reach of a two-byte jump"
+	[ "$(awk 'length > 100' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
+	expect 0 "$DYNOPT" report --file=f --translations --json
+	json_is pid $$
+	json_is modules.# 2
+	json_is modules.1.path /no/such/lib.so
+	json_is modules.1.noted true
+	json_is modules.0.hops.direct 30
+	json_is totals.heads 300
+	json_is totals.hops.slot 30
+	json_is totals.refused.0.status SITE_CALL
+	json_is totals.refused.1.count 150
+	json_is totals.refused.1.class REFUSED
+	json_is translations.# 3
+	json_is translations.2.where 0x1020
+	json_is translations.2.hop direct
+	expect 0 "$DYNOPT" report --file=f --json
+	"$TOOL" json translations <out >/dev/null 2>&1 && fail "translations without being asked"
+	for oddity in failed unknown long_name refused none ended wild_name; do
+		"$TOOL" make f $$ $oddity
+		expect 0 "$DYNOPT" report --file=f --translations
+		[ "$(awk 'length > 100 && !/refused in|translations of/' out | wc -l)" = 0 ] ||
+			fail "$oddity: lines of more than 100 columns"
+		expect 0 "$DYNOPT" report --file=f --translations --json
+		json_is pid $$
+	done
+	"$TOOL" make f $$ failed
+	expect 0 "$DYNOPT" report --file=f
+	says out "Resource temporarily unavailable"
+	"$TOOL" lies >lies
+	echo short >>lies
+	echo empty >>lies
+	while read -r lie; do
+		"$TOOL" make f $$ "$lie"
+		expect 2 "$DYNOPT" report --file=f
+		one_line
+		says err "dynopt: f: cannot be used: "
+		expect 2 "$DYNOPT" report --json --file=f
+		one_line
+	done <lies
+	[ "$(wc -l <lies)" -gt 10 ] || fail "no lies"
+	# Every cut of a good file.
+	"$TOOL" make good $$
+	size=$(stat -c %s good)
+	for cut in 1 8 12 40 600 700 "$((size - 1))"; do
+		head -c "$cut" good >f
+		expect 2 "$DYNOPT" report --file=f
+		one_line
+	done
+	expect 2 "$DYNOPT" report --file=no-such-file
+	one_line
+	expect 2 "$DYNOPT" report --file=.
+	one_line
+	mkfifo pipe
+	expect 2 "$DYNOPT" report --file=pipe
+	one_line
+	dir=$WORK/run/dynopt
+	mkdir -m 700 "$dir"
+	expect 1 "$DYNOPT" report
+	one_line
+	"$TOOL" make "$dir/1.dynopt" 1 ended
+	"$TOOL" make "$dir/$$.dynopt" $$
+	touch -d '2 minutes ago' "$dir/$$.dynopt"
+	expect 0 "$DYNOPT" report
+	says out "process 1,"
+	expect 0 "$DYNOPT" report --last
+	says out "process 1,"
+	expect 0 "$DYNOPT" report $$
+	says out "process $$"
+	expect 1 "$DYNOPT" report 999999
+	one_line
+}
+
+# run --report stands in between: ends, stops and signals as if it did not.
+case_supervise()
+{
+	need_library
+	expect 7 "$DYNOPT" run --eager --report -- sh -c 'exit 7'
+	says err "translations are live"
+	expect 0 "$DYNOPT" run --eager --report=r --json -- true
+	[ ! -s err ] || fail "the report is not in the file"
+	cp r out
+	json_is state RUNNING
+	json_is alive false
+	for sig in TERM SEGV KILL; do
+		sh -c "kill -$sig \$\$" 2>/dev/null
+		want=$?
+		expect "$want" "$DYNOPT" run --eager --report -- sh -c "kill -$sig \$\$"
+	done
+	expect 127 "$DYNOPT" run --eager --report -- ./no-such-program
+	# A signal sent to dynopt reaches the program; mask and dispositions are the caller's.
+	mkfifo ready go
+	cat >handler.sh <<'S'
+trap 'echo got it; exit 8' USR1
+echo yes >ready
+while :; do read -r line <go; done
+S
+	"$DYNOPT" run --eager --report=r -- sh handler.sh >out 2>err &
+	pid=$!
+	read -r line <ready
+	kill -USR1 "$pid"
+	wait "$pid"
+	got=$?
+	[ "$got" = 8 ] || fail "exit code $got after a signal, wanted 8"
+	says out "got it"
+	expect 0 sh -c 'trap "" USR2 CHLD; exec "$0" run --eager --report=r -- grep -E "Sig(Ign|Blk)" /proc/self/status' "$DYNOPT"
+	cp out with
+	expect 0 sh -c 'trap "" USR2 CHLD; exec grep -E "Sig(Ign|Blk)" /proc/self/status'
+	cmp -s out with || fail "other masks or dispositions: $(cat out with)"
+	expect 3 "$DYNOPT" run --eager --report=no/such/folder -- sh -c 'exit 3'
+	says err "cannot be written"
+}
+
+# The library is there: the environment is put back, status and report tell of a living program.
+case_real()
+{
+	need_library
+	expect 0 env LD_PRELOAD=libm.so.6 "$DYNOPT" run --eager -- env
+	says out "LD_PRELOAD=libm.so.6"
+	grep -q DYNOPT_OPTIONS out && fail "options leak"
+	expect 0 "$DYNOPT" run -- env
+	grep -qE 'DYNOPT_OPTIONS|LD_PRELOAD' out && fail "options leak with nothing to do"
+	expect 0 "$DYNOPT" run --children -- env
+	says out "DYNOPT_OPTIONS="
+	mkfifo ready go
+	"$DYNOPT" run --eager -- sh -c 'echo $$ >ready; read -r line <go; exit 5' &
+	read -r pid <ready
+	expect 0 "$DYNOPT" status --json "$pid"
+	json_is processes.0.pid "$pid"
+	json_is processes.0.alive true
+	json_is processes.0.state RUNNING
+	json_is processes.0.mode eager
+	expect 0 "$DYNOPT" report --json --translations "$pid"
+	json_is alive true
+	translated=$("$TOOL" json totals.translated <out)
+	[ "$translated" -gt 100 ] || fail "only $translated translations"
+	json_is translations.# "$translated"
+	expect 0 "$DYNOPT" report --translations "$pid"
+	[ "$(awk 'length > 100 && !/^    0x/' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
+	echo on >go
+	wait $!
+	[ $? = 5 ] || fail "wrong exit code"
+	expect 0 "$DYNOPT" report "$pid"
+	says out ", ended"
+}
+
+case_doctor()
+{
+	if [ -e "$(dirname "$DYNOPT")/../lib/dynopt/libdynopt.so" ]; then
+		expect 0 "$DYNOPT" doctor
+		says out "ok       trial"
+		expect 0 "$DYNOPT" doctor --json
+		json_is works true
+		json_is findings.0.name library
+	fi
+	expect 1 env DYNOPT_LIBRARY=/no/such "$DYNOPT" doctor
+	says out "missing  library"
+	says out "missing  trial"
+	expect 1 env DYNOPT_LIBRARY=/no/such "$DYNOPT" doctor --json
+	json_is works false
+	json_is findings.0.level missing
+}
+
+case ${1:-} in
+help) case_help ;;
+program) case_program ;;
+scripts) case_scripts ;;
+refusals) case_refusals ;;
+status_dir) case_status_dir ;;
+status) case_status ;;
+report) case_report ;;
+supervise) case_supervise ;;
+real) case_real ;;
+doctor) case_doctor ;;
+*)
+	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|report|supervise|real|doctor" >&2
+	exit 2
+	;;
+esac
+exit "$failed"
