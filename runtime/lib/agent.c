@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * agent.c - starts the agent, talks to it, and is it.
+ * agent.c - talks to the agent, and is it.
  *
  * The agent shares the program's memory but neither its thread group, descriptors, signal handlers nor libc
- * (clone(CLONE_VM | CLONE_UNTRACED), exit signal 0): a program with one thread stays a program with
- * one thread. It blocks all signals, dies with the program, and leaves by itself once its
- * memory is no longer the program's (exec). The host side waits with a timeout and looks whether
+ * (agent_start.c): a program with one thread stays a program with
+ * one thread. It blocks all signals and leaves by itself once its memory is no longer the program's (exit,
+ * exec). The host side waits with a timeout and looks whether
  * the agent still lives, so a killed agent never hangs the program: it goes on with what is published.
  */
 #include "agent.h"
@@ -16,15 +16,12 @@
 #include "sys.h"
 #include "traces.h"
 
+#include <errno.h>
+#include <linux/futex.h>
 #include <linux/prctl.h>
-#include <linux/sched.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
+#include <time.h>
 
-#define STACK_BYTES (512u << 10)
 #define TICK_MS 50
-#define KERNEL_SIGSET_BYTES 8
 
 /* ---- the mailbox's lock ---- */
 
@@ -142,16 +139,39 @@ static void cycle(void)
 	world->status_due = true;
 }
 
-/* 1 while memory is shared, 0 once it is not, from what kcmp says; where kcmp is forbidden, by the parent's number. */
+/*
+ * Are they still there, with this memory? Not after exit and not after exec. Where kcmp is forbidden, a
+ * process of that number has to do.
+ */
 static bool still_theirs(void)
 {
 	long same = sys_kcmp_vm((int)sys_getpid(), world->host_pid);
 
-	if (same == 0)
-		return true;
-	if (same > 0)
-		return false;
-	return sys6(SYS_getppid, 0, 0, 0, 0, 0, 0) == world->host_pid;
+	if (!sys_failed(same))
+		return same == 0;
+	return same != -ESRCH && sys6(SYS_kill, world->host_pid, 0, 0, 0, 0, 0) != -ESRCH;
+}
+
+/*
+ * Until a request, a tick, or the end of the program's first thread, by exit or exec: the kernel clears its thread number
+ * and wakes those who wait for that (set_tid_address(2)), as this memory has other users.
+ */
+static void sleep_until(u32 answered)
+{
+	struct futex_waitv words[2] = {
+		{ .val = answered, .uaddr = (u64)(uintptr_t)&world->mailbox.asked, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+		{ .val = (u32)world->host_pid, .uaddr = world->host_tid, .flags = FUTEX_32 },
+	};
+	u64 until = sys_now_ns() + TICK_MS * 1000000ull;
+	struct timespec timeout = { (long)(until / 1000000000u), (long)(until % 1000000000u) };
+	long result = -ENOSYS;
+
+	if (world->host_tid)
+		result = sys6(SYS_futex_waitv, (long)words, 2, 0, (long)&timeout, CLOCK_MONOTONIC, 0);
+	if (result == -ENOSYS || result == -EINVAL || result == -EPERM)
+		sys_futex_wait(&world->mailbox.asked, answered, TICK_MS);
+	else if (result == -EAGAIN && *(volatile u32 *)(uintptr_t)world->host_tid != (u32)world->host_pid)
+		world->host_tid = 0; /* ended, and others go on: ticks have to do */
 }
 
 static void __attribute__((noreturn)) leave(void)
@@ -178,13 +198,10 @@ static bool act(void)
 	return acted;
 }
 
-static void __attribute__((noreturn, used)) agent_main(void)
+void agent_main(void)
 {
 	static const char name[] = "dynopt-agent";
 
-	sys6(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
-	if (sys6(SYS_getppid, 0, 0, 0, 0, 0, 0) != world->host_pid)
-		leave();
 	sys6(SYS_prctl, PR_SET_NAME, (long)name, 0, 0, 0, 0);
 	sys6(SYS_close_range, 0, 0xffffffffl, 0, 0, 0, 0);
 	for (;;) {
@@ -193,7 +210,7 @@ static void __attribute__((noreturn, used)) agent_main(void)
 		serve();
 		status_tick();
 		if (!act() && __atomic_load_n(&world->mailbox.asked, __ATOMIC_ACQUIRE) == answered)
-			sys_futex_wait(&world->mailbox.asked, answered, TICK_MS);
+			sleep_until(answered);
 		if (!still_theirs())
 			leave();
 	}
@@ -201,65 +218,10 @@ static void __attribute__((noreturn, used)) agent_main(void)
 
 /* ---- the host's side ---- */
 
-/* clone(2) without libc: the child runs agent_main() on its own stack and never returns here. */
-static long clone_agent(u64 stack_top)
-{
-	register long r10 __asm__("r10") = 0;
-	register long r8 __asm__("r8") = 0;
-	long result;
-
-	__asm__ volatile("syscall\n\t"
-	                 "test %%rax, %%rax\n\t"
-	                 "jnz 1f\n\t"
-	                 "xor %%ebp, %%ebp\n\t"
-	                 "call *%[main]\n\t"
-	                 "ud2\n"
-	                 "1:"
-	                 : "=a"(result)
-	                 : "a"((long)SYS_clone), "D"((long)(CLONE_VM | CLONE_UNTRACED)),
-	                   "S"(stack_top), "d"(0l), "r"(r10), "r"(r8), [main] "r"(agent_main)
-	                 : "rcx", "r11", "memory");
-	return result;
-}
-
-static bool start_process(void)
-{
-	u64 all = ~0ull, before;
-	long stack = sys_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE,
-	                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	long pid;
-
-	if (sys_failed(stack)) {
-		world->cause = STATUS_CAUSE_MEMORY;
-		world->detail = (u64)-stack;
-		return false;
-	}
-	sys_mprotect((u64)stack, PAGE_SIZE, PROT_NONE);
-	world->agent_stack = (u64)stack;
-	world->agent_stack_size = STACK_BYTES;
-	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, KERNEL_SIGSET_BYTES, 0, 0);
-	pid = clone_agent((u64)stack + STACK_BYTES - 64);
-	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, KERNEL_SIGSET_BYTES, 0, 0);
-	if (sys_failed(pid)) {
-		world->cause = STATUS_CAUSE_CLONE;
-		world->detail = (u64)-pid;
-		return false;
-	}
-	world->agent_pid = (int)pid;
-	return true;
-}
-
-bool agent_start(void)
-{
-	return !world->options.agent || start_process();
-}
-
-/* Gone, or dead and not yet taken leave of: both are found out without a trace for the program's own wait(). */
+/* The kernel clears the word when the agent dies, however that comes about. */
 static bool agent_dead(void)
 {
-	long got = sys6(SYS_wait4, world->agent_pid, 0, WNOHANG | (long)__WCLONE, 0, 0, 0);
-
-	if (got == 0)
+	if (__atomic_load_n(&world->agent_tid, __ATOMIC_ACQUIRE))
 		return false;
 	world->agent_pid = 0;
 	world->cause = STATUS_CAUSE_AGENT_DIED;

@@ -7,6 +7,9 @@
 
 #include "world.h"
 
+/* What it does, on its own stack; agent_start.c starts it there. */
+void agent_main(void) __attribute__((noreturn));
+
 /* Starts it, from a thread of the program. False with world->cause set if that is impossible. */
 bool agent_start(void);
 

@@ -118,13 +118,15 @@ struct world {
 	struct options options;
 	int host_pid;
 	int agent_pid; /* 0: none */
+	u32 agent_tid; /* the same, until the kernel clears it */
+	u64 host_tid; /* address of the first thread's number, which the kernel clears; 0: unknown */
 	u32 state, cause; /* enum status_state, enum status_cause */
 	u64 detail, start_ns, ready_ns, start_time;
 	u64 cycles, flips, flip_ns;
 	u64 status_ns; /* when the status file was written last */
 	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */
-	u64 agent_stack, agent_stack_size;
+	u64 agent_stack;
 	const char *traces; /* text of options.traces */
 	u64 traces_size;
 	struct mailbox mailbox;
