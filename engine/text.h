@@ -82,7 +82,7 @@ struct text {
  * before it returns; they may not be the same). A module refused as a whole: STATUS_TEXT_...; *text and the arenas are
  * then as before. The view must outlive it.
  *
- * Memory: keep holds 2 bytes per byte of text, 16 per slot and 32 per table; scratch 1 byte per byte of text, 40 per function
+ * Memory: keep holds 2 bytes per byte of text, 16 per slot and 32 per table; scratch 1 byte per byte of text, 56 per function
  * of the unwind table and 4 per branch target. text_build_size() gives bounds for both.
  */
 __must_check enum status text_build(struct text *text, const struct elf_view *view,

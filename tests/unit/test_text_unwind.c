@@ -399,6 +399,12 @@ static void test_absolute_table(void)
 	build();
 	for (u32 i = 0; i < 3; i++)
 		expect(f + 7 + 3 * i, TEXT_REACHED | TEXT_TARGET, TEXT_REACHED | TEXT_TARGET);
+	/* Addresses may lead into other functions: interpreters' tables name cold code there. */
+	f = text_image_function(&img, "c3 c3", 0);
+	text_image_put(&img, table + 16, f + 1, 8);
+	build();
+	expect(f + 1, TEXT_REACHED | TEXT_TARGET, TEXT_REACHED | TEXT_TARGET);
+	f = TEXT_IMAGE_TEXT;
 	img.pie = true; /* then the file's words say nothing */
 	build();
 	expect(f + 7, TEXT_INSN | TEXT_REACHED, TEXT_INSN);
