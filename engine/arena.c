@@ -19,11 +19,11 @@ void arena_init(struct arena *arena, void *base, u64 size)
 
 void *arena_alloc(struct arena *arena, u64 count, u64 size)
 {
-	u64 pad = -(u64)(uintptr_t)(arena->base + arena->used) & (ARENA_ALIGN - 1);
+	u64 pad = -((u64)(uintptr_t)arena->base + arena->used) & (ARENA_ALIGN - 1);
 	u64 left = arena->size - arena->used;
 	void *block;
 
-	if (pad > left || (size && count > (left - pad) / size))
+	if (!arena->base || pad > left || (size && count > (left - pad) / size))
 		return NULL;
 	block = arena->base + arena->used + pad;
 	arena->used += pad + count * size;
