@@ -126,6 +126,18 @@ static void add_number(char **text, const char *key, unsigned long value)
 	*text = longer;
 }
 
+/* A flag whose default is 1. */
+static void add_off(char **text, const char *key, bool off)
+{
+	char *longer;
+
+	if (!off)
+		return;
+	longer = base_printf("%s%s=0\n", *text, key);
+	free(*text);
+	*text = longer;
+}
+
 bool launch_environment(const struct launch *launch, const struct target *target,
                         const char *library, char **error)
 {
@@ -136,7 +148,11 @@ bool launch_environment(const struct launch *launch, const struct target *target
 	add_number(&options, "children", launch->children);
 	add_number(&options, "cycles", launch->cycles);
 	add_number(&options, "cache_limit", launch->cache_limit);
-	done = add_path(&options, "traces", launch->traces, error) &&
+	add_off(&options, "inline_calls", launch->no_inline);
+	add_off(&options, "agent", launch->no_agent);
+	done = add_path(&options, "modules", launch->modules, error) &&
+	       add_path(&options, "programs", launch->programs, error) &&
+	       add_path(&options, "traces", launch->traces, error) &&
 	       add_path(&options, "status_dir", launch->status_dir, error) &&
 	       add_path(&options, "preload", users, error);
 	preload = base_printf("%s%s%s%s%s", target->first ? target->first : "",

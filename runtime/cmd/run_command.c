@@ -20,7 +20,8 @@ struct options {
 	char **program;
 };
 
-enum { KEY_TRACES = 256, KEY_CHILDREN, KEY_STATUS_DIR, KEY_REPORT, KEY_CYCLES, KEY_CACHE_LIMIT };
+enum { KEY_TRACES = 256, KEY_CHILDREN, KEY_STATUS_DIR, KEY_REPORT, KEY_CYCLES, KEY_CACHE_LIMIT,
+       KEY_MODULES, KEY_PROGRAMS, KEY_NO_INLINE, KEY_NO_AGENT };
 
 static const struct argp_option option_table[] = {
 	{ "eager", 'e', NULL, 0,
@@ -39,6 +40,17 @@ static const struct argp_option option_table[] = {
 	{ "json", 'j', NULL, 0, "the report as JSON", 0 },
 	{ "cache-limit", KEY_CACHE_LIMIT, "MIB", 0,
 	  "code cache of one module at most (default: 64)", 0 },
+	{ "modules", KEY_MODULES, "NAMES", 0,
+	  "only in modules with one of these file names, separated by colons", 0 },
+	{ "programs", KEY_PROGRAMS, "NAMES", 0,
+	  "only in programs with one of these file names; the others just pass the library on "
+	  "(with --children)",
+	  0 },
+	{ "no-inline", KEY_NO_INLINE, NULL, 0, "do not go into small functions", 0 },
+	{ "no-agent", KEY_NO_AGENT, NULL, 0,
+	  "let the program's own thread do the work, before main (for tools that follow no clone, as "
+	  "valgrind)",
+	  0 },
 	{ "cycles", KEY_CYCLES, "N", 0,
 	  "undo and apply everything N times while the program runs (for tests)", 0 },
 	{ 0 },
@@ -83,6 +95,18 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_CACHE_LIMIT:
 		o->launch.cache_limit = number(argument, state, "cache-limit");
+		return 0;
+	case KEY_MODULES:
+		o->launch.modules = argument;
+		return 0;
+	case KEY_PROGRAMS:
+		o->launch.programs = argument;
+		return 0;
+	case KEY_NO_INLINE:
+		o->launch.no_inline = true;
+		return 0;
+	case KEY_NO_AGENT:
+		o->launch.no_agent = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		o->program = &state->argv[state->next - 1];

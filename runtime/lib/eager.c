@@ -14,6 +14,7 @@
 #include "grow.h"
 #include "jump.h"
 #include "maps.h"
+#include "names.h"
 #include "pool.h"
 #include "sys.h"
 #include "traces.h"
@@ -103,19 +104,9 @@ static u64 find_site(struct eager *e, u64 head)
 	return site;
 }
 
-static const char *file_name(const char *path)
-{
-	const char *name = path;
-
-	for (; *path; path++)
-		if (*path == '/')
-			name = path + 1;
-	return name;
-}
-
 static enum status find_traced_sites(struct eager *e, struct failure *fail)
 {
-	enum status status = traces_of(file_name(e->image->status.path), e->scratch, &e->traces,
+	enum status status = traces_of(names_file(e->image->status.path), e->scratch, &e->traces,
 	                               &e->n_traces, fail);
 
 	if (status)

@@ -12,6 +12,7 @@
 
 #include "eager.h"
 #include "limits.h"
+#include "names.h"
 #include "sys.h"
 
 #include <fcntl.h>
@@ -225,7 +226,7 @@ struct image *image_of(const struct module *module)
 	show_path(image, module->path);
 	if (sys_failed(fd)) {
 		refuse(image, STATUS_TEXT_FILE, 0, (u64)-fd);
-	} else {
+	} else if (names_hold(world->options.modules, names_file(image->status.path))) {
 		image->ino = st.st_ino;
 		image->size = (u64)st.st_size;
 		image->mtime_ns = (u64)st.st_mtim.tv_sec * 1000000000u + (u64)st.st_mtim.tv_nsec;
@@ -233,6 +234,8 @@ struct image *image_of(const struct module *module)
 		r.size = image->size;
 		make(image, &r, module->base);
 		close_reading(&r);
+	} else {
+		sys_close((int)fd);
 	}
 	world->n_images++;
 	return image;

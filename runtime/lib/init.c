@@ -12,6 +12,7 @@
 #include "agent.h"
 #include "host.h"
 #include "modules.h"
+#include "names.h"
 #include "signals.h"
 #include "sys.h"
 
@@ -81,11 +82,25 @@ static int with_loader_still(struct dl_phdr_info *info, size_t size, void *data)
 	return 1;
 }
 
+/* Options may name the programs that are meant; all others only hand them on. */
+static bool wanted_program(void)
+{
+	char path[OPTION_PATH_MAX];
+	long n = sys6(SYS_readlink, (long)"/proc/self/exe", (long)path, sizeof(path) - 1, 0, 0, 0);
+
+	if (sys_failed(n))
+		n = 0;
+	path[n] = 0;
+	return names_hold(world->options.programs, names_file(path));
+}
+
 static void __attribute__((constructor)) start(int argc, char **argv)
 {
 	const char *text = getenv("DYNOPT_OPTIONS");
 
 	if (!text || !make_world(text, argc > 0 ? argv[0] : ""))
+		return;
+	if (!wanted_program())
 		return;
 	restore_environment(&world->options);
 	if (!world->options.eager && !world->options.traces[0])
