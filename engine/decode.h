@@ -48,7 +48,7 @@ enum insn_flag {
 	INSN_ENDBR = 1 << 6,
 	INSN_REP = 1 << 7,     /* repeated string instruction: resumes in its middle */
 	INSN_STACK = 1 << 8,   /* moves rsp implicitly: push, pop, call, ret, leave, enter */
-	INSN_FAULTS = 1 << 9,  /* can fault: memory, divide, vector float, ... */
+	INSN_FAULTS = 1 << 9,  /* can fault: memory, division, vector arithmetic */
 	INSN_FLOAT = 1 << 10,  /* depends on or changes MXCSR or the x87 state */
 	INSN_OPAQUE = 1 << 11, /* exact copies only, nothing moves across: uses and defines all */
 };
@@ -126,7 +126,7 @@ __must_check enum status decode_insn(const u8 *bytes, u64 size, u64 addr, void *
 u64 decode_scratch_size(void);
 
 /*
- * Length and role only, several times as fast: for walking over text. Succeeds for every
+ * Length and role only, about twice as fast: for walking over text. Succeeds for every
  * instruction with a length that processors agree on; what decode_insn() refuses by name has
  * ROLE_SYSTEM here, except that operands are not looked at (a load of a segment register is
  * ROLE_PLAIN). STATUS_DECODE_INVALID, _CUT, _UNKNOWN (16-bit branches).
