@@ -10,6 +10,7 @@ in harness/. Exit codes: 0 measured; 1 an output was wrong, something failed, or
 import argparse
 import concurrent.futures
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -75,7 +76,7 @@ class Bench:
                   "status": str(self.keep / "work/status"),
                   "dynamorio": os.environ.get("DYNAMORIO_HOME", "/nonexistent")}
         self.variants = variants.Variants(HERE / "variants.toml", words, places)
-        self.skipped, self.failures = [], []
+        self.skipped, self.failures, self.interrupted = [], [], False
         self.size = options.size or ("full" if options.full else "quick")
         self.rounds = options.rounds or (8 if options.quick else 21 if options.full else 10)
         self.runner = measure.Runner(os.environ.get("DYNOPT_BENCH_RUNNER", str(self.keep / "tool/bench-run")),
@@ -177,17 +178,24 @@ class Bench:
         lab = measure.Lab(self.runner, self.builder.places, self.keep / "work/status", say)
         for number, experiment in enumerate(experiments, 1):
             say(f"[{number}/{len(experiments)}] {experiment.name}")
-            lab.measure(experiment)
+            try:
+                lab.measure(experiment)
+            except KeyboardInterrupt:
+                say("interrupted; what was measured is kept")
+                self.interrupted = True
             self.failures += experiment.failures
             for name, reason in experiment.skipped.items():
                 self.skip(experiment, name, reason)
+            if self.interrupted:
+                break
+        return [e for e in experiments if e.runs.get(e.baseline)]
 
     def run(self):
         started, load = machine.now(), machine.load()
         clock = time.monotonic()
         experiments = self.build_all(self.plan())
         counts = {} if self.options.no_counts else self.count_all(experiments)
-        self.measure_all(experiments)
+        experiments = self.measure_all(experiments)
         precision = self.options.precision / 100
         records = [results.experiment_record(e, precision) for e in experiments]
         for record in records:
@@ -196,6 +204,7 @@ class Bench:
                 record["instructions"] = {n: c for n, c in counts[key].items() if n in record["results"]}
         return {
             "schema": results.SCHEMA, "started": started, "seconds": round(time.monotonic() - clock, 1),
+            "interrupted": self.interrupted,
             "revision": machine.revision(HERE), "rounds": self.rounds, "size": self.size, "precision": precision,
             "machine": dict(machine.describe(self.builder.build_folder), load_before=load, load_after=machine.load()),
             "programs": results.programs_record(experiments), "variants": results.variants_record(experiments),
@@ -236,11 +245,18 @@ def main(arguments):
     print("\n".join(text.lines(document)))
     print(f"\n{bench.out}/results.json, {bench.out}/report.html")
     worse = compare(options.compare, document) if options.compare else 0
-    return 1 if document["failures"] or not document["experiments"] else worse
+    return 1 if document["failures"] or document["interrupted"] or not document["experiments"] else worse
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         sys.exit(main(sys.argv[1:]))
     except Failed as failure:
         sys.exit(f"bench: {failure}")
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted")

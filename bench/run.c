@@ -11,7 +11,7 @@
  * (the agent of an optimizer, say) is counted apart, as "helper".
  *
  * The result is one line: wait status, user, system, helper CPU and wall in
- * microseconds, peak memory in KiB, helpers, 1 if time ran out. Wall time is the command's own.
+ * microseconds, peak memory in KiB, helpers, 1 if it was ended. Wall time is the command's own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,12 +51,14 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* The command leads a process group of its own, so that all of it can be ended. */
-static void on_alarm(int signal_number)
+/* The command leads a process group of its own, so that all of it can be ended: when time
+ * has run out, and when the user interrupts the harness. */
+static void end_command(int signal_number)
 {
 	(void)signal_number;
 	timed_out = 1;
-	kill(-main_pid, SIGKILL);
+	if (main_pid > 0)
+		kill(-main_pid, SIGKILL);
 }
 
 static void open_as(const char *path, int flags, int fd)
@@ -132,6 +134,9 @@ int main(int argc, char **argv)
 		perror("bench-run: subreaper");
 		return 1;
 	}
+	signal(SIGALRM, end_command);
+	signal(SIGINT, end_command);
+	signal(SIGTERM, end_command);
 	start_us = now_us();
 	main_pid = fork();
 	if (main_pid == 0)
@@ -140,7 +145,8 @@ int main(int argc, char **argv)
 		perror("bench-run: fork");
 		return 1;
 	}
-	signal(SIGALRM, on_alarm);
+	if (timed_out)
+		end_command(0);
 	alarm((unsigned int)strtoul(argv[ARG_TIMEOUT], NULL, 10));
 	reap_all(&cost, start_us);
 	dprintf(RESULT_FD, "%d %jd %jd %jd %jd %ld %d %d\n", cost.status, (intmax_t)cost.user_us,

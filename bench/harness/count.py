@@ -67,8 +67,9 @@ def count(given, places, variant, folder, environment):
     stdin = given.place(given.stdin, SIZE, places) or "/dev/null"
     with open(stdin, "rb") as read, open(folder / "log", "wb") as log:
         try:
-            done = subprocess.run([*tool, *variant.wrap, *given.command(SIZE, places)], cwd=where, stdin=read, check=False,
-                                  stdout=subprocess.DEVNULL, stderr=log, env=environment, timeout=TIMEOUT_S)
+            done = subprocess.run([*tool, *variant.wrap, *given.command(SIZE, places)], cwd=where, stdin=read,
+                                  check=False, stdout=subprocess.DEVNULL, stderr=log, env=environment,
+                                  timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise Skip("callgrind took too long") from None
     said = (folder / "log").read_text(errors="replace").strip().splitlines()

@@ -19,7 +19,8 @@ TOOLS = {
 
 def first_line(command, contains=""):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     lines = [line.strip() for line in done.stdout.splitlines() if contains in line]

@@ -42,7 +42,8 @@ def experiment_lines(experiment):
     rows = [result_row(name, result, instruction_ratio(experiment, name))
             for name, result in experiment["results"].items()]
     title = f"{experiment['program']}/{experiment['input']} ({experiment['kind']}, n = {experiment['n']})"
-    lines = ["", title] + table(rows, ["variant", "CPU s", "wall s", "MiB", "ratio", "95 % interval", "", "more", "insns"])
+    heads = ["variant", "CPU s", "wall s", "MiB", "ratio", "95 % interval", "", "more", "insns"]
+    lines = ["", title] + table(rows, heads)
     for name, result in experiment["results"].items():
         if "over" in result:
             over = result["over"]
@@ -92,9 +93,9 @@ def reason_lines(document):
 
 def legend(document):
     noise = document["noise"]
-    return ["", "ratio: CPU time (user+system, helpers included) to the baseline's, paired by round; below 1 is faster.",
-            "- faster, + slower, ? too few rounds to say, blank: the interval holds 1. more: rounds to come to",
-            f"+-{100 * document['precision']:.1f} %. insns: executed instructions, by callgrind.",
+    return ["", "ratio: CPU time (user + system, helpers included) to the baseline's, paired by round",
+            "- faster, + slower, ? too few rounds to say, blank: the interval holds 1 (no difference seen)",
+            f"more: rounds to come to +-{100 * document['precision']:.1f} %; insns: executed instructions, by callgrind",
             f"The baseline's own middle half spread over {100 * noise['baseline_quartile_spread']:.1f} %; others "
             f"kept {noise['others_busy_processors']:.2f} processors busy; {100 * noise['stolen_share']:.1f} % of "
             "time was stolen."]

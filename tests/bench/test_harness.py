@@ -58,6 +58,8 @@ live = "totals.translated"
 wrap = ["env", "A=1"]
 report = ["false"]
 live = "totals.translated"
+[variants.interrupts]
+wrap = ["sh", "-c", '[ $(cat "$HOME/runs") -lt 12 ] || kill -TERM $(cut -d" " -f4 /proc/$PPID/stat); "$@"', "sh"]
 [variants.missing]
 wrap = ["/nonexistent/tool"]
 probe = ["/nonexistent/tool"]
@@ -95,8 +97,8 @@ class Harness(Case):
         os.environ["HOME"] = str(self.folder)
 
     def measure(self, variants, *more, code=0, program="mine", rounds=21):
-        done = self.bench("--table", self.table, program, "--variants", variants, "--rounds", rounds, "--no-counts", *more,
-                          runner=FAKE)
+        done = self.bench("--table", self.table, program, "--variants", variants, "--rounds", rounds,
+                          "--no-counts", *more, runner=FAKE)
         self.assertEqual(done.returncode, code, done.stdout)
         return done.stdout
 
@@ -132,6 +134,13 @@ class Harness(Case):
         self.assertEqual(experiment["reports"], {"translates": {"totals": {"translated": 5}}})
         self.assertIn("idle (mine/a): it did nothing: nothing to do", said)
         self.assertIn("mute (mine/a): it did nothing: no report", said)
+
+    def test_an_interrupted_run_keeps_what_it_has(self):
+        said = self.measure("equal,interrupts", code=1, rounds=20)
+        document = self.document()
+        self.assertTrue(document["interrupted"], said)
+        self.assertEqual([e["input"] for e in document["experiments"]], ["a"])
+        self.assertIn(len(document["experiments"][0]["samples"]["equal"]), (3, 4))
 
     def test_rounds_alternate(self):
         self.measure("slower,equal", rounds=4, program="mine/a")
@@ -192,7 +201,8 @@ class Harness(Case):
         for arguments in (["--rounds", "0"], ["--with", "x"], ["--nonsense"]):
             self.assertEqual(self.bench(*arguments).returncode, 2)
         for arguments, word in ((["nonsense"], "known are"), (["mine/x", "--table", self.table], "has no input"),
-                                (["--compare", self.table], "no JSON"), (["lua", "--variants", "x"], "unknown variant")):
+                                (["--compare", self.table], "no JSON"),
+                                (["lua", "--variants", "x"], "unknown variant")):
             done = self.bench(*arguments)
             self.assertEqual(done.returncode, 1)
             self.assertIn(word, done.stdout)
@@ -206,8 +216,8 @@ class Documentation(Case):
         self.assertLessEqual(len(example.splitlines()), 10)
         path = self.write("mine.toml", example)
         self.write("primes.c", re.search(r"```c\n(.*?)```", text, re.DOTALL).group(1))
-        done = self.bench("--table", path, "primes", "--variants", "pgo-same,pgo-other", "--size", "count", "--rounds", "2",
-                          "--no-counts")
+        done = self.bench("--table", path, "primes", "--variants", "pgo-same,pgo-other", "--size", "count",
+                          "--rounds", "2", "--no-counts")
         self.assertEqual(done.returncode, 0, done.stdout)
         results = json.loads((self.folder / "out/results.json").read_text())["experiments"]
         self.assertEqual([e["input"] for e in results], ["few", "many"])

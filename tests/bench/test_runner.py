@@ -15,8 +15,8 @@ class Runner(Case):
     def run_one(self, *command, timeout=60):
         read, write = os.pipe()
         script = f'exec "$@" 3>&{write}'
-        subprocess.run(["sh", "-c", script, "sh", os.environ["BENCH_RUN"], str(timeout), "/dev/null", self.folder / "out",
-                        self.folder / "err", *command], check=True, pass_fds=[write], timeout=300)
+        subprocess.run(["sh", "-c", script, "sh", os.environ["BENCH_RUN"], str(timeout), "/dev/null",
+                        self.folder / "out", self.folder / "err", *command], check=True, pass_fds=[write], timeout=300)
         os.close(write)
         with os.fdopen(read) as result:
             names = ("status", "user", "system", "helper", "wall", "peak", "helpers", "late")
@@ -47,6 +47,11 @@ class Runner(Case):
     def test_time_runs_out(self):
         cost = self.run_one("tail", "-f", "/dev/null", timeout=1)
         self.assertTrue(os.WIFSIGNALED(cost["status"]))
+        self.assertEqual(cost["late"], 1)
+
+    def test_an_interrupt_ends_the_command(self):
+        cost = self.run_one("sh", "-c", "kill -INT $PPID; exec tail -f /dev/null")
+        self.assertEqual(os.WTERMSIG(cost["status"]), 9)
         self.assertEqual(cost["late"], 1)
 
     def test_a_command_that_does_not_exist(self):

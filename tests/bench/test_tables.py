@@ -108,7 +108,8 @@ class Words(unittest.TestCase):
 
     def test_what_is_missing_is_skipped_with_its_reason(self):
         for name, reason in (("gone", "the tool is not here"), ("refuses", "it refuses: no such thing"),
-                             ("pgo-same+gone", "the tool is not here"), ("old", "too old"), ("dynamorio", "DYNAMORIO_HOME")):
+                             ("pgo-same+gone", "the tool is not here"), ("old", "too old"),
+                             ("dynamorio", "DYNAMORIO_HOME")):
             with self.assertRaisesRegex(Skip, reason):
                 self.variants.demand(self.variants.get(name))
         self.variants.demand(self.variants.get("here"))
