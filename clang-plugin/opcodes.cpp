@@ -6,11 +6,26 @@
  * name ud2, int3 and hlt, behind which a handler may continue.
  */
 #include "opcodes.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace llvm;
 
 namespace dynopt
 {
+
+/* Names first: descriptors alone would trust that nobody forgot a side effect. */
+static bool computes(const MCInstrDesc &Desc, StringRef Name)
+{
+	static const char *const Names[] = { "MOV", "LEA",  "ADD",  "SUB", "AND",  "OR",  "XOR",
+		                             "CMP", "TEST", "INC",  "DEC", "NEG",  "NOT", "SHL",
+		                             "SHR", "SAR",  "IMUL", "SET", "CMOV", "BT",  "BSWAP" };
+
+	if (Desc.mayLoad() || Desc.mayStore() || Desc.hasUnmodeledSideEffects() ||
+	    Desc.mayRaiseFPException() || Desc.isCall() || Desc.isBranch() || Desc.isTerminator() ||
+	    Desc.isBarrier() || Desc.isVariadic() || Desc.isPseudo())
+		return false;
+	return llvm::any_of(Names, [Name](const char *N) { return Name.starts_with(N); });
+}
 
 static uint16_t classify(const MCInstrDesc &Desc, StringRef Name)
 {
@@ -40,6 +55,8 @@ static uint16_t classify(const MCInstrDesc &Desc, StringRef Name)
 		C |= OpLoadS32;
 	if (Name == "ADD64rr")
 		C |= OpAdd;
+	if (computes(Desc, Name))
+		C |= OpCompute;
 	if (Name == "JMP64m" || Name == "JMP64m_NT")
 		C |= OpJumpMem;
 	return C;

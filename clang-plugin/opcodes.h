@@ -28,6 +28,7 @@ enum : uint16_t {
 	OpLoadS32 = 0x200, /* MOVSX64rm32 */
 	OpAdd = 0x400, /* ADD64rr */
 	OpJumpMem = 0x800, /* JMP64m */
+	OpCompute = 0x1000, /* computes in registers and flags; cannot trap, touches no memory */
 };
 
 using OpcodeTable = std::vector<uint16_t>;

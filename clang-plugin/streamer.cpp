@@ -49,7 +49,7 @@ struct Finisher final : MCTargetStreamer {
 Streamer::Streamer(const Target &T, MCContext &C, std::unique_ptr<MCAsmBackend> B,
                    std::unique_ptr<MCObjectWriter> W, std::unique_ptr<MCCodeEmitter> E)
 	: MCELFStreamer(C, std::move(B), std::move(W), std::move(E)), MII(T.createMCInstrInfo()),
-	  Ops(opcodeTable(*MII))
+	  Ops(opcodeTable(*MII)), Moves(*C.getRegisterInfo())
 {
 	new Finisher(*this); /* registers itself with the streamer, which owns it */
 }
@@ -86,6 +86,7 @@ void Streamer::changeSection(MCSection *S, uint32_t Sub)
 		PendingSite = true;
 		GluedSize = 0;
 		Jumps.blockStarts();
+		Moves.stop();
 		if (Sub)
 			T->Uncertain = true;
 	} else if (E->getName().starts_with(".gcc_except_table")) {
@@ -106,10 +107,21 @@ void Streamer::emitLabel(MCSymbol *S, SMLoc Loc)
 		Labels[S] = { Cur, (uint32_t)Cur->Units.size() };
 		if (!S->isTemporary())
 			Cur->Entries.push_back((uint32_t)Cur->Units.size());
-		PendingSite = true;
+		PendingSite |= !Bystander;
 	} else if (Where == Data) {
 		OpenTable = TableJumps::isTable(*S) ? &JumpTables[S] : nullptr;
 	}
+}
+
+/* Labels of unwind and line tables: nothing ever jumps there. */
+MCSymbol *Streamer::emitCFILabel()
+{
+	MCSymbol *S = getContext().createTempSymbol("cfi"); /* the base class does the same */
+
+	Bystander = true;
+	emitLabel(S, SMLoc());
+	Bystander = false;
+	return S;
 }
 
 bool Streamer::emitSymbolAttribute(MCSymbol *S, MCSymbolAttr A)
@@ -179,6 +191,8 @@ void Streamer::addUnit(place_kind K, uint32_t Arg, uint8_t Size)
 	U.arg = Arg;
 	U.size = U.size_long = Size;
 	Cur->Units.push_back(U);
+	if (K != PLACE_INSN)
+		Moves.stop();
 }
 
 /* May this be a site that is too short, and may it be made longer? Clears PendingSite at a site. */
@@ -222,6 +236,12 @@ bool Streamer::wantsPrefixes(const MCInst &I, uint16_t Class, const MCSubtargetI
 	return true;
 }
 
+/* At -O0 what is debugged stays as it was written. */
+bool Streamer::worthMoving() const
+{
+	return !AnyFacts || Opts.BudgetPermyriad;
+}
+
 void Streamer::emitInstruction(const MCInst &I, const MCSubtargetInfo &S)
 {
 	if (Where == Text)
@@ -237,6 +257,11 @@ void Streamer::textInstruction(const MCInst &I, const MCSubtargetInfo &S)
 	LateFill Prefix = {};
 
 	STI = &S;
+	if (getContext().getDwarfLocSeen()) { /* names the first prefix, not what follows it */
+		Bystander = true;
+		MCDwarfLineEntry::make(this, getCurrentSectionOnly());
+		Bystander = false;
+	}
 	if (Asm)
 		openAsm(Class & (OpBranch | OpCall));
 	else
@@ -244,8 +269,6 @@ void Streamer::textInstruction(const MCInst &I, const MCSubtargetInfo &S)
 	startFunctionHere();
 	noteTables(I, Class);
 	if (PendingSite && !Asm && wantsPrefixes(I, Class, S)) {
-		/* the line table must name the first prefix, not what follows it */
-		MCDwarfLineEntry::make(this, getCurrentSectionOnly());
 		Prefix.Unit = (uint32_t)Cur->Units.size();
 		Prefix.Size = lateFill(PrefixByte, &Prefix.Fragment);
 		Cur->Prefixes.push_back(Prefix);
@@ -266,6 +289,7 @@ void Streamer::textInstruction(const MCInst &I, const MCSubtargetInfo &S)
 		Cur->FirstData = cast<MCDataFragment>(F);
 	if (Class & OpPrefix) { /* belongs to the instruction that follows */
 		GluedSize += Size;
+		Moves.stop();
 		return;
 	}
 	addUnit(PLACE_INSN, PLACE_NO_TARGET, (uint8_t)(Size + GluedSize));
@@ -280,6 +304,11 @@ void Streamer::textInstruction(const MCInst &I, const MCSubtargetInfo &S)
 	if (Prefix.Size)
 		U.flags |= PLACE_PREFIXABLE;
 	noteOperands(I, Class, F);
+	if (Asm || R)
+		Moves.stop();
+	else
+		Moves.instruction(*Cur, I, MII->get(I.getOpcode()), Class, cast<MCDataFragment>(F),
+		                  F == Before ? Had : 0, Prefix.Size && worthMoving());
 	if (Class & OpBranch)
 		PendingSite = true;
 	if ((Class & OpBarrier) && !Asm) {
@@ -501,6 +530,8 @@ void Streamer::landingPads(const MCSymbol *Hi, const MCSymbol *Lo)
 {
 	if (Where != Lsda)
 		return;
+	LsdaNames.insert(Hi);
+	LsdaNames.insert(Lo);
 	if (Lo == LastHi) { /* the one before was a begin, this is its extent */
 		PendingPad = nullptr;
 		LastHi = nullptr;
@@ -631,6 +662,29 @@ void Streamer::makeLong(MCRelaxableFragment &F)
 	                                              *F.getSubtargetInfo());
 }
 
+/*
+ * Labels between instructions that changed places. Those that the exception tables
+ * name stay: nothing there can throw, and distances between them may be written down
+ * already.
+ */
+void Streamer::moveLabels(const TextSection &T)
+{
+	for (auto &[Label, At] : Labels) {
+		if (At.first != &T || LsdaNames.contains(Label))
+			continue;
+		auto H = llvm::partition_point(T.Hoists, [At = At](const Hoist &X) {
+			return X.Unit < At.second;
+		});
+		/* a site that is none may have been offered something behind the one that is */
+		for (unsigned K = 0; K < HoistFarthest && H != T.Hoists.begin(); K++) {
+			const place_unit &Site = T.Units[(--H)->Unit];
+			if (Site.hoisted && At.second <= H->Unit + Site.hoist)
+				Hoister::moveLabel(T, *H, At.second,
+				                   *const_cast<MCSymbol *>(Label));
+		}
+	}
+}
+
 void Streamer::apply(TextSection &T)
 {
 	for (const LateFill &P : T.Prefixes)
@@ -641,6 +695,12 @@ void Streamer::apply(TextSection &T)
 	for (const Branch &B : T.Branches)
 		if (!T.Uncertain && B.Relaxable && T.Units[B.Unit].force_long)
 			makeLong(*B.Relaxable);
+	if (T.Uncertain || T.Hoists.empty())
+		return;
+	for (const Hoist &H : T.Hoists)
+		if (T.Units[H.Unit].hoisted)
+			Hoister::apply(T, H);
+	moveLabels(T);
 }
 
 void Streamer::decide(TextSection &T)
@@ -652,6 +712,9 @@ void Streamer::decide(TextSection &T)
 		if (Off || T.Rigid)
 			for (place_unit &U : T.Units)
 				U.flags |= PLACE_FORBIDDEN;
+		for (const Hoist &H : T.Hoists)
+			if (!Opts.BudgetPermyriad)
+				T.Units[H.Unit].hoist = 0;
 		place_options Place = { Opts.BudgetPermyriad,
 			                getAssembler().getBackend().getMaximumNopSize(*STI) };
 		place_section(T.Units.data(), T.Units.size(), &Place, Scratch.data(), &T.Stats);

@@ -11,10 +11,12 @@
 #ifndef DYNOPT_STREAMER_H
 #define DYNOPT_STREAMER_H
 
+#include "hoist.h"
 #include "opcodes.h"
 #include "table_jumps.h"
 #include "text_section.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/MC/MCELFStreamer.h"
 #include <memory>
 
@@ -40,6 +42,7 @@ public:
 
 	void changeSection(llvm::MCSection *S, uint32_t Sub) override;
 	void emitLabel(llvm::MCSymbol *S, llvm::SMLoc Loc) override;
+	llvm::MCSymbol *emitCFILabel() override;
 	bool emitSymbolAttribute(llvm::MCSymbol *S, llvm::MCSymbolAttr A) override;
 	void emitELFSize(llvm::MCSymbol *S, const llvm::MCExpr *V) override;
 	void emitInstruction(const llvm::MCInst &I, const llvm::MCSubtargetInfo &STI) override;
@@ -91,6 +94,7 @@ private:
 	void textInstruction(const llvm::MCInst &I, const llvm::MCSubtargetInfo &STI);
 	void noteOperands(const llvm::MCInst &I, uint16_t Class, llvm::MCFragment *F);
 	bool wantsPrefixes(const llvm::MCInst &I, uint16_t Class, const llvm::MCSubtargetInfo &STI);
+	bool worthMoving() const;
 	LateSize *lateFill(uint8_t Byte, llvm::MCFillFragment **F);
 	void addUnit(place_kind K, uint32_t Arg, uint8_t Size);
 	void rawBytes(uint32_t Size);
@@ -105,6 +109,7 @@ private:
 	void resolve(TextSection &T);
 	void forbid(TextSection &T);
 	void apply(TextSection &T);
+	void moveLabels(const TextSection &T);
 	void makeLong(llvm::MCRelaxableFragment &F);
 
 	std::unique_ptr<const llvm::MCInstrInfo> MII;
@@ -124,8 +129,10 @@ private:
 	bool AnyFacts = false; /* some function was compiled with the flag */
 
 	bool PendingSite = false; /* the next instruction of two bytes or more may be a site */
+	bool Bystander = false;   /* the label being emitted is only named by tables */
 	unsigned GluedSize = 0;   /* bytes of prefixes emitted as instructions of their own */
 	TableJumps Jumps;
+	Hoister Moves;
 
 	/* Where labels of text sections stand: in front of which unit. */
 	llvm::DenseMap<const llvm::MCSymbol *, std::pair<TextSection *, uint32_t>> Labels;
@@ -134,6 +141,7 @@ private:
 	const llvm::MCSymbol *PendingPad =
 		nullptr;     /* a label the LSDA names: call site or landing pad */
 	const llvm::MCSymbol *LastHi = nullptr;
+	llvm::SmallPtrSet<const llvm::MCSymbol *, 8> LsdaNames;
 	llvm::DenseMap<const llvm::MCSymbol *, JumpTable> JumpTables;
 	JumpTable *OpenTable = nullptr;
 };

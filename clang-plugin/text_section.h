@@ -52,6 +52,19 @@ struct LateFill {
 	llvm::MCFillFragment *Fragment;
 };
 
+/* How many others an instruction may pass. */
+constexpr unsigned HoistFarthest = 3;
+
+/* Instructions that may change places, from a site on (hoist.h). */
+struct Hoist {
+	struct Piece {
+		llvm::MCDataFragment *Fragment;
+		size_t Offset;
+	};
+	uint32_t Unit;
+	Piece Pieces[HoistFarthest + 1]; /* where this unit and those behind it stand */
+};
+
 struct Branch {
 	uint32_t Unit;
 	const llvm::MCSymbol *Target;
@@ -88,6 +101,7 @@ struct TextSection {
 	std::vector<place_unit> Units;
 	std::vector<LateFill> Prefixes, Slots;
 	std::vector<Branch> Branches;
+	std::vector<Hoist> Hoists;
 	std::vector<uint32_t> Entries; /* units that have a symbol people can see */
 	std::vector<FunctionStart> Functions;
 	std::vector<AsmRun> AsmRuns;

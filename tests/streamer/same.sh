@@ -59,7 +59,7 @@ compare() # SOURCE OPTIONS...
 
 compare tables.c -O0 -fPIC
 for options in -O0 -O2 "-Os -fcf-protection -ffunction-sections"; do
-	for source in tables.c asm.c throw.cpp; do
+	for source in tables.c asm.c throw.cpp catch.cpp moves.c; do
 		# shellcheck disable=SC2086 # a list of options
 		compare $source $options
 	done
@@ -85,12 +85,14 @@ compare asm.c -O2 -mharden-sls=all
 "$OBJCOPY" -O binary -j .text t.o t.bin
 od -An -v -tx1 t.bin | tr -d ' \n' | grep -qE '2e(0f0b|0f31)' && bad "a prefix before ud2 or rdtsc"
 
-for options in -O0 -O2 "-O2 -g"; do
-	# shellcheck disable=SC2086 # a list of options
-	"$BIN/dynopt-clang++" -fdynopt-jumpstations $options "$src/throw.cpp" -o flagged
-	"$CLANG" --driver-mode=g++ -O1 "$src/throw.cpp" -o plain
-	[ -n "$(./plain)" ] || bad "throw.cpp: plain"
-	[ "$(./flagged)" = "$(./plain)" ] || bad "throw.cpp $options: output"
+for options in -O0 -O2 "-O2 -g" -Os; do
+	for source in throw.cpp catch.cpp; do
+		# shellcheck disable=SC2086 # a list of options
+		"$BIN/dynopt-clang++" -fdynopt-jumpstations=budget:6 $options "$src/$source" -o flagged
+		"$CLANG" --driver-mode=g++ -O1 "$src/$source" -o plain
+		[ -n "$(./plain)" ] || bad "$source: plain"
+		[ "$(./flagged)" = "$(./plain)" ] || bad "$source $options: output"
+	done
 done
 echo "$failed failed"
 [ "$failed" = 0 ]

@@ -6,8 +6,9 @@
  *     same_code PLAIN.o FLAGGED.o [PLAIN.rows FLAGGED.rows]
  *
  * Section by section, instruction by instruction: equal bytes, but for redundant
- * 0x2e prefixes up to five bytes in all, branches in their long form, and slots
- * (five int3 each) directly behind a jmp or ret. Branches, relocations, jump
+ * 0x2e prefixes up to five bytes in all, branches in their long form, slots (five
+ * int3 each) directly behind a jmp or ret, and instructions that come in front of
+ * others they are proven independent of (same_code_moves.c). Branches, relocations, jump
  * tables, symbols and their sizes must lead to the same instruction in both.
  * Rows (`OFFSET LINE COLUMN`, hexadecimal offset, of the first code section) must
  * name the first byte of the same instruction.
@@ -103,8 +104,13 @@ static struct target target_of(const struct pair *p, int i, const Elf64_Rela *r,
 	return t;
 }
 
-static bool same_target(struct target a, struct target b)
+/* Nothing may lead between instructions that changed places. */
+static bool same_target(const struct pair *p, struct target a, struct target b)
 {
+	const struct part *s = a.section == NOWHERE ? NULL : &p->o[0].parts[p->part[0][a.section]];
+
+	if (s && s->code && a.value >= 0 && (size_t)a.value <= s->n_insns && s->shifted[a.value])
+		return false;
 	return a.section == b.section && a.value == b.value && !strcmp(a.name, b.name);
 }
 
@@ -151,7 +157,7 @@ static void compare_relocs(struct pair *p, size_t k, const struct insn *a, const
 		if (!x && !y)
 			continue;
 		if (!x || !y || ELF64_R_TYPE(x->r_info) != ELF64_R_TYPE(y->r_info) ||
-		    !same_target(target_of(p, 0, x, field_adjust(a, x)),
+		    !same_target(p, target_of(p, 0, x, field_adjust(a, x)),
 		                 target_of(p, 1, y, field_adjust(b, y))))
 			differ(p, k, b->at, "another relocation");
 	}
@@ -168,7 +174,7 @@ static void compare_insn(struct pair *p, size_t k, const struct insn *a, const s
 		differ(p, k, b->at, "another instruction");
 		return;
 	}
-	if (a->field && !same_target(field_target(p, 0, k, a), field_target(p, 1, k, b)))
+	if (a->field && !same_target(p, field_target(p, 0, k, a), field_target(p, 1, k, b)))
 		differ(p, k, b->at, "leads elsewhere");
 	if (a->branch) {
 		if (added)
@@ -190,6 +196,34 @@ static void compare_insn(struct pair *p, size_t k, const struct insn *a, const s
 	}
 }
 
+/* Marks the places between instructions that changed them. */
+static void find_moves(struct pair *p, size_t k)
+{
+	struct part *s = &p->o[0].parts[p->part[0][k]], *t = &p->o[1].parts[p->part[1][k]];
+
+	for (size_t i = 1; i < s->n_insns && i < t->n_insns; i++) {
+		size_t n = moved_from(s, t, i);
+
+		if (n && !may_move(s, i, n))
+			differ(p, k, t->insns[i].at, "an instruction passed one it depends on");
+		for (size_t m = 1; m <= n; m++)
+			s->shifted[i + m] = true;
+		i += n;
+	}
+}
+
+/* The plain object's instruction that stands at i in the flagged one. */
+static const struct insn *partner(const struct part *s, size_t i)
+{
+	size_t from = i + 1;
+
+	if (s->shifted[i])
+		return &s->insns[i - 1];
+	while (from < s->n_insns && s->shifted[from])
+		from++;
+	return &s->insns[from - 1];
+}
+
 static void compare_code(struct pair *p, size_t k)
 {
 	const struct part *s = &p->o[0].parts[p->part[0][k]];
@@ -198,7 +232,7 @@ static void compare_code(struct pair *p, size_t k)
 	if (s->n_insns != t->n_insns)
 		differ(p, k, 0, "another number of instructions");
 	for (size_t i = 0; i < s->n_insns && i < t->n_insns; i++) {
-		const struct insn *a = &s->insns[i], *b = &t->insns[i];
+		const struct insn *a = partner(s, i), *b = &t->insns[i];
 		unsigned before = p->wrong;
 
 		if (i)
@@ -293,7 +327,7 @@ static void compare_data(struct pair *p, size_t k)
 
 		if (a->r_offset != b->r_offset ||
 		    ELF64_R_TYPE(a->r_info) != ELF64_R_TYPE(b->r_info) ||
-		    !same_target(target_of(p, 0, a, adjust), target_of(p, 1, b, adjust)))
+		    !same_target(p, target_of(p, 0, a, adjust), target_of(p, 1, b, adjust)))
 			differ(p, k, b->r_offset, "another relocation");
 	}
 	free(starts);
@@ -363,6 +397,10 @@ static void compare_rows(struct pair *p, char **paths)
 			got += fscanf(f[i], "%lx %lu %lu", &at[i], &line[i], &column[i]) == 3;
 			to[i] = place_in(&p->o[i].parts[p->part[i][k]], (int64_t)at[i]);
 		}
+		/* what passed others has no row of its own any more: its row is behind them */
+		if (got == 2 && to[0] >= 0 && to[0] != NOWHERE &&
+		    p->o[0].parts[p->part[0][k]].shifted[to[0]])
+			to[0]++;
 		if (!got)
 			break;
 		if (got == 2 && to[0] == to[1] && to[0] != NOWHERE && line[0] == line[1] &&
@@ -384,6 +422,9 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2; i++)
 		object_read(&p.o[i], argv[1 + i]);
 	match_parts(&p);
+	for (size_t k = 0; k < p.n; k++)
+		if (p.o[0].parts[p.part[0][k]].code && p.o[1].parts[p.part[1][k]].code)
+			find_moves(&p, k);
 	for (size_t k = 0; k < p.n; k++) {
 		if (p.o[0].parts[p.part[0][k]].code && p.o[1].parts[p.part[1][k]].code)
 			compare_code(&p, k);

@@ -40,6 +40,7 @@ struct part {
 	struct insn *insns; /* code only; the first stands for the start of the section */
 	size_t n_insns;
 	uint32_t *index; /* code only: what an offset leads to; NOWHERE: inside an instruction */
+	bool *shifted;   /* code of the plain object: between instructions that changed places */
 	bool code;
 };
 
@@ -57,6 +58,11 @@ struct object {
 /* Reads and decodes a relocatable file; ends the program if it cannot. */
 void object_read(struct object *o, const char *path);
 void object_free(struct object *o);
+
+/* How many instructions of s the one has passed that stands at i in t; 0: none has. */
+size_t moved_from(const struct part *s, const struct part *t, size_t i);
+/* Does it make no difference that instruction i + n comes in front of those from i on? */
+bool may_move(const struct part *s, size_t i, size_t n);
 
 /* The relocation of a field, or null. */
 const Elf64_Rela *reloc_in(const struct part *p, uint64_t from, uint64_t to);

@@ -116,6 +116,7 @@ static void decode(struct part *p)
 		at += length;
 	}
 	p->index[p->size] = (uint32_t)p->n_insns;
+	p->shifted = room(p->n_insns + 2, sizeof(*p->shifted));
 }
 
 static int by_offset(const void *a, const void *b)
@@ -177,6 +178,7 @@ void object_free(struct object *o)
 	for (size_t k = 0; k < o->n_parts; k++) {
 		free(o->parts[k].insns);
 		free(o->parts[k].index);
+		free(o->parts[k].shifted);
 	}
 	free(o->parts);
 	free(o->file);
