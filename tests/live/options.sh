@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# options.sh BUILD PROGRAM - what the library makes of its options: names of modules and programs, no agent,
+# traces from a file, and options that are damaged. The program does its work in every case.
+
+set -eu
+dynopt=$1/bin/dynopt
+program=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+failed=0
+
+# Runs the program and leaves its report in $folder/report.json.
+run() # OPTION...
+{
+	rm -f "$folder"/*.dynopt
+	out=$("$dynopt" run --status-dir="$folder" "$@" -- "$program")
+	[ "$out" = "ok 0" ] || {
+		echo "with $*: '$out'"
+		failed=1
+	}
+	: >"$folder/report.json"
+	for file in "$folder"/*.dynopt; do
+		[ ! -e "$file" ] || "$dynopt" report --json --file="$file" >"$folder/report.json"
+	done
+}
+
+expect() # WHAT JQ-FREE-PATTERN
+{
+	grep -qE "$2" "$folder/report.json" || {
+		echo "$1: no '$2' in the report"
+		cat "$folder/report.json"
+		failed=1
+	}
+}
+
+name=$(basename "$program")
+run --eager
+expect "eager" '"state": ?"RUNNING"'
+run --eager --no-agent
+expect "no agent" '"state": ?"RUNNING"'
+run --eager --modules=nothing-is-called-like-this
+expect "no module of that name" '"state": ?"IDLE"'
+run --eager --programs="$name-not"
+[ ! -s "$folder/report.json" ] || {
+	echo "a program that was not named has a status file"
+	failed=1
+}
+run --eager --no-inline
+expect "no inlining" '"state": ?"RUNNING"'
+
+# One trace: the loop that never leaves, which is where its only jump leads back to.
+loop=$(objdump -d --no-show-raw-insn "$program" | awk '/<spin>:/ { on = 1 }
+	on && $2 ~ /^j/ { print $3; exit }')
+printf '# a trace\ntrace %s 0x%s\n  block 0x%s\nend\n' "$name" "$loop" "$loop" >"$folder/traces"
+run --traces="$folder/traces"
+expect "a trace" '"n_heads": ?1\b|"heads": ?1\b'
+expect "a trace" '"state": ?"RUNNING"'
+printf 'trace %s\n  nonsense\n' "$name" >"$folder/traces"
+run --traces="$folder/traces"
+expect "broken traces" '"cause": ?"TRACES"'
+exit $failed
