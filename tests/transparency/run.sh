@@ -8,8 +8,11 @@
 # For each way of building that the row names: the plain run must say what the row
 # expects; the run under dynopt must write the same to both outputs, end in the same
 # way and leave no process behind (observe.c). The words put before the program are
-# DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --`; with DYNOPT_TEST_RUN
-# set to `plain` only the plain runs are done. DYNOPT_TEST_BUILDS picks among the ways.
+# DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --status-dir=STATUS --`; with
+# DYNOPT_TEST_RUN set to `plain` only the plain runs are done. Where STATUS is among the
+# words, a folder takes its place, and the run must have left a status file there that
+# tells of live translations: a program that was silently left alone proves nothing.
+# DYNOPT_TEST_BUILDS picks among the ways of building, DYNOPT_TEST_SECONDS (60) ends a run.
 # Work is done in BUILD/transparency. Exit code 0: all the same; 1: not, and the output
 # says what; 77: SKIP with the reason, where one of the ways could not run.
 
@@ -19,7 +22,7 @@ build=$(cd "$1" && pwd)
 name=$2
 work=$build/transparency
 limit=${DYNOPT_TEST_SECONDS:-60}
-run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --}
+run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --status-dir=STATUS --}
 failed=0 skipped=''
 picked=${DYNOPT_TEST_BUILDS:-}
 # The programs see no variable that only this script is about.
@@ -46,7 +49,7 @@ read_row()
 		echo "cases.def has no case '$name'"
 		exit 1
 	}
-	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked='' environment=''
+	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked='' environment='' state=RUNNING
 	# shellcheck disable=SC2086 # a row is words
 	set -- $row
 	source=$2 builds=$3
@@ -67,6 +70,7 @@ read_row()
 		expect=*) expect=${1#*=} ;;
 		script=*) script=$here/${1#*=} ;;
 		says=*) says=${1#*=} ;;
+		state=*) state=${1#*=} ;;
 		refused) refused=1 ;;
 		*)
 			echo "cases.def: unknown word '$1' in '$name'"
@@ -161,6 +165,21 @@ show()
 	done
 }
 
+# What the status files say: translations were live, or gone for the reason the row knows.
+check_status()
+{
+	case $run in *STATUS*) ;; *) return 0 ;; esac
+	if [ "$refused" = 1 ]; then
+		[ -z "$(ls "$folder/status" 2>/dev/null)" ] || fail "refused, and still translated"
+		return 0
+	fi
+	"$build/bin/dynopt" status --all --json --status-dir="$folder/status" >"$folder/status.json" ||
+		fail "left no status file that can be read"
+	grep -q '"translated":[1-9]' "$folder/status.json" || fail "nothing was translated"
+	[ "$state" = any ] || grep -q "\"state\":\"$state\"" "$folder/status.json" ||
+		fail "the state is not $state: $(grep -E '"(state|cause)":' "$folder/status.json" | tr -d ' \n')"
+}
+
 # The run under dynopt against the plain one.
 compare()
 {
@@ -197,9 +216,12 @@ one_build()
 	fi
 	[ "$run" != plain ] || return 0
 	[ "$ready" = 1 ] || return 0
+	rm -rf "$folder/status"
 	# shellcheck disable=SC2086 # words
-	observe dynopt $run || return 0
+	# shellcheck disable=SC2046 # words
+	observe dynopt $(echo "$run" | sed "s,STATUS,$folder/status,") || return 0
 	compare
+	check_status
 	if [ "$failed" != "$before" ]; then
 		show plain
 		show dynopt

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// pthread_cancel: deferred at cancellation points, asynchronous in the middle of hot
-// code, with cleanup handlers that run once each, disabled for a while, pthread_exit
+// pthread_cancel: deferred at cancellation points, with ASYNCHRONOUS also in the middle of
+// hot code, with cleanup handlers that run once each, disabled for a while, pthread_exit
 // from deep down; memory and locks come out right each time.
 #include "t.h"
 #include <pthread.h>
@@ -40,7 +40,7 @@ static void *deferred(void *unused)
 	return NULL;
 }
 
-static void *asynchronous(void *unused)
+static T_UNUSED void *asynchronous(void *unused)
 {
 	volatile uint64_t sum = 1;
 
@@ -132,7 +132,9 @@ int main(void)
 	CHECK(!sem_init(&started, 0, 0) && !sem_init(&go, 0, 0) && !pipe(pipes));
 	for (unsigned i = 0; i < 100; i++) {
 		one(deferred, NULL, 1, PTHREAD_CANCELED);
+#ifdef ASYNCHRONOUS
 		one(asynchronous, NULL, 1, PTHREAD_CANCELED);
+#endif
 		one(reading, NULL, 1, PTHREAD_CANCELED);
 		one(disabled, &go, 1, PTHREAD_CANCELED);
 		one(exits, NULL, 0, (void *)99);
