@@ -55,6 +55,9 @@ enum status_cause {
 #undef X
 };
 
+/* With cause TRACES, detail is an errno, or this and the line of the trace file that is wrong. */
+#define STATUS_DETAIL_LINE 4096
+
 struct status_head {
 	uint64_t magic;
 	uint32_t version;

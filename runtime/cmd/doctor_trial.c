@@ -25,8 +25,8 @@ static int start(const char *self, const char *dir, pid_t *pid)
 			dup2(null, STDOUT_FILENO);
 			dup2(null, STDERR_FILENO);
 		}
-		execl(self, "dynopt", "run", "--eager", "--status-dir", dir, "--", "/bin/sh",
-		      "-c", ":", (char *)NULL);
+		execl(self, "dynopt", "run", "--eager", "--status-dir", dir, "--", "/bin/sh", "-c",
+		      ":", (char *)NULL);
 		_exit(127);
 	}
 	if (*pid > 0)

@@ -20,8 +20,18 @@ struct options {
 	char **program;
 };
 
-enum { KEY_TRACES = 256, KEY_CHILDREN, KEY_STATUS_DIR, KEY_REPORT, KEY_CYCLES, KEY_CACHE_LIMIT,
-       KEY_MODULES, KEY_PROGRAMS, KEY_NO_INLINE, KEY_NO_AGENT };
+enum {
+	KEY_TRACES = 256,
+	KEY_CHILDREN,
+	KEY_STATUS_DIR,
+	KEY_REPORT,
+	KEY_CYCLES,
+	KEY_CACHE_LIMIT,
+	KEY_MODULES,
+	KEY_PROGRAMS,
+	KEY_NO_INLINE,
+	KEY_NO_AGENT
+};
 
 static const struct argp_option option_table[] = {
 	{ "eager", 'e', NULL, 0,

@@ -47,16 +47,15 @@ static const char *tail(const char *text, size_t columns, char *buffer, size_t s
 static void print_head(const struct status_view *v, FILE *out)
 {
 	const struct status_head *h = v->head;
+	char buffer[256];
+	const char *detail = status_detail_words(h, buffer, sizeof(buffer));
 
 	fprintf(out, "%s: process %u%s\n", h->program, h->pid, v->alive ? "" : ", ended");
 	ROW(out, v->alive ? "state" : "last state", "%s (mode %s)", status_state_words(h->state),
 	    status_mode_key(h->mode));
 	if (h->cause != STATUS_CAUSE_NONE)
-		ROW(out, "reason", "%s", status_cause_words(h->cause));
-	if (h->cause != STATUS_CAUSE_NONE && h->detail)
-		ROW(out, "", "detail: %llu%s%s", (ull)h->detail,
-		    h->detail < 134 ? ", as an error: " : "",
-		    h->detail < 134 ? strerror((int)h->detail) : "");
+		ROW(out, "reason", "%s%s%s", status_cause_words(h->cause), *detail ? ": " : "",
+		    detail);
 }
 
 static void print_totals(const struct status_view *v, const struct status_sums *s, FILE *out)

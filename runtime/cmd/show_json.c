@@ -113,6 +113,7 @@ static void put_translations(struct json_object *to, const struct status_view *v
 void show_head_json(const struct status_view *v, struct json_object *to)
 {
 	const struct status_head *h = v->head;
+	char detail[256];
 
 	json_number(to, "pid", h->pid);
 	json_text(to, "program", h->program);
@@ -123,6 +124,7 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_text(to, "cause", status_cause_key(h->cause));
 	json_text(to, "cause_text", status_cause_words(h->cause));
 	json_number(to, "detail", h->detail);
+	json_text(to, "detail_text", status_detail_words(h, detail, sizeof(detail)));
 	json_number(to, "agent_pid", h->agent_pid);
 	json_number(to, "agent_cpu_ns", h->agent_cpu_ns);
 	json_number(to, "before_main_ns", h->eager_ns);

@@ -61,6 +61,23 @@ const char *status_reason_words(u32 status)
 	                               : "a reason that this version does not know";
 }
 
+const char *status_detail_words(const struct status_head *head, char *buffer, size_t size)
+{
+	bool is_errno = head->cause == STATUS_CAUSE_MEMORY || head->cause == STATUS_CAUSE_CLONE ||
+	                head->cause == STATUS_CAUSE_TRACES;
+
+	if (!head->detail || head->cause == STATUS_CAUSE_NONE)
+		snprintf(buffer, size, "%s", "");
+	else if (head->cause == STATUS_CAUSE_TRACES && head->detail >= STATUS_DETAIL_LINE)
+		snprintf(buffer, size, "line %llu",
+		         (unsigned long long)(head->detail - STATUS_DETAIL_LINE));
+	else if (is_errno && head->detail < STATUS_DETAIL_LINE)
+		snprintf(buffer, size, "%s", strerror((int)head->detail));
+	else
+		snprintf(buffer, size, "%llu", (unsigned long long)head->detail);
+	return buffer;
+}
+
 static bool ends(const char *text, size_t size)
 {
 	return memchr(text, 0, size) != NULL;

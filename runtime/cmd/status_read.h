@@ -26,6 +26,8 @@ const char *status_state_words(u32 state);
 const char *status_cause_key(u32 cause);
 const char *status_cause_words(u32 cause);
 const char *status_mode_key(u32 mode);
+/* What head->detail says beside the cause, in buffer: an error's words, a line, a number, or ""; returns buffer. */
+const char *status_detail_words(const struct status_head *head, char *buffer, size_t size);
 const char *status_hop_key(u32 hop);
 /* Rows of engine_status.def. */
 const char *status_reason_name(u32 status);

@@ -394,7 +394,7 @@ case_report()
 	json_is translations.2.hop direct
 	expect 0 "$DYNOPT" report --file=f --json
 	"$TOOL" json translations <out >/dev/null 2>&1 && fail "translations without being asked"
-	for oddity in failed unknown long_name refused none ended wild_name; do
+	for oddity in failed traces unknown long_name refused none ended wild_name; do
 		"$TOOL" make f $$ $oddity
 		expect 0 "$DYNOPT" report --file=f --translations
 		[ "$(awk 'length > 100 && !/refused in|translations of/' out | wc -l)" = 0 ] ||
@@ -404,7 +404,10 @@ case_report()
 	done
 	"$TOOL" make f $$ failed
 	expect 0 "$DYNOPT" report --file=f
-	says out "Resource temporarily unavailable"
+	says out "the agent could not be started: Resource temporarily unavailable"
+	"$TOOL" make f $$ traces
+	expect 0 "$DYNOPT" report --file=f
+	says out "the trace file cannot be read: line 12"
 	"$TOOL" lies >lies
 	echo short >>lies
 	echo empty >>lies

@@ -42,6 +42,7 @@ struct file {
 	X(ended, f->head.start_time++) \
 	X(failed, f->head.state = STATUS_STATE_FAILED; f->head.cause = STATUS_CAUSE_CLONE; \
 	  f->head.detail = 11) \
+	X(traces, f->head.cause = STATUS_CAUSE_TRACES; f->head.detail = STATUS_DETAIL_LINE + 12) \
 	X(unknown, f->head.state = 99; f->head.cause = 99; \
 	  f->modules[0].refused[STATUS_REASONS - 1] = 3) \
 	X(wild_name, strcpy(f->head.program, "/bin/\x1b[31m\xff\xc3\xa4\n")) \
