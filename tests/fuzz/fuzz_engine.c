@@ -501,6 +501,7 @@ static void one_case(u64 *rnd)
 	struct input *in = &run.files[rnd_below(rnd, run.n_files)];
 	u32 how = (u32)rnd_below(rnd, 100);
 
+	run.shape.calls = rnd_chance(rnd, 50);
 	if (how < 40)
 		case_trace(in, rnd);
 	else if (how < 60)

@@ -11,6 +11,7 @@
 #include "guest.h"
 #include "limits.h"
 #include "native.h"
+#include "../../engine/state.h"
 
 #define INT3 0xcc
 /*
@@ -146,7 +147,7 @@ const struct guest_area *guest_area(const struct guest *g, u64 addr, u64 size)
 	for (u32 i = 0; i < g->n_areas; i++) {
 		const struct guest_area *area = &g->areas[i];
 
-		if (addr >= area->addr && addr + size <= area->addr + area->size)
+		if (size <= area->size && addr - area->addr <= area->size - size)
 			return area;
 	}
 	return NULL;
@@ -577,7 +578,9 @@ void guest_place(struct guest *g, const struct code *code, u64 addr, bool cut)
 		if (fixup->kind != FIXUP_BACK)
 			continue;
 		stub_loop(g, (u8 *)to, STUB_SPENT | g->n_backs,
-		          cut ? g->m->base + fixup->target : (u64)live + fixup->to);
+		          !cut         ? (u64)live + fixup->to
+		          : fixup->cut ? (u64)live + fixup->cut
+		                       : g->m->base + fixup->target);
 		put_rel32(live + fixup->at, to);
 		g->n_backs++;
 	}
@@ -601,14 +604,51 @@ u32 guest_link(struct guest *g, u32 from, u32 to)
 	return n;
 }
 
-u64 guest_origin(const struct guest *g, u64 rip)
+static const struct guest_code *code_at(const struct guest *g, u64 rip)
 {
 	for (u32 i = 0; i < g->n_codes; i++) {
-		const struct guest_code *c = &g->codes[i];
-
-		if (rip >= c->start && rip < c->start + c->code->size)
-			return g->m->base + code_origin_at(c->code->origins, c->code->n_origins,
-			                                   (u32)(rip - c->start));
+		if (rip - g->codes[i].start < g->codes[i].code->size)
+			return &g->codes[i];
 	}
-	return rip;
+	return NULL;
+}
+
+u64 guest_origin(const struct guest *g, u64 rip)
+{
+	const struct guest_code *c = code_at(g, rip);
+
+	if (!c)
+		return rip;
+	return g->m->base +
+	       code_origin_at(c->code->origins, c->code->n_origins, (u32)(rip - c->start));
+}
+
+static bool memory_load(void *ctx, u64 addr, u64 *value)
+{
+	if (!guest_area(ctx, addr, 8))
+		return false;
+	memcpy(value, (void *)addr, 8);
+	return true;
+}
+
+static bool memory_store(void *ctx, u64 addr, u64 value)
+{
+	if (!guest_area(ctx, addr, 8))
+		return false;
+	memcpy((void *)addr, &value, 8);
+	return true;
+}
+
+void guest_restore(const struct guest *g, u64 rip, u64 gpr[16])
+{
+	const struct guest_code *c = code_at(g, rip);
+	const struct state_memory memory = { memory_load, memory_store, (void *)g };
+	u32 state = 0;
+
+	for (u32 i = 0; c && i < c->code->n_origins; i++) {
+		if (c->code->origins[i].at <= rip - c->start)
+			state = c->code->origins[i].state;
+	}
+	if (state)
+		state_apply(&c->code->states[state], c->code->pendings, g->m->base, gpr, &memory);
 }

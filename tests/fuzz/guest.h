@@ -79,6 +79,8 @@ void guest_place(struct guest *g, const struct code *code, u64 addr, bool cut);
 u32 guest_link(struct guest *g, u32 from, u32 to);
 /* The original address that rip stands for, both as the guest sees them: rip itself outside of translations. */
 u64 guest_origin(const struct guest *g, u64 rip);
+/* Makes good what a translation owes at rip: registers, and guest memory. */
+void guest_restore(const struct guest *g, u64 rip, u64 gpr[16]);
 
 /* Loop budget of the next run, arrivals. */
 void guest_budget(struct guest *g, u64 n);

@@ -11,7 +11,7 @@
 
 struct way {
 	u64 to;
-	u32 from;
+	u32 from, frame;
 };
 
 struct growth {
@@ -21,22 +21,28 @@ struct growth {
 	u32 n_insns;
 	struct way open[OPEN_MAX];
 	u32 n_open;
+	u32 frame[LIMIT_TREE_BLOCKS * 2]; /* of each block; 0: the head's */
+	struct {
+		u64 ret;
+		u32 parent;
+	} frames[LIMIT_TREE_BLOCKS * 4];
+	u32 n_frames;
 };
 
-static bool is_ancestor(const struct shape *shape, u32 block, u64 start)
+static bool is_ancestor(const struct growth *g, u32 block, u64 start, u32 frame)
 {
-	for (; block != TRACE_NO_PARENT; block = shape->blocks[block].parent) {
-		if (shape->blocks[block].start == start)
+	for (; block != TRACE_NO_PARENT; block = g->shape->blocks[block].parent) {
+		if (g->shape->blocks[block].start == start && g->frame[block] == frame)
 			return true;
 	}
 	return false;
 }
 
-static void way_add(struct growth *g, u32 from, u64 to)
+static void way_add(struct growth *g, u32 from, u64 to, u32 frame)
 {
 	u16 marks = text_marks(&g->m->text, to);
 
-	if (g->n_open == OPEN_MAX || is_ancestor(g->shape, from, to))
+	if (g->n_open == OPEN_MAX || is_ancestor(g, from, to, frame))
 		return;
 	if ((marks & (TEXT_INSN | TEXT_NO_TRANSLATE)) != TEXT_INSN)
 		return;
@@ -44,7 +50,24 @@ static void way_add(struct growth *g, u32 from, u64 to)
 		if (g->open[i].from == from && g->open[i].to == to)
 			return;
 	}
-	g->open[g->n_open++] = (struct way){ to, from };
+	g->open[g->n_open++] = (struct way){ to, from, frame };
+}
+
+/* A call that ends at `ret` is gone into, or a return followed. */
+static void walk_call(struct growth *g, u32 block, const struct insn_brief *brief, u64 ret)
+{
+	u32 frame = g->frame[block];
+
+	if (!g->shape->calls)
+		return;
+	if (brief->role == ROLE_RET && frame)
+		way_add(g, block, g->frames[frame].ret, g->frames[frame].parent);
+	if (brief->role != ROLE_CALL || g->n_frames == sizeof(g->frames) / sizeof(g->frames[0]) ||
+	    !(text_marks(&g->m->text, brief->target) & TEXT_FUNCTION))
+		return;
+	g->frames[g->n_frames].ret = ret;
+	g->frames[g->n_frames].parent = frame;
+	way_add(g, block, brief->target, g->n_frames++);
 }
 
 /* Walks the block to its end and opens its ways out. */
@@ -52,6 +75,7 @@ static void walk(struct growth *g, u32 block)
 {
 	u64 at = g->shape->blocks[block].start;
 	u32 cut = rnd_chance(g->rnd, 8) ? 1 + (u32)rnd_below(g->rnd, 12) : INSNS_MAX;
+	u32 frame = g->frame[block];
 	struct insn_brief brief;
 
 	for (u32 n = 0; n < cut; n++) {
@@ -60,21 +84,23 @@ static void walk(struct growth *g, u32 block)
 
 		if (!bytes || decode_brief(bytes, left, at, scratch_decode(), &brief, NULL))
 			return;
-		if (brief.role != ROLE_PLAIN && brief.role != ROLE_JMP && brief.role != ROLE_JCC &&
-		    brief.role != ROLE_COUNT)
-			return;
-		g->n_insns++;
 		at += brief.len;
-		if (brief.role == ROLE_PLAIN && is_ancestor(g->shape, block, at))
+		if (brief.role != ROLE_PLAIN && brief.role != ROLE_JMP && brief.role != ROLE_JCC &&
+		    brief.role != ROLE_COUNT) {
+			walk_call(g, block, &brief, at);
+			return;
+		}
+		g->n_insns++;
+		if (brief.role == ROLE_PLAIN && is_ancestor(g, block, at, frame))
 			return; /* falls into a loop's head */
 		if (brief.role == ROLE_PLAIN)
 			continue;
-		way_add(g, block, brief.target);
+		way_add(g, block, brief.target, frame);
 		if (brief.role != ROLE_JMP)
-			way_add(g, block, at);
+			way_add(g, block, at, frame);
 		return;
 	}
-	way_add(g, block, at);
+	way_add(g, block, at, frame);
 }
 
 static u32 size_wanted(u64 *rnd)
@@ -109,7 +135,7 @@ void shape_grow(struct shape *shape, const struct module *m, u64 *rnd)
 
 void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 *rnd)
 {
-	struct growth g = { .m = m, .shape = shape, .rnd = rnd };
+	struct growth g = { .m = m, .shape = shape, .rnd = rnd, .n_frames = 1 };
 	u32 n = size_wanted(rnd);
 	bool path = rnd_chance(rnd, 30);
 
@@ -127,6 +153,7 @@ void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 
 			g.n_open = 0;
 		shape->blocks[new] =
 			(struct trace_block){ way.to, way.from, (u32)rnd_below(rnd, 1001) };
+		g.frame[new] = way.frame;
 		walk(&g, new);
 	}
 }

@@ -17,6 +17,7 @@
 struct shape {
 	struct trace_block blocks[SHAPE_BLOCKS_MAX];
 	struct trace trace;
+	bool calls; /* in: growth goes into direct calls, and back behind them */
 };
 
 void shape_grow(struct shape *shape, const struct module *m, u64 *rnd);

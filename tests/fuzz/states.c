@@ -6,6 +6,7 @@
 #include "states.h"
 
 #define NO_INT3 3 /* exception vector of int3 */
+#define RED_ZONE 128
 #define PRINTED_MAX 16 /* words of vector state */
 
 static const u64 borders[] = { 0,
@@ -29,11 +30,11 @@ static const u64 borders[] = { 0,
 	                       0x0000000100000001,
 	                       0x4059000000000000 };
 
-static u64 pointer(u64 *rnd)
+static u64 pointer(const struct states *s, u64 *rnd)
 {
 	static const u64 starts[] = { GUEST_LOW + PAGE, GUEST_HIGH + PAGE, GUEST_HIGH + PAGE,
 		                      GUEST_STACK + PAGE / 2 };
-	u64 start = starts[rnd_below(rnd, 4)];
+	u64 start = starts[rnd_below(rnd, s->framed ? 3 : 4)];
 	u32 how = (u32)rnd_below(rnd, 16);
 
 	if (how == 0) /* around an edge */
@@ -50,7 +51,7 @@ static u64 word(const struct states *s, u64 *rnd)
 	u32 how = (u32)rnd_below(rnd, 32);
 
 	if (how < 12)
-		return pointer(rnd);
+		return pointer(s, rnd);
 	if (how < 17)
 		return rnd_below(rnd, 48);
 	if (how < 19)
@@ -99,12 +100,14 @@ void states_tree(struct states *s, const struct guest *g, const struct ir_tree *
 {
 	s->g = g;
 	s->n_places = 0;
-	s->jumps = s->returns = false;
+	s->jumps = s->returns = s->framed = false;
 	memset(s->roles, 0, sizeof(s->roles));
 	for (u32 i = 0; i < g->n_exits && i < 8; i++)
 		s->places[s->n_places++] = g->m->base + g->exits[i];
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < n; i++) {
 		use_tree(s, &trees[i]);
+		s->framed |= trees[i].n_frames > 1;
+	}
 	/* An indirect jump back into the tree would loop without a count. */
 	for (u32 i = 0; i < trees[0].n_blocks && i < 8 && !s->jumps; i++)
 		s->places[s->n_places++] = g->m->base + trees[0].blocks[i].start;
@@ -123,7 +126,7 @@ static u64 reg_value(const struct states *s, u32 reg, u64 *rnd)
 	const struct reg_role *role = &s->roles[reg];
 	u32 how = (u32)rnd_below(rnd, 32);
 
-	if (reg == RSP && how < 30) {
+	if (reg == RSP && (how < 30 || s->framed)) {
 		u64 at = GUEST_STACK + PAGE / 2 + rnd_below(rnd, PAGE);
 
 		return at & ~(u64)(how < 24 ? 15 : 7);
@@ -136,7 +139,7 @@ static u64 reg_value(const struct states *s, u32 reg, u64 *rnd)
 		u32 n = role->n_disps < 4 ? role->n_disps : 4;
 		s64 disp = role->disps[rnd_below(rnd, n)];
 
-		return pointer(rnd) - (disp > 0x200 || disp < -0x200 ? (u64)disp : 0);
+		return pointer(s, rnd) - (disp > 0x200 || disp < -0x200 ? (u64)disp : 0);
 	}
 	if (role->index && how < 28)
 		return rnd_below(rnd, 2) ? rnd_below(rnd, 24) : 0 - rnd_below(rnd, 12);
@@ -227,6 +230,7 @@ static void place(struct outcome *out, const struct guest *g)
 	}
 	out->kind = OUTCOME_FAULT;
 	out->at = guest_origin(g, rip);
+	guest_restore(g, rip, native.out.gpr);
 }
 
 void outcome_take(struct outcome *out, const struct guest *g)
@@ -252,7 +256,7 @@ void outcome_take(struct outcome *out, const struct guest *g)
 	memcpy(&out->state, &native.out, offsetof(struct native_state, xsave) + native.xsave_size);
 }
 
-const char *outcome_differs(const struct outcome *a, const struct outcome *b)
+const char *outcome_differs(const struct outcome *a, const struct outcome *b, u64 flags)
 {
 	const struct native_stop *s = &a->stop, *t = &b->stop;
 
@@ -267,7 +271,7 @@ const char *outcome_differs(const struct outcome *a, const struct outcome *b)
 		return "address accessed";
 	if (memcmp(a->state.gpr, b->state.gpr, sizeof(a->state.gpr)))
 		return "general registers";
-	if (a->state.rflags != b->state.rflags)
+	if ((a->state.rflags ^ b->state.rflags) & flags)
 		return "flags";
 	if (a->state.fs != b->state.fs || a->state.gs != b->state.gs)
 		return "segment bases";
@@ -276,21 +280,153 @@ const char *outcome_differs(const struct outcome *a, const struct outcome *b)
 	return NULL;
 }
 
+u64 flags_live(const struct guest *g, u64 at)
+{
+	u64 unknown = RFLAGS_STATUS, live = 0, left, addr = at - g->m->base;
+	struct insn insn;
+
+	for (u32 i = 0; i < 16 && unknown; i++, addr += insn.len) {
+		const u8 *bytes = text_bytes(&g->m->text, addr, &left);
+
+		if (!bytes || decode_insn(bytes, left, addr, scratch_decode(), &insn, NULL))
+			break;
+		live |= insn.flags_use & unknown;
+		unknown &= ~(u64)insn.flags_def;
+		if (insn.role != ROLE_PLAIN)
+			break;
+	}
+	return live | FLAG_DF;
+}
+
 void memory_keep(const struct guest *g)
 {
 	for (u32 i = 0; i < g->n_areas; i++)
 		memcpy(g->areas[i].after, (void *)g->areas[i].addr, g->areas[i].size);
 }
 
-const char *memory_differs(const struct guest *g)
+const char *memory_differs(const struct states *s)
 {
-	for (u32 i = 0; i < g->n_areas; i++) {
-		const struct guest_area *area = &g->areas[i];
+	for (u32 i = 0; i < s->g->n_areas; i++) {
+		const struct guest_area *area = &s->g->areas[i];
 
-		if (memcmp(area->after, (void *)area->addr, area->size))
+		if (memcmp(area->after, (u8 *)area->addr, area->size))
 			return "memory";
 	}
 	return NULL;
+}
+
+/* What a byte was before the run. */
+static u8 byte_before(const struct states *s, const struct guest_area *area, u32 at)
+{
+	u8 value = area->first[at];
+
+	for (u32 i = 0; i < CHANGES; i++) {
+		u64 k = area->addr + at - (u64)s->changes[i].at;
+
+		if (k < 8)
+			value = (u8)(s->changes[i].word >> 8 * k);
+	}
+	return value;
+}
+
+static bool is_dead(const struct states *s, const struct guest_area *area, u32 at, u64 sp)
+{
+	u64 addr = area->addr + at;
+
+	if (area->addr != GUEST_STACK)
+		return false;
+	for (u32 i = 0; i < s->n_over; i++) {
+		if (!memcmp(area->after + (at & ~7u), &s->over[i], 8))
+			return true;
+	}
+	return addr < sp - RED_ZONE || (addr < native.in.gpr[RSP] - RED_ZONE &&
+	                                area->after[at] == byte_before(s, area, at));
+}
+
+/* Is frame `inner` or one around it `frame`? */
+static bool frame_within(const struct ir_tree *tree, u32 inner, u32 frame)
+{
+	while (inner != frame && inner != IR_NO_PARENT)
+		inner = tree->frames[inner].parent;
+	return inner == frame;
+}
+
+/* Can a run of the block be at this module address when it stops? *frame: the frame it is in then. */
+static bool block_stops(const struct ir_tree *tree, const struct ir_block *b, u64 addr, u32 *frame)
+{
+	const struct insn *ops = &tree->ops[b->first];
+
+	*frame = b->frame;
+	for (u32 i = 0; i < b->n; i++) {
+		if (ops[i].addr == addr)
+			return true;
+	}
+	if (b->n && ops[b->n - 1].role == ROLE_RET && b->frame)
+		*frame = tree->frames[b->frame].parent;
+	return (b->next.kind == EDGE_EXIT && b->next.target == addr) ||
+	       (b->taken.kind == EDGE_EXIT && b->taken.target == addr);
+}
+
+static bool frame_lives(const struct ir_tree *tree, u32 frame, u64 addr)
+{
+	u32 n = 0, where;
+
+	for (u32 i = 0; i < tree->n_blocks; i++) {
+		if (!block_stops(tree, &tree->blocks[i], addr, &where))
+			continue;
+		n++;
+		if (!frame_within(tree, where, frame))
+			return false;
+	}
+	return n > 0;
+}
+
+void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at)
+{
+	u64 base = s->g->m->base;
+
+	s->n_over = 0;
+	for (u32 t = 0; t < n; t++) {
+		for (u32 i = 1; i < trees[t].n_frames; i++) {
+			if (!frame_lives(&trees[t], i, at - base))
+				s->over[s->n_over++] = base + trees[t].frames[i].ret;
+		}
+	}
+}
+
+const char *memory_differs_framed(const struct states *s, u64 sp)
+{
+	if (!memory_differs(s))
+		return NULL;
+	for (u32 i = 0; i < s->g->n_areas; i++) {
+		const struct guest_area *area = &s->g->areas[i];
+
+		for (u32 k = 0; k < area->size; k++) {
+			if (area->after[k] != ((u8 *)area->addr)[k] && !is_dead(s, area, k, sp))
+				return "memory";
+		}
+	}
+	return NULL;
+}
+
+void memory_print(const struct guest *g)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < g->n_areas; i++) {
+		const struct guest_area *area = &g->areas[i];
+
+		for (u32 k = 0; k < area->size && n < PRINTED_MAX; k += 8) {
+			u64 a = *(const u64 *)(area->after + k), b = *(const u64 *)(area->addr + k);
+
+			if (a == b)
+				continue;
+			n++;
+			fprintf(stderr, "  memory at 0x%llx: 0x%llx, 0x%llx\n",
+			        (unsigned long long)area->addr + k, (unsigned long long)a,
+			        (unsigned long long)b);
+		}
+	}
 }
 
 static void print_one(const char *name, const struct outcome *o)
@@ -310,6 +446,8 @@ void outcome_print(const struct outcome *a, const struct outcome *b)
 {
 	print_one("original", a);
 	print_one("translation", b);
+	fprintf(stderr, "  rsp: 0x%llx before, 0x%llx behind\n",
+	        (unsigned long long)native.in.gpr[RSP], (unsigned long long)a->state.gpr[RSP]);
 	for (u32 i = 0; i < 16; i++) {
 		if (a->state.gpr[i] != b->state.gpr[i])
 			fprintf(stderr, "  register %u: 0x%llx, 0x%llx (before: 0x%llx)\n", i,

@@ -10,6 +10,7 @@
 #define DYNOPT_FUZZ_STATES_H
 
 #include "guest.h"
+#include "limits.h"
 #include "native.h"
 
 #define CHANGES 16
@@ -25,6 +26,9 @@ struct states {
 	const struct guest *g;
 	struct reg_role roles[16];
 	u64 pool[NATIVE_XSAVE_MAX / 4]; /* words that vector registers start with */
+	bool framed; /* calls are inlined: the stack belongs to rsp alone, as everywhere but in tests */
+	u64 over[2 * LIMIT_TREE_BLOCKS]; /* return addresses of calls that may be over */
+	u32 n_over;
 	bool jumps, returns; /* jumps: indirectly */
 	u64 places[16]; /* addresses in text: heads, exits */
 	u32 n_places;
@@ -43,11 +47,11 @@ void states_case(struct states *s, u64 *rnd);
 void states_memory(const struct states *s);
 
 enum outcome_kind {
-	OUTCOME_AT,      /* arrived at an instruction outside of the tree */
-	OUTCOME_FAULT,   /* a trap or fault at an instruction */
-	OUTCOME_SPENT,   /* the loop budget is spent */
+	OUTCOME_AT, /* arrived at an instruction outside of the tree */
+	OUTCOME_FAULT, /* a trap or fault at an instruction */
+	OUTCOME_SPENT, /* the loop budget is spent */
 	OUTCOME_ENDLESS, /* neither; not compared */
-	OUTCOME_ENOUGH,  /* steps are spent */
+	OUTCOME_ENOUGH, /* steps are spent */
 	OUTCOME_KINDS
 };
 
@@ -60,11 +64,21 @@ struct outcome {
 
 /* Of the run that just ended. */
 void outcome_take(struct outcome *out, const struct guest *g);
-/* The first difference in words, NULL if there is none. `exact`: spent budgets can be compared. */
-const char *outcome_differs(const struct outcome *a, const struct outcome *b);
+/* The first difference in words, NULL if there is none; of the flags, those in `flags` count. */
+const char *outcome_differs(const struct outcome *a, const struct outcome *b, u64 flags);
+/* Flags that the instructions from `at` on, a guest address, surely read before they are written. */
+u64 flags_live(const struct guest *g, u64 at);
 /* Keeps / compares what is in memory behind a run. */
 void memory_keep(const struct guest *g);
-const char *memory_differs(const struct guest *g);
+const char *memory_differs(const struct states *s);
+/*
+ * The same for inlined calls, where what is dead may differ: the stack below `sp`, where rsp is now; what
+ * lay below rsp's first red zone and the original has not written since; return addresses of calls that are over.
+ */
+const char *memory_differs_framed(const struct states *s, u64 sp);
+/* Before that: which of the trees' calls are surely not over at `at`, an address as the guest sees it. */
+void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at);
+void memory_print(const struct guest *g);
 void outcome_print(const struct outcome *a, const struct outcome *b);
 
 #endif
