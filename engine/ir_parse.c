@@ -132,6 +132,36 @@ static enum status parse_tree(struct parser *parser)
 	return status;
 }
 
+/*
+ * Frames are not in the text: they follow from calls and returns on the way to a block. A block
+ * whose parent makes no sense stays in frame 0, for ir_verify() to find.
+ */
+static void derive_frames(struct ir_tree *tree)
+{
+	tree->frames[0].parent = IR_NO_PARENT;
+	tree->n_frames = tree->n_states = 1;
+	for (u32 b = 1; b < tree->n_blocks; b++) {
+		struct ir_block *block = &tree->blocks[b];
+		struct ir_frame *frame = &tree->frames[tree->n_frames];
+		const struct ir_block *parent;
+		const struct insn *last;
+
+		if (block->parent >= b || !tree->blocks[block->parent].n)
+			continue;
+		parent = &tree->blocks[block->parent];
+		last = &tree->ops[parent->first + parent->n - 1];
+		block->frame = parent->frame;
+		if (last->role == ROLE_RET && parent->frame)
+			block->frame = tree->frames[parent->frame].parent;
+		if (last->role != ROLE_CALL)
+			continue;
+		frame->parent = parent->frame;
+		frame->call = last->addr;
+		frame->ret = last->addr + last->len;
+		block->frame = tree->n_frames++;
+	}
+}
+
 enum status ir_parse(const char *text, u64 size, struct arena *arena, struct ir_tree *out,
                      struct failure *fail)
 {
@@ -140,11 +170,14 @@ enum status ir_parse(const char *text, u64 size, struct arena *arena, struct ir_
 	enum status status;
 
 	parser.tree.blocks = arena_alloc(arena, LIMIT_TREE_BLOCKS, sizeof(struct ir_block));
+	parser.tree.frames = arena_alloc(arena, LIMIT_TREE_BLOCKS, sizeof(struct ir_frame));
+	parser.tree.states = arena_alloc(arena, 1, sizeof(struct ir_state));
 	parser.tree.ops = arena_alloc(arena, LIMIT_TREE_INSNS, sizeof(struct insn));
 	keep = arena_mark(arena);
 	parser.decoder = arena_alloc(arena, 1, decode_scratch_size());
 	scan_init(&parser.scan, text, size);
-	if (!parser.tree.blocks || !parser.tree.ops || !parser.decoder)
+	if (!parser.tree.blocks || !parser.tree.frames || !parser.tree.states || !parser.tree.ops ||
+	    !parser.decoder)
 		status = failed(fail, STATUS_WORKSPACE, 0, arena->size);
 	else
 		status = parse_tree(&parser);
@@ -152,6 +185,7 @@ enum status ir_parse(const char *text, u64 size, struct arena *arena, struct ir_
 		arena_release(arena, before);
 		return status;
 	}
+	derive_frames(&parser.tree);
 	arena_release(arena, keep - (LIMIT_TREE_INSNS - parser.tree.n_ops) * sizeof(struct insn));
 	*out = parser.tree;
 	return STATUS_OK;

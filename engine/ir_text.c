@@ -40,7 +40,7 @@ static void print_insn(struct printer *printer, const struct insn *insn)
 	print_to_column(printer, line, MNEMONIC_COLUMN);
 	print_text(printer, insn_mnemonic(insn->mnemonic));
 	if ((insn->flags & INSN_RIP) || insn->role == ROLE_JMP || insn->role == ROLE_JCC ||
-	    insn->role == ROLE_COUNT) {
+	    insn->role == ROLE_COUNT || insn->role == ROLE_CALL) {
 		print_char(printer, ' ');
 		print_hex(printer, insn->target);
 	}

@@ -32,8 +32,8 @@ static enum status refuse(const struct lifter *l, enum status status, u32 block)
 /* The nearest of the block and its ancestors that starts at addr in this frame; NOT_LIFTED. */
 static u32 loop_head(const struct lifter *l, u32 block, u64 addr, u32 frame)
 {
-	while (block != IR_NO_PARENT && (l->tree.blocks[block].start != addr ||
-	                                 l->tree.blocks[block].frame != frame))
+	while (block != IR_NO_PARENT &&
+	       (l->tree.blocks[block].start != addr || l->tree.blocks[block].frame != frame))
 		block = l->tree.blocks[block].parent;
 	return block == IR_NO_PARENT ? NOT_LIFTED : block;
 }
@@ -306,7 +306,8 @@ enum status lift_trace(const struct text *text, const struct trace *trace, struc
 	l.lifted = arena_alloc(arena, trace->n_blocks, sizeof(*l.lifted));
 	l.cut = arena_alloc(arena, trace->n_blocks, sizeof(*l.cut));
 	l.decoder = arena_alloc(arena, 1, decode_scratch_size());
-	if (!l.tree.blocks || !l.tree.frames || !l.tree.states || !l.tree.ops || !l.lifted || !l.cut || !l.decoder)
+	if (!l.tree.blocks || !l.tree.frames || !l.tree.states || !l.tree.ops || !l.lifted ||
+	    !l.cut || !l.decoder)
 		status = failed(fail, STATUS_WORKSPACE, trace->blocks[0].start, arena->size);
 	else
 		status = lift_blocks(&l);

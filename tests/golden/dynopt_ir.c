@@ -105,7 +105,7 @@ static int open_file(struct subject *subject, const char *path)
 	return status ? refuse(&failure) : 0;
 }
 
-/* Bytes without a file: what decodes one after the other counts as proven. */
+/* Bytes without a file: what decodes one after the other is proven, what is called a function. */
 static int open_bytes(struct subject *subject, const char *hex, u64 addr, void *decoder)
 {
 	struct elf_span *span = &subject->view.loads[0];
@@ -132,10 +132,16 @@ static int open_bytes(struct subject *subject, const char *hex, u64 addr, void *
 	subject->text.end = addr + subject->size;
 	subject->text.marks = must(calloc(subject->size, sizeof(u16)));
 	for (u64 at = 0; at < subject->size; at += brief.len) {
+		u64 callee = 0;
+
 		if (decode_brief(subject->bytes + at, subject->size - at, addr + at, decoder,
 		                 &brief, NULL) != STATUS_OK)
 			brief.len = 1;
-		subject->text.marks[at] = TEXT_INSN | TEXT_REACHED | TEXT_CERTIFIED;
+		else if (brief.role == ROLE_CALL)
+			callee = brief.target - addr;
+		subject->text.marks[at] |= TEXT_INSN | TEXT_REACHED | TEXT_CERTIFIED;
+		if (callee && callee < subject->size)
+			subject->text.marks[callee] |= TEXT_FUNCTION;
 	}
 	return 0;
 }
@@ -156,24 +162,22 @@ static int show_insns(const struct subject *subject, u64 addr, void *decoder)
 	return 0;
 }
 
-static int show_code(const struct options *options, const struct ir_tree *tree, struct arena *arena)
+/* Status and failure of one step as the exit code; on success the code is printed. */
+static int finish(enum status status, const struct options *options, struct code *code,
+                  struct failure *failure)
 {
-	struct failure failure;
-	struct code code;
-	enum status status;
-
-	status = ir_verify(tree, &failure);
-	if (!status && (options->dump || options->stop == STAGE_LIFT) && !print_tree(tree))
-		must(NULL);
-	if (status || options->stop == STAGE_LIFT)
-		return status ? refuse(&failure) : 0;
-	status = encode_tree(tree, arena, &code, &failure);
 	if (!status && options->placed)
-		status = code_place(&code, options->place, &failure);
+		status = code_place(code, options->place, failure);
 	if (status)
-		return refuse(&failure);
-	print_code(&code);
+		return refuse(failure);
+	print_code(code);
 	return 0;
+}
+
+static void show_tree(const struct options *options, const struct ir_tree *tree)
+{
+	if ((options->dump || options->stop == STAGE_LIFT) && !print_tree(tree))
+		must(NULL);
 }
 
 static int show_trace(const struct options *options, const struct subject *subject,
@@ -181,10 +185,16 @@ static int show_trace(const struct options *options, const struct subject *subje
 {
 	struct failure failure;
 	struct ir_tree tree;
+	struct code code;
 
-	if (lift_trace(&subject->text, trace, arena, &tree, &failure) != STATUS_OK)
+	if (lift_trace(&subject->text, trace, arena, &tree, &failure) != STATUS_OK ||
+	    ir_verify(&tree, &failure) != STATUS_OK)
 		return refuse(&failure);
-	return show_code(options, &tree, arena);
+	show_tree(options, &tree);
+	if (options->stop == STAGE_LIFT)
+		return 0;
+	return finish(translate(&subject->text, trace, arena, &code, &failure), options, &code,
+	              &failure);
 }
 
 static bool is_of(const struct trace_stanza *stanza, const struct options *options,
@@ -231,12 +241,19 @@ static int show_tree_file(const struct options *options, struct arena *arena)
 	char *text = read_file(options->tree, &size);
 	struct failure failure;
 	struct ir_tree tree;
+	struct code code;
 	int result;
 
-	if (ir_parse(text, size, arena, &tree, &failure) != STATUS_OK)
+	if (ir_parse(text, size, arena, &tree, &failure) != STATUS_OK ||
+	    ir_verify(&tree, &failure) != STATUS_OK) {
 		result = refuse(&failure);
-	else
-		result = show_code(options, &tree, arena);
+	} else {
+		show_tree(options, &tree);
+		result = options->stop == STAGE_LIFT
+		                 ? 0
+		                 : finish(encode_tree(&tree, arena, &code, &failure), options,
+		                          &code, &failure);
+	}
 	free(text);
 	return result;
 }
@@ -267,7 +284,7 @@ static const struct argp_option argp_options[] = {
 	{ "addr", 'a', "ADDR", 0, "Address of the bytes, or the head where there is no --trace",
 	  0 },
 	{ "trace", 't', "FILE", 0, "Lift the traces in this file ('-': standard input)", 0 },
-	{ "tree", 'r', "FILE", 0, "Start from a tree in text form instead", 0 },
+	{ "tree", 'r', "FILE", 0, "Start from a tree in text form instead; no passes", 0 },
 	{ "place", 'p', "ADDR", 0, "Fill in addresses for code at this place", 0 },
 	{ "stop-after", 's', "STAGE", 0, "decode (needs --bytes), lift or encode (default)", 0 },
 	{ "dump", 'd', NULL, 0, "Print the tree, too, when code is printed", 0 },
