@@ -20,6 +20,7 @@ build=$(cd "$1" && pwd)
 action=$2
 program=$3
 full=${DYNOPT_TEST_FULL:-0}
+eager=0
 jobs=${DYNOPT_TEST_JOBS:-1}
 export DYNOPT_SOURCES="${DYNOPT_SOURCES:-$build/sources}"
 : "${DYNOPT_PLAIN_CC:=clang-19}" "${DYNOPT_PLAIN_CXX:=clang++-19}"
@@ -28,10 +29,10 @@ export DYNOPT_SOURCES="${DYNOPT_SOURCES:-$build/sources}"
 . "$here/words.sh"
 . "$here/suites.sh"
 
-# Reads the row of $program into $source, $linkings, $files, $against, $row_builds, $row_tests.
+# Reads the row of $program into $source, $linkings, $files, $runs, $against, $row_builds, $row_tests.
 read_row()
 {
-	source='' linkings='' files='' against='' row_builds='' row_tests='' row=''
+	source='' linkings='' files='' runs='' against='' row_builds='' row_tests='' row=''
 	while read -r key value; do
 		case $key in
 		program) row=$value ;;
@@ -43,6 +44,7 @@ read_row()
 		source) source=$value ;;
 		linking) linkings=$value ;;
 		files) files=$value ;;
+		runs) runs=$value ;;
 		against) against=$value ;;
 		build) row_builds="$row_builds$value
 " ;;
@@ -115,6 +117,46 @@ noted() # FILE...
 	done
 }
 
+# The same tests once more, with the programs of `runs` (and the files built here that they load) executed from
+# translations: every head of theirs is patched before main. --full: libc and the other libraries, too.
+test_eagerly()
+{
+	names=
+	for file in $files; do
+		names="$names:${file##*/}"
+	done
+	modules=$(eval echo "$names:$runs" | sed 's/^://; s/ /:/g')
+	[ "$full" = 0 ] || modules=
+	echo "$program, $linking: testing under dynopt, eagerly"
+	compared=0 eager=1
+	rm -rf status
+	mkdir status
+	LD_PRELOAD=$build/lib/dynopt/libdynopt.so
+	DYNOPT_OPTIONS="eager=1
+children=1
+status_dir=$PWD/status
+modules=$modules
+programs=$(echo "$runs" | tr ' ' ':')"
+	export LD_PRELOAD DYNOPT_OPTIONS
+	run_lines "$row_tests"
+	unset LD_PRELOAD DYNOPT_OPTIONS
+	eager=0
+	eagerly=$(find status -name '*.dynopt' | wc -l)
+	[ "$eagerly" -gt 0 ] || {
+		echo "FAILED: $program, $linking: no process ran under dynopt"
+		exit 1
+	}
+	running=$("$build/bin/dynopt" report --json --file="$(find status -name '*.dynopt' | head -n 1)" |
+		grep -c '"state": *"RUNNING"' || true)
+	[ "$running" = 1 ] || {
+		echo "FAILED: $program, $linking: nothing was translated"
+		"$build/bin/dynopt" report --file="$(find status -name '*.dynopt' | head -n 1)"
+		exit 1
+	}
+	echo "$program, $linking: $eagerly processes ran from translations"
+	rm -rf status
+}
+
 test_program()
 {
 	for linking in $linkings; do
@@ -134,6 +176,9 @@ test_program()
 		compared=0
 		run_lines "$row_tests"
 		[ "$compared" = 0 ] || echo "$program, $linking: $compared outputs equal to the plain build's"
+		if [ -n "$runs" ]; then
+			test_eagerly
+		fi
 		echo "$program, $linking: passed"
 		[ -n "${DYNOPT_TEST_KEEP:-}" ] || rm -rf "$work" "$work-plain"
 	done
