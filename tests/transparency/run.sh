@@ -22,6 +22,8 @@ build=$(cd "$1" && pwd)
 name=$2
 work=$build/transparency
 limit=${DYNOPT_TEST_SECONDS:-60}
+given=${DYNOPT_TEST_RUN:+1}
+given=${given:-0}
 run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --status-dir=STATUS --}
 failed=0 skipped=''
 picked=${DYNOPT_TEST_BUILDS:-}
@@ -241,12 +243,9 @@ if [ ! -x "$work/observe" ] || [ -n "$(find "$here/observe.c" -newer "$work/obse
 	cc -O1 -Wall "$here/observe.c" -o "$work/observe.$$" && mv "$work/observe.$$" "$work/observe"
 fi
 ready=1
-if [ "$run" != plain ]; then
-	# shellcheck disable=SC2086
-	(set -- $run && "$1" run --help >/dev/null 2>&1) || {
-		ready=0
-		skipped="there is no 'dynopt run' here, only the plain run was done; "
-	}
+if [ "$given" = 0 ] && ! "$build/bin/dynopt" run --help >/dev/null 2>&1; then
+	ready=0
+	skipped="there is no 'dynopt run' here, only the plain run was done; "
 fi
 for how in $(echo "$builds" | tr , ' '); do
 	case " ${picked:-$how} " in *" $how "*) ;; *) continue ;; esac
