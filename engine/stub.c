@@ -105,6 +105,8 @@ void stub_emit(struct code *code, struct ir_state *states, struct ir_pending *pe
 	move_rsp(&s, s.from.rsp - BELOW);
 	balance(&s);
 	put(&s, bytes, reencode_store(bytes, RAX, 0));
+	for (u32 i = 1; i <= s.from.n; i++) /* no address of ours stays on the stack */
+		put(&s, bytes, reencode_store(bytes, RAX, -(s32)(8 * i)));
 	for (u32 i = 0; i < s.from.n; i++) {
 		const struct ir_pending pending = pendings[s.from.first + i];
 

@@ -8,6 +8,7 @@
  *     call +1; int3                 once for each inlined frame: keeps the processor's return stack in step
  *     lea rsp, [rsp + 8n]           forgets what the calls have pushed
  *     mov [rsp], rax
+ *     mov [rsp-8i], rax             over what the calls have pushed
  *     lea rax, [rip + value]        for each pending return address
  *     mov [rsp + ...], rax
  *     mov rax, [rsp]
@@ -24,11 +25,11 @@
 /* Upper bounds for one stub with n pending writes. */
 static inline u32 stub_bytes(u32 n)
 {
-	return 48 + 21 * n;
+	return 48 + 29 * n;
 }
 static inline u32 stub_insns(u32 n)
 {
-	return 6 + 3 * n;
+	return 6 + 4 * n;
 }
 static inline u32 stub_pendings(u32 n)
 {

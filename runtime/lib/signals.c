@@ -25,6 +25,7 @@
 #include "signals.h"
 #include "signals_private.h"
 #include "store.h"
+#include "world.h"
 
 #include <stdatomic.h>
 #include <ucontext.h>
@@ -109,13 +110,57 @@ static bool names_instruction(int sig)
 	return sig == SIGILL || sig == SIGFPE || sig == SIGTRAP || sig == SIGSYS;
 }
 
+/* Memory as mend() touches it: the page that has just faulted is left alone, the program knows of it already. */
+struct faulted {
+	u64 page; /* of SIGSEGV and SIGBUS; 1: none */
+};
+
+static bool load_word(void *ctx, u64 addr, u64 *value)
+{
+	(void)ctx;
+	*value = *(const u64 *)(uintptr_t)addr;
+	return true;
+}
+
+static bool store_word(void *ctx, u64 addr, u64 value)
+{
+	const struct faulted *faulted = ctx;
+
+	if ((addr & PAGE_MASK) == faulted->page || ((addr + 7) & PAGE_MASK) == faulted->page)
+		return false;
+	*(u64 *)(uintptr_t)addr = value;
+	return true;
+}
+
+/* What the translation owes the original (state.h) is paid. What is owed lies above the kernel's frame: the red zone is kept. */
+static void pay(const struct store_hit *hit, const struct faulted *faulted, mcontext_t *m)
+{
+	static const u8 place[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+		                      REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+		                      REG_R12, REG_R13, REG_R14, REG_R15 };
+	struct state_memory memory = { load_word, store_word, (void *)faulted };
+	u64 gpr[16];
+
+	for (u32 i = 0; i < 16; i++)
+		gpr[i] = (u64)m->gregs[place[i]];
+	state_apply(hit->state, hit->pendings, hit->base, gpr, &memory);
+	for (u32 i = 0; i < 16; i++)
+		m->gregs[place[i]] = (greg_t)gpr[i];
+}
+
 static void mend(int sig, siginfo_t *info, ucontext_t *context)
 {
 	mcontext_t *m = &context->uc_mcontext;
+	bool memory_fault = (sig == SIGSEGV || sig == SIGBUS) && info->si_code > 0;
+	struct faulted faulted = { memory_fault ? (u64)(uintptr_t)info->si_addr & PAGE_MASK : 1 };
+	struct store_hit hit;
 	u64 origin;
 
-	if (store_origin((u64)m->gregs[REG_RIP], &origin))
-		m->gregs[REG_RIP] = (greg_t)origin;
+	if (store_find((u64)m->gregs[REG_RIP], &hit)) {
+		if (hit.state)
+			pay(&hit, &faulted, m);
+		m->gregs[REG_RIP] = (greg_t)hit.origin;
+	}
 	/* The last x87 instruction; not there for a task that never used it. */
 	if (m->fpregs && store_origin(m->fpregs->rip, &origin))
 		m->fpregs->rip = origin;
