@@ -51,7 +51,7 @@ read_row()
 		echo "cases.def has no case '$name'"
 		exit 1
 	}
-	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked='' environment='' state=RUNNING
+	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked='' environment='' state=RUNNING reason=''
 	# shellcheck disable=SC2086 # a row is words
 	set -- $row
 	source=$2 builds=$3
@@ -73,6 +73,7 @@ read_row()
 		script=*) script=$here/${1#*=} ;;
 		says=*) says=${1#*=} ;;
 		state=*) state=${1#*=} ;;
+		reason=*) reason=${1#*=} ;;
 		refused) refused=1 ;;
 		*)
 			echo "cases.def: unknown word '$1' in '$name'"
@@ -180,6 +181,8 @@ check_status()
 	grep -q '"translated":[1-9]' "$folder/status.json" || fail "nothing was translated"
 	[ "$state" = any ] || grep -q "\"state\":\"$state\"" "$folder/status.json" ||
 		fail "the state is not $state: $(grep -E '"(state|cause)":' "$folder/status.json" | tr -d ' \n')"
+	[ -z "$reason" ] || "$build/bin/dynopt" report --status-dir="$folder/status" |
+		grep -q "$reason" || fail "the report does not give the reason $reason"
 }
 
 # The run under dynopt against the plain one.
