@@ -290,13 +290,12 @@ bool forms_load(struct module *m, const char *path, u64 seed)
 	u8 *bytes = malloc(TEXT_SIZE + CONST_SIZE + DATA_SIZE);
 	struct module from = { 0 };
 
-	if (!marks || !bytes || !module_load(&from, path))
-		return false;
-	harvest_text(&from);
-	if (!pool.n) {
-		fprintf(stderr, "%s: no instructions\n", path);
+	if (!marks || !bytes || !module_load(&from, path)) {
+		free(marks);
+		free(bytes);
 		return false;
 	}
+	harvest_text(&from);
 	fprintf(stderr, "%s: %u forms\n", path, pool.n);
 	memset(m, 0, sizeof(*m));
 	m->path = path;

@@ -290,6 +290,9 @@ u64 flags_live(const struct guest *g, u64 at)
 
 		if (!bytes || decode_insn(bytes, left, addr, scratch_decode(), &insn, NULL))
 			break;
+		/* A shift by cl keeps flags if cl is 0: neither read nor surely written. */
+		if (__builtin_popcount(insn.flags_use & insn.flags_def) > 1)
+			break;
 		live |= insn.flags_use & unknown;
 		unknown &= ~(u64)insn.flags_def;
 		if (insn.role != ROLE_PLAIN)
@@ -329,18 +332,20 @@ static u8 byte_before(const struct states *s, const struct guest_area *area, u32
 	return value;
 }
 
+/* A return address below sp is dead whichever call it belongs to; one above if that call may be over. */
 static bool is_dead(const struct states *s, const struct guest_area *area, u32 at, u64 sp)
 {
 	u64 addr = area->addr + at;
+	u32 n = addr < sp ? s->n_returns : s->n_over;
 
 	if (area->addr != GUEST_STACK)
 		return false;
-	for (u32 i = 0; i < s->n_over; i++) {
-		if (!memcmp(area->after + (at & ~7u), &s->over[i], 8))
+	for (u32 i = 0; i < n; i++) {
+		if (!memcmp(area->after + (at & ~7u), &s->ret_addrs[i], 8))
 			return true;
 	}
-	return addr < sp - RED_ZONE || (addr < native.in.gpr[RSP] - RED_ZONE &&
-	                                area->after[at] == byte_before(s, area, at));
+	return addr < sp - RED_ZONE ||
+	       (addr < native.in.gpr[RSP] && area->after[at] == byte_before(s, area, at));
 }
 
 /* Is frame `inner` or one around it `frame`? */
@@ -385,12 +390,16 @@ void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at)
 {
 	u64 base = s->g->m->base;
 
-	s->n_over = 0;
-	for (u32 t = 0; t < n; t++) {
-		for (u32 i = 1; i < trees[t].n_frames; i++) {
-			if (!frame_lives(&trees[t], i, at - base))
-				s->over[s->n_over++] = base + trees[t].frames[i].ret;
+	s->n_returns = 0;
+	for (u32 lives = 0; lives < 2; lives++) {
+		for (u32 t = 0; t < n; t++) {
+			for (u32 i = 1; i < trees[t].n_frames; i++) {
+				if (frame_lives(&trees[t], i, at - base) == lives)
+					s->ret_addrs[s->n_returns++] =
+						base + trees[t].frames[i].ret;
+			}
 		}
+		s->n_over = lives ? s->n_over : s->n_returns;
 	}
 }
 

@@ -27,8 +27,9 @@ struct states {
 	struct reg_role roles[16];
 	u64 pool[NATIVE_XSAVE_MAX / 4]; /* words that vector registers start with */
 	bool framed; /* calls are inlined: the stack belongs to rsp alone, as everywhere but in tests */
-	u64 over[2 * LIMIT_TREE_BLOCKS]; /* return addresses of calls that may be over */
-	u32 n_over;
+	u64 ret_addrs[TREES_MAX *
+	              (LIMIT_TREE_BLOCKS + 1)]; /* of inlined calls; first those that may be over */
+	u32 n_over, n_returns;
 	bool jumps, returns; /* jumps: indirectly */
 	u64 places[16]; /* addresses in text: heads, exits */
 	u32 n_places;
@@ -73,10 +74,10 @@ void memory_keep(const struct guest *g);
 const char *memory_differs(const struct states *s);
 /*
  * The same for inlined calls, where what is dead may differ: the stack below `sp`, where rsp is now; what
- * lay below rsp's first red zone and the original has not written since; return addresses of calls that are over.
+ * lay below rsp at first and the original has not written since; return addresses of calls that are over.
  */
 const char *memory_differs_framed(const struct states *s, u64 sp);
-/* Before that: which of the trees' calls are surely not over at `at`, an address as the guest sees it. */
+/* Before that: finds out which of the trees' calls may be over at `at`, an address as the guest sees it. */
 void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at);
 void memory_print(const struct guest *g);
 void outcome_print(const struct outcome *a, const struct outcome *b);
