@@ -16,6 +16,7 @@ from . import Skip
 
 SIZE = "count"
 TIMEOUT_S = 1800
+LEAST_TRANSLATED = 0.01
 COST_LINE = re.compile(r"[+\-*0-9]\S* (\d+)$")
 
 
@@ -55,14 +56,14 @@ def count(given, places, variant, folder, environment):
     """Total and where; raises Skip with the reason where valgrind cannot do it."""
     if not shutil.which("valgrind"):
         raise Skip("valgrind is not installed")
-    if not variant.counts:
-        raise Skip("executed instructions say nothing about an emulator")
+    if variant.uncounted:
+        raise Skip(variant.uncounted)
     shutil.rmtree(folder, ignore_errors=True)
     work = folder / "run"
     work.mkdir(parents=True)
     where = given.place(given.folder, SIZE, places) or work
     tool = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/out.%p"]
-    if variant.wrap:
+    if variant.report:
         tool += ["--smc-check=all", "--trace-children=yes"]
     stdin = given.place(given.stdin, SIZE, places) or "/dev/null"
     with open(stdin, "rb") as read, open(folder / "log", "wb") as log:
@@ -89,7 +90,7 @@ def read_counts(folder, binary, variant):
             continue
         totals = by_object(lines)
         parts = share(totals, binary)
-        if variant.wrap and not parts.get("translated"):
+        if variant.report and parts.get("translated", 0) < LEAST_TRANSLATED:
             raise Skip("nothing was executed outside of the program's files: nothing was translated under valgrind")
         return {"total": sum(totals.values()), "share": parts}
     raise Skip("callgrind left no figures for the program")

@@ -13,7 +13,7 @@ from . import Failed, Skip, table
 
 WORD_KEYS = {"about": str, "cflags": str, "ldflags": str, "level": bool, "driver": str,
              "profile": str, "post": str, "wrap": list, "probe": list, "probe_says": str,
-             "hint": str, "report": list, "live": str, "counts": bool}
+             "hint": str, "report": list, "live": str, "uncounted": str}
 PROBE_TIMEOUT_S = 20
 
 
@@ -30,7 +30,7 @@ class Variant:
     wrap: tuple
     report: tuple
     live: str
-    counts: bool
+    uncounted: str
 
     def unwrapped(self):
         """What identifies the binary: everything but the command it is run by."""
@@ -73,7 +73,7 @@ class Variants:
                        ldflags=joined("ldflags"), driver=one("driver"),
                        profile=one("profile"), post=one("post"),
                        wrap=words("wrap"), report=words("report"), live=one("live"),
-                       counts=all(row.get("counts", True) for row in rows))
+                       uncounted=next((row["uncounted"] for row in rows if "uncounted" in row), ""))
 
     def fill(self, text):
         return string.Template(text).safe_substitute(self.places)

@@ -3,10 +3,12 @@
 
 import os
 import subprocess
+import tempfile
 import unittest
+from pathlib import Path
 
-from common import Case
-from harness import count
+from common import BENCH, Case
+from harness import Skip, count, variants
 
 BUSY = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done"
 
@@ -97,6 +99,20 @@ class Callgrind(unittest.TestCase):
         shares = count.share(totals, "/b/prog")
         self.assertAlmostEqual(shares["translated"], 50 / 972, places=4)
         self.assertAlmostEqual(sum(shares.values()), 1, places=3)
+
+    def test_an_optimizer_whose_code_did_not_run_is_no_count(self):
+        words = {"x": {"wrap": ["x"], "report": ["x"]}}
+        variant = variants.Variants(BENCH / "variants.toml", words, {}).get("x")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "out.1"
+            path.write_text(CALLGRIND)
+            counted = count.read_counts(Path(folder), "/b/prog", variant)
+            self.assertEqual(counted["total"], 972)
+            path.write_text(CALLGRIND.replace("0 50\n", "0 5\n"))
+            with self.assertRaisesRegex(Skip, "nothing was translated"):
+                count.read_counts(Path(folder), "/b/prog", variant)
+            with self.assertRaisesRegex(Skip, "no figures"):
+                count.read_counts(Path(folder), "/b/other", variant)
 
 
 if __name__ == "__main__":
