@@ -75,11 +75,21 @@ static size_t size(void)
 	return (size_t)(originals_end - originals);
 }
 
-bool store_origin(u64 rip, u64 *origin)
+bool store_find(u64 rip, struct store_hit *hit)
 {
 	if (rip - (u64)copy >= size())
 		return false;
-	*origin = (u64)originals + (rip - (u64)copy);
+	*hit = (struct store_hit){ .origin = (u64)originals + (rip - (u64)copy) };
+	return true;
+}
+
+bool store_origin(u64 rip, u64 *origin)
+{
+	struct store_hit hit;
+
+	if (!store_find(rip, &hit))
+		return false;
+	*origin = hit.origin;
 	return true;
 }
 
