@@ -32,6 +32,7 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 #define N_SIGNALS 65 /* 1 to 64 */
+#define TRAP_PAGE_FAULT 14 /* SDM 3A, 6.15 */
 #define N_THUNKS (SIGNALS_THUNKS + 65 * SIGNALS_TURNS)
 #define TEXT_OF(x) #x
 #define NUMBER(x) TEXT_OF(x)
@@ -151,8 +152,10 @@ static void pay(const struct store_hit *hit, const struct faulted *faulted, mcon
 static void mend(int sig, siginfo_t *info, ucontext_t *context)
 {
 	mcontext_t *m = &context->uc_mcontext;
-	bool memory_fault = (sig == SIGSEGV || sig == SIGBUS) && info->si_code > 0;
-	struct faulted faulted = { memory_fault ? (u64)(uintptr_t)info->si_addr & PAGE_MASK : 1 };
+	/* From the context, which is always filled in, unlike *info. */
+	bool page_fault = (sig == SIGSEGV || sig == SIGBUS) &&
+	                  m->gregs[REG_TRAPNO] == TRAP_PAGE_FAULT;
+	struct faulted faulted = { page_fault ? (u64)m->gregs[REG_CR2] & PAGE_MASK : 1 };
 	struct store_hit hit;
 	u64 origin;
 

@@ -199,6 +199,26 @@ refused() # CODE TEXT PROGRAM
 	[ "$1" != 21 ] || says out "preload=none"
 }
 
+# Somebody else than root gains something by file capabilities. He gets a folder that he can reach.
+capabilities()
+{
+	there=$(mktemp -d)
+	chmod 755 "$there"
+	cp "$DYNOPT" "$there/dynopt"
+	cp --preserve=all capable libdynopt.so "$there"
+	if setpriv --reuid=65534 --regid=65534 --clear-groups "$there/dynopt" --version >/dev/null 2>&1; then
+		mkdir "$there/run"
+		chown 65534 "$there/run"
+		expect 21 setpriv --reuid=65534 --regid=65534 --clear-groups env XDG_RUNTIME_DIR="$there/run" \
+			DYNOPT_LIBRARY="$there/libdynopt.so" "$there/dynopt" run -- "$there/capable"
+		says err "has file capabilities"
+		says out "preload=none"
+	else
+		missing="$missing setpriv,"
+	fi
+	rm -rf "$there"
+}
+
 case_refusals()
 {
 	empty_library
@@ -221,13 +241,15 @@ C
 		missing="$missing 32-bit libraries,"
 	fi
 	if command -v musl-gcc >/dev/null; then
-		musl-gcc p.c -o musl && refused 21 "musl" ./musl
+		musl-gcc p.c -o musl && refused 21 "built for musl" ./musl
 	else
 		missing="$missing musl,"
 	fi
 	printf '#!%s\n' "$WORK/static" >script
 	chmod +x script
 	refused 21 "$WORK/static: is statically linked" ./script
+	printf '#!/usr/bin/env static\n' >script
+	PATH=$WORK:$PATH refused 21 "$WORK/static: is statically linked" ./script
 
 	cp dynamic machine
 	printf '\267' | dd of=machine bs=1 seek=18 conv=notrunc 2>/dev/null # EM_AARCH64
@@ -256,6 +278,13 @@ C
 		chmod 4755 setuid # its owner is who runs it: nothing is gained
 		expect 21 "$DYNOPT" run -- ./setuid
 		[ ! -s err ] || fail "refused for nothing"
+		if cp dynamic capable && setcap cap_net_raw+ep capable 2>/dev/null; then
+			expect 21 "$DYNOPT" run -- ./capable # root has them anyway
+			[ ! -s err ] || fail "refused for nothing"
+			capabilities
+		else
+			missing="$missing file capabilities,"
+		fi
 	else
 		missing="$missing root's rights to make set-user-ID files,"
 	fi
@@ -464,9 +493,11 @@ case_supervise()
 	json_is state RUNNING
 	json_is alive false
 	for sig in TERM SEGV KILL; do
-		sh -c "kill -$sig \$\$" 2>/dev/null
-		want=$?
-		expect "$want" "$DYNOPT" run --eager --report -- sh -c "kill -$sig \$\$"
+		expect 0 "$TOOL" wait sh -c "kill -$sig \$\$"
+		cp out want
+		expect 0 "$TOOL" wait "$DYNOPT" run --eager --report=r -- sh -c "kill -$sig \$\$"
+		says want signal
+		cmp -s out want || fail "ends with $(cat out), wanted $(cat want)"
 	done
 	expect 127 "$DYNOPT" run --eager --report -- ./no-such-program
 	# A signal sent to dynopt reaches the program; mask and dispositions are the caller's.
@@ -484,9 +515,10 @@ S
 	got=$?
 	[ "$got" = 8 ] || fail "exit code $got after a signal, wanted 8"
 	says out "got it"
-	expect 0 sh -c 'trap "" USR2 CHLD; exec "$0" run --eager --report=r -- grep -E "Sig(Ign|Blk)" /proc/self/status' "$DYNOPT"
+	expect 0 env --ignore-signal=USR2,CHLD --block-signal=HUP "$DYNOPT" run --eager --report=r -- \
+		grep -E 'Sig(Ign|Blk)' /proc/self/status
 	cp out with
-	expect 0 sh -c 'trap "" USR2 CHLD; exec grep -E "Sig(Ign|Blk)" /proc/self/status'
+	expect 0 env --ignore-signal=USR2,CHLD --block-signal=HUP grep -E 'Sig(Ign|Blk)' /proc/self/status
 	cmp -s out with || fail "other masks or dispositions: $(cat out with)"
 	expect 3 "$DYNOPT" run --eager --report=no/such/folder -- sh -c 'exit 3'
 	says err "cannot be written"

@@ -5,6 +5,7 @@
  *     status_tool make FILE PID [LIE]   a file of two modules and three translations
  *     status_tool json PATH...          standard input must be one JSON value; prints what each PATH leads to
  *                                       ("totals.hops.direct", "modules.0.path"; "#" is a length)
+ *     status_tool wait COMMAND...       runs it, prints "exit N" or "signal N"
  *
  * A lie is a row of LIES below. Exit code 1: no JSON, or a path that leads nowhere.
  */
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "status_file.h"
 
@@ -45,7 +48,8 @@ struct file {
 	X(traces, f->head.cause = STATUS_CAUSE_TRACES; f->head.detail = STATUS_DETAIL_LINE + 12) \
 	X(unknown, f->head.state = 99; f->head.cause = 99; \
 	  f->modules[0].refused[STATUS_REASONS - 1] = 3) \
-	X(wild_name, strcpy(f->head.program, "/bin/\x1b[31m\xff\xc3\xa4\n")) \
+	X(wild_name, strcpy(f->head.program, "/bin/\x1b[31m\xff\xc3\xa4\n"); \
+	  strcpy(f->modules[0].path, f->head.program)) \
 	X(long_name, memset(f->modules[0].path, 'y', sizeof(f->modules[0].path) - 1)) \
 	X(refused, f->modules[1].refusal = STATUS_TEXT_RELOCATED) \
 	X(none, f->head.n_modules = 0)
@@ -194,8 +198,28 @@ static int json(char **paths)
 	return 0;
 }
 
+static int wait_for(char **command)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		execvp(command[0], command);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return 1;
+	if (WIFSIGNALED(status))
+		printf("signal %d\n", WTERMSIG(status));
+	else
+		printf("exit %d\n", WEXITSTATUS(status));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc >= 3 && strcmp(argv[1], "wait") == 0)
+		return wait_for(argv + 2);
 	if (argc >= 2 && strcmp(argv[1], "json") == 0)
 		return json(argv + 2);
 	if (argc >= 2 && strcmp(argv[1], "lies") == 0) {

@@ -63,8 +63,22 @@ __asm__(".text\n.balign 64\n"
         "original_div: xor %ecx, %ecx\nxor %edx, %edx\nmov $1, %eax\nat_div: div %rcx\nadd $1, %eax\nret\n"
         "original_x87: mov $1, %eax\nfldz\nfld1\nat_x87: fdivp\nbehind_x87: fwait\nadd $1, %eax\nret\n"
         "original_spin: mov $1, %eax\nat_spin: pause\ncmpl $0, (%rdi)\nje at_spin\nadd $1, %eax\nret\n"
+        "original_owed: call 1f\nbehind_owed: add $1, %eax\nret\n1: mov $1, %eax\nat_owed: ud2\nret\n"
         ".cfi_endproc\n"
         "originals_end:\n");
+
+/*
+ * A translation of original_owed with its call inlined: at ud2 the return address is owed, rsp 8 too high. The other one
+ * has a stack of its own, rdi, where nothing can be written, and stores there.
+ */
+extern const char at_owed[], behind_owed[], owed_start[], owed_ud2[], owed_store[], owed_back[],
+	owed_end[];
+__asm__(".text\n.balign 16\n"
+        "owed_start: mov $1, %eax\nowed_ud2: ud2\nmov $100, %eax\nret\n"
+        "owed_elsewhere: mov %rsp, %rsi\nmov %rdi, %rsp\n"
+        "owed_store: mov %rax, -16(%rsp)\nowed_back: mov %rsi, %rsp\nmov $7, %eax\nret\n"
+        "owed_end:\n");
+long owed_elsewhere(volatile int *stack);
 
 static char *copy;
 static atomic_ulong n_withdrawn;
@@ -75,8 +89,22 @@ static size_t size(void)
 	return (size_t)(originals_end - originals);
 }
 
+static bool find_owed(u64 rip, struct store_hit *hit)
+{
+	static const struct ir_state state = { .rsp = -8, .n = 1 };
+	static struct ir_pending pending = { .kind = PENDING_RETURN, .at = -8 };
+
+	if (rip != (u64)owed_ud2 && rip != (u64)owed_store)
+		return false;
+	pending.value = (u64)behind_owed;
+	*hit = (struct store_hit){ .origin = (u64)at_owed, .state = &state, .pendings = &pending };
+	return true;
+}
+
 bool store_find(u64 rip, struct store_hit *hit)
 {
+	if (find_owed(rip, hit))
+		return true;
 	if (rip - (u64)copy >= size())
 		return false;
 	*hit = (struct store_hit){ .origin = (u64)originals + (rip - (u64)copy) };
@@ -605,6 +633,55 @@ static int late_fault(void)
 	return call(original_ud2) != 2 || deepest != 5;
 }
 
+/* What an inlined call has not pushed is on the stack when the handler runs, and the original returns by it. */
+static void test_owed(void)
+{
+	set(SIGILL, look, SA_SIGINFO);
+	skip = 2;
+	CU_ASSERT_EQUAL(((long (*)(void))(uintptr_t)owed_start)(), 2);
+	CU_ASSERT_EQUAL(seen.rip, (uintptr_t)at_owed);
+}
+
+static void step_back(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)info;
+	seen.sig = sig;
+	seen.rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)owed_back;
+}
+
+/* The page that faulted is where the return address would go: a second fault would end the program. */
+static int unpayable(int flags)
+{
+	static char stack[65536];
+	stack_t on = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	sigaltstack(&on, NULL);
+	memset(stack, 0xff, sizeof(stack));
+	set(SIGSEGV, step_back, flags | SA_ONSTACK);
+	return owed_elsewhere((volatile int *)(uintptr_t)(page + 1024)) != 7 ||
+	       seen.sig != SIGSEGV || seen.rip != (uintptr_t)at_owed;
+}
+
+static int unpayable_with_info(void)
+{
+	return unpayable(SA_SIGINFO);
+}
+
+static int unpayable_without(void)
+{
+	return unpayable(0);
+}
+
+static void test_unpayable(void)
+{
+	CU_ASSERT_EQUAL(in_child(unpayable_with_info), 0);
+	CU_ASSERT_EQUAL(in_child(unpayable_without), 0);
+}
+
 static void test_exhaustion(void)
 {
 	CU_ASSERT_EQUAL(in_child(exhaust), 0);
@@ -760,6 +837,8 @@ static const struct unit_test tests[] = {
 	{ "siglongjmp out of handlers", test_longjmp },
 	{ "a hundred thousand signals", test_storm },
 	{ "a thunk may be called by others", test_called_thunk },
+	{ "what an inlined call owes is paid", test_owed },
+	{ "what cannot be paid is left", test_unpayable },
 	{ "more handlers than thunks", test_exhaustion },
 	{ "vfork and fork children", test_children },
 	{ "concurrent settings do not mix", test_concurrent },
