@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include "oracle.h"
 
+#define DEAD_STEPS 20000 /* a case that is stepped only because memory differs */
+
 struct entry {
 	u64 at; /* original address, as the guest sees it */
 	u64 gpr[16], rflags;
@@ -269,6 +271,15 @@ static bool translation_step(void)
 	return ++run.steps < 8 * ORACLE_STEPS;
 }
 
+static void step_run(bool (*hook)(void))
+{
+	native.on_step = hook;
+	native.in.rflags |= RFLAGS_TRAP;
+	native_run();
+	native.in.rflags &= ~(u64)RFLAGS_TRAP;
+	native.on_step = NULL;
+}
+
 static void step(bool (*hook)(void), u64 at)
 {
 	run.exited = false;
@@ -283,11 +294,7 @@ static void step(bool (*hook)(void), u64 at)
 		entry_make(&run.log[0], at, 0);
 		run.n = 1;
 	}
-	native.on_step = hook;
-	native.in.rflags |= RFLAGS_TRAP;
-	native_run();
-	native.in.rflags &= ~(u64)RFLAGS_TRAP;
-	native.on_step = NULL;
+	step_run(hook);
 	if (run.exited)
 		native.stop.kind = NATIVE_EXIT;
 }
@@ -310,6 +317,47 @@ const char *oracle_translation(const struct guest *g, struct outcome *out)
 		run.broken_at = out->at;
 	}
 	return run.broken;
+}
+
+/* ---- the stack's dead bytes ---- */
+
+static u8 *dead_bytes;
+
+static void dead_below(u64 rsp)
+{
+	u64 end = rsp - RED_ZONE - GUEST_STACK;
+
+	if (end <= GUEST_STACK_SIZE)
+		memset(dead_bytes, 1, end);
+}
+
+static bool dead_step(void)
+{
+	const u8 *live = (const u8 *)GUEST_STACK;
+	bool go_on;
+
+	if (in_stub(&go_on))
+		return go_on;
+	for (u32 k = 0; k < GUEST_STACK_SIZE; k++) {
+		if (live[k] != run.shadow[0][k])
+			dead_bytes[k] = 0;
+	}
+	memcpy(run.shadow[0], live, GUEST_STACK_SIZE);
+	dead_below(native.out.gpr[RSP]);
+	return ++run.steps < DEAD_STEPS;
+}
+
+bool oracle_dead(const struct guest *g, u8 *dead)
+{
+	run.g = g;
+	run.exited = false;
+	run.steps = 0;
+	dead_bytes = dead;
+	memset(dead, 0, GUEST_STACK_SIZE);
+	memcpy(run.shadow[0], (void *)GUEST_STACK, GUEST_STACK_SIZE);
+	dead_below(native.in.gpr[RSP]);
+	step_run(dead_step);
+	return run.steps < DEAD_STEPS;
 }
 
 u32 oracle_steps(void)

@@ -19,6 +19,11 @@
 const char *oracle_original(const struct guest *g, struct outcome *out);
 /* Steps the translation from native.in; returns the rule that it breaks, NULL if none. */
 const char *oracle_translation(const struct guest *g, struct outcome *out);
+/*
+ * Steps the original from native.in once more. dead[k] for byte k of the stack: since it was last written, it has lain
+ * below the red zone, where signals and whoever else may write. False if the run did not end.
+ */
+bool oracle_dead(const struct guest *g, u8 *dead);
 /* Instructions in the log. */
 u32 oracle_steps(void);
 /* Says where a rule was broken. */

@@ -6,7 +6,6 @@
 #include "states.h"
 
 #define NO_INT3 3 /* exception vector of int3 */
-#define RED_ZONE 128
 #define PRINTED_MAX 16 /* words of vector state */
 
 static const u64 borders[] = { 0,
@@ -318,22 +317,9 @@ const char *memory_differs(const struct states *s)
 	return NULL;
 }
 
-/* What a byte was before the run. */
-static u8 byte_before(const struct states *s, const struct guest_area *area, u32 at)
-{
-	u8 value = area->first[at];
-
-	for (u32 i = 0; i < CHANGES; i++) {
-		u64 k = area->addr + at - (u64)s->changes[i].at;
-
-		if (k < 8)
-			value = (u8)(s->changes[i].word >> 8 * k);
-	}
-	return value;
-}
-
 /* A return address below sp is dead whichever call it belongs to; one above if that call may be over. */
-static bool is_dead(const struct states *s, const struct guest_area *area, u32 at, u64 sp)
+static bool is_dead(const struct states *s, const struct guest_area *area, u32 at, u64 sp,
+                    const u8 *dead)
 {
 	u64 addr = area->addr + at;
 	u32 n = addr < sp ? s->n_returns : s->n_over;
@@ -344,8 +330,7 @@ static bool is_dead(const struct states *s, const struct guest_area *area, u32 a
 		if (!memcmp(area->after + (at & ~7u), &s->ret_addrs[i], 8))
 			return true;
 	}
-	return addr < sp - RED_ZONE ||
-	       (addr < native.in.gpr[RSP] && area->after[at] == byte_before(s, area, at));
+	return addr < sp - RED_ZONE || (dead && dead[at]);
 }
 
 /* Is frame `inner` or one around it `frame`? */
@@ -403,7 +388,7 @@ void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at)
 	}
 }
 
-const char *memory_differs_framed(const struct states *s, u64 sp)
+const char *memory_differs_framed(const struct states *s, u64 sp, const u8 *dead)
 {
 	if (!memory_differs(s))
 		return NULL;
@@ -411,7 +396,8 @@ const char *memory_differs_framed(const struct states *s, u64 sp)
 		const struct guest_area *area = &s->g->areas[i];
 
 		for (u32 k = 0; k < area->size; k++) {
-			if (area->after[k] != ((u8 *)area->addr)[k] && !is_dead(s, area, k, sp))
+			if (area->after[k] != ((u8 *)area->addr)[k] &&
+			    !is_dead(s, area, k, sp, dead))
 				return "memory";
 		}
 	}

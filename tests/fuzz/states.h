@@ -14,6 +14,7 @@
 #include "native.h"
 
 #define CHANGES 16
+#define RED_ZONE 128
 
 /* How a tree uses a register. */
 struct reg_role {
@@ -73,10 +74,10 @@ u64 flags_live(const struct guest *g, u64 at);
 void memory_keep(const struct guest *g);
 const char *memory_differs(const struct states *s);
 /*
- * The same for inlined calls, where what is dead may differ: the stack below `sp`, where rsp is now; what
- * lay below rsp at first and the original has not written since; return addresses of calls that are over.
+ * The same for inlined calls, where what is dead may differ: the stack below the red zone of `sp`, where rsp is now;
+ * return addresses of calls that are over; bytes of the stack that `dead` says so of, unless that is NULL.
  */
-const char *memory_differs_framed(const struct states *s, u64 sp);
+const char *memory_differs_framed(const struct states *s, u64 sp, const u8 *dead);
 /* Before that: finds out which of the trees' calls may be over at `at`, an address as the guest sees it. */
 void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at);
 void memory_print(const struct guest *g);
