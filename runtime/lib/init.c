@@ -17,21 +17,52 @@
 #include "sys.h"
 
 #include <link.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 struct world *world;
 
-static void restore_environment(const struct options *options)
+static const char preload_name[] = "LD_PRELOAD=", options_name[] = "DYNOPT_OPTIONS=";
+
+static bool begins(const char *text, const char *with)
 {
+	while (*with && *text == *with)
+		text++, with++;
+	return !*with;
+}
+
+/*
+ * The environment is edited where it lies: some programs (shells) bring a getenv and an unsetenv of their own,
+ * which know nothing yet, and would be called instead of libc's.
+ */
+static void restore_environment(const struct options *options, char **environment)
+{
+	char **keep = environment;
+
 	if (options->children)
 		return;
-	unsetenv("DYNOPT_OPTIONS");
-	if (options->preload[0])
-		setenv("LD_PRELOAD", options->preload, 1);
-	else
-		unsetenv("LD_PRELOAD");
+	for (; *environment; environment++) {
+		if (begins(*environment, options_name))
+			continue;
+		if (begins(*environment, preload_name)) {
+			if (!options->preload[0])
+				continue;
+			memcpy(world->preload, preload_name, sizeof(preload_name) - 1);
+			memcpy(world->preload + sizeof(preload_name) - 1, options->preload,
+			       OPTION_PATH_MAX);
+			*keep++ = world->preload;
+			continue;
+		}
+		*keep++ = *environment;
+	}
+	*keep = NULL;
+}
+
+static const char *find_options(char **environment)
+{
+	for (; *environment; environment++)
+		if (begins(*environment, options_name))
+			return *environment + sizeof(options_name) - 1;
+	return NULL;
 }
 
 /* Field 22 of /proc/self/stat; the second field is a name in parentheses that may hold anything. */
@@ -64,7 +95,8 @@ static bool make_world(const char *text, const char *program)
 	world->start_ns = sys_now_ns();
 	world->host_pid = (int)sys_getpid();
 	world->start_time = start_time();
-	strncpy(world->program, program, sizeof(world->program) - 1);
+	for (u32 i = 0; program[i] && i < sizeof(world->program) - 1; i++)
+		world->program[i] = program[i];
 	if (options_parse(text, &world->options))
 		return true;
 	world->state = STATUS_STATE_FAILED;
@@ -94,15 +126,15 @@ static bool wanted_program(void)
 	return names_hold(world->options.programs, names_file(path));
 }
 
-static void __attribute__((constructor)) start(int argc, char **argv)
+static void __attribute__((constructor)) start(int argc, char **argv, char **environment)
 {
-	const char *text = getenv("DYNOPT_OPTIONS");
+	const char *text = find_options(environment);
 
 	if (!text || !make_world(text, argc > 0 ? argv[0] : ""))
 		return;
 	if (!wanted_program())
 		return;
-	restore_environment(&world->options);
+	restore_environment(&world->options, environment);
 	if (!world->options.eager && !world->options.traces[0])
 		return;
 	signals_start();

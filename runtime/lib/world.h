@@ -127,6 +127,7 @@ struct world {
 	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */
 	u64 agent_stack;
+	char preload[OPTION_PATH_MAX + 16]; /* the user's LD_PRELOAD entry, as the environment has it */
 	const char *traces; /* text of options.traces */
 	u64 traces_size;
 	struct mailbox mailbox;

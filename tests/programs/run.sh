@@ -4,6 +4,8 @@
 # run.sh - builds the real programs of programs.def with the flag and tests them.
 #
 #     run.sh BUILD test PROGRAM              every way of linking, with its tests
+#     run.sh BUILD foreign PROGRAM           the first way, compiled without the flag, its tests
+#                                            under dynopt: foreign text
 #     run.sh BUILD build PROGRAM flag|plain FOLDER
 #                                            only the first way, into FOLDER
 #
@@ -103,6 +105,7 @@ fresh_folder()
 
 noted() # FILE...
 {
+	[ "$CC" != "$DYNOPT_PLAIN_CC" ] || return 0
 	for file in "$@"; do
 		file=$(readlink -f "$file")
 		readelf -SW "$file" | grep -q '\.note\.dynopt' || {
@@ -184,11 +187,40 @@ test_program()
 	done
 }
 
+# bzip2 and lua always, the others with --full.
+foreign_program()
+{
+	case $full:$program in
+	1:* | 0:bzip2 | 0:lua) ;;
+	*)
+		echo "SKIP: $program as foreign text runs with ./dev test --full"
+		exit 77
+		;;
+	esac
+	linking=${linkings%% *}
+	work=$build/programs/$program-foreign
+	plain=$work-plain
+	select_compiler plain
+	if [ -n "$against" ]; then
+		fresh_folder "$plain"
+		run_lines "$row_builds"
+	fi
+	echo "$program, $linking: building without the flag"
+	fresh_folder "$work"
+	run_lines "$row_builds"
+	test_eagerly
+	echo "$program, $linking, without the flag: passed"
+	[ -n "${DYNOPT_TEST_KEEP:-}" ] || rm -rf "$work" "$plain"
+}
+
 read_row
 src=$("$here/source.sh" "$source") || exit $?
 case $action in
 test)
 	test_program
+	;;
+foreign)
+	foreign_program
 	;;
 build)
 	linking=${linkings%% *}
