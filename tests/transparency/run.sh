@@ -11,7 +11,8 @@
 # DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --status-dir=STATUS --`; with
 # DYNOPT_TEST_RUN set to `plain` only the plain runs are done. Where STATUS is among the
 # words, a folder takes its place, and the run must have left a status file there that
-# tells of live translations: a program that was silently left alone proves nothing.
+# tells of live translations: a program that was silently left alone proves nothing. Rows
+# with `cycles` run once more while all translations are undone and applied again and again.
 # DYNOPT_TEST_BUILDS picks among the ways of building, DYNOPT_TEST_SECONDS (60) ends a run.
 # Work is done in BUILD/transparency. Exit code 0: all the same; 1: not, and the output
 # says what; 77: SKIP with the reason, where one of the ways could not run.
@@ -51,7 +52,7 @@ read_row()
 		echo "cases.def has no case '$name'"
 		exit 1
 	}
-	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked='' environment='' state=RUNNING reason=''
+	flags='' libs=0 needs='' expect='exit:0' script='' says=ok refused=0 libflags='' linked='' environment='' state=RUNNING reason='' cycles=0
 	# shellcheck disable=SC2086 # a row is words
 	set -- $row
 	source=$2 builds=$3
@@ -74,6 +75,7 @@ read_row()
 		says=*) says=${1#*=} ;;
 		state=*) state=${1#*=} ;;
 		reason=*) reason=${1#*=} ;;
+		cycles) cycles=1 ;;
 		refused) refused=1 ;;
 		*)
 			echo "cases.def: unknown word '$1' in '$name'"
@@ -169,33 +171,40 @@ show()
 }
 
 # What the status files say: translations were live, or gone for the reason the row knows.
-check_status()
+check_status() # WAY
 {
 	case $run in *STATUS*) ;; *) return 0 ;; esac
+	status=$folder/$1.status
 	if [ "$refused" = 1 ]; then
-		[ -z "$(ls "$folder/status" 2>/dev/null)" ] || fail "refused, and still translated"
+		[ -z "$(ls "$status" 2>/dev/null)" ] || fail "$1: refused, and still translated"
 		return 0
 	fi
-	"$build/bin/dynopt" status --all --json --status-dir="$folder/status" >"$folder/status.json" ||
-		fail "left no status file that can be read"
-	grep -q '"translated":[1-9]' "$folder/status.json" || fail "nothing was translated"
-	[ "$state" = any ] || grep -q "\"state\":\"$state\"" "$folder/status.json" ||
-		fail "the state is not $state: $(grep -E '"(state|cause)":' "$folder/status.json" | tr -d ' \n')"
-	[ -z "$reason" ] || "$build/bin/dynopt" report --status-dir="$folder/status" |
-		grep -q "$reason" || fail "the report does not give the reason $reason"
+	"$build/bin/dynopt" status --all --json --status-dir="$status" >"$status.json" ||
+		fail "$1: left no status file that can be read"
+	grep -q '"translated":[1-9]' "$status.json" || fail "$1: nothing was translated"
+	[ "$state" = any ] || grep -q "\"state\":\"$state\"" "$status.json" ||
+		fail "$1: the state is not $state: $(grep -E '"(state|cause)":' "$status.json" | tr -d ' \n')"
+	[ -z "$reason" ] || "$build/bin/dynopt" report --status-dir="$status" |
+		grep -q "$reason" || fail "$1: the report does not give the reason $reason"
 }
 
-# The run under dynopt against the plain one.
-compare()
+# A run with words before the program, against the plain one.
+compare() # WAY WORDS...
 {
-	cmp -s "$folder/plain.facts" "$folder/dynopt.facts" || fail "ends in another way"
-	cmp -s "$folder/plain.out" "$folder/dynopt.out" || fail "says something else"
+	way=$1
+	before=$failed
+	rm -rf "$folder/$way.status"
+	observe "$@" || return 0
+	cmp -s "$folder/plain.facts" "$folder/$way.facts" || fail "$way: ends in another way"
+	cmp -s "$folder/plain.out" "$folder/$way.out" || fail "$way: says something else"
 	if [ "$refused" = 1 ]; then
-		[ "$(grep -c '^dynopt' "$folder/dynopt.err")" = 1 ] ||
-			fail "no single line that says why it is left alone"
-	elif ! cmp -s "$folder/plain.err" "$folder/dynopt.err"; then
-		fail "writes something else to its standard error"
+		[ "$(grep -c '^dynopt' "$folder/$way.err")" = 1 ] ||
+			fail "$way: no single line that says why it is left alone"
+	elif ! cmp -s "$folder/plain.err" "$folder/$way.err"; then
+		fail "$way: writes something else to its standard error"
 	fi
+	check_status "$way"
+	[ "$failed" = "$before" ] || show "$way"
 }
 
 one_build()
@@ -221,16 +230,11 @@ one_build()
 	fi
 	[ "$run" != plain ] || return 0
 	[ "$ready" = 1 ] || return 0
-	rm -rf "$folder/status"
-	# shellcheck disable=SC2086 # words
 	# shellcheck disable=SC2046 # words
-	observe dynopt $(echo "$run" | sed "s,STATUS,$folder/status,") || return 0
-	compare
-	check_status
-	if [ "$failed" != "$before" ]; then
-		show plain
-		show dynopt
-	fi
+	compare dynopt $(echo "$run" | sed "s,STATUS,$folder/dynopt.status,")
+	# shellcheck disable=SC2046 # words
+	[ "$cycles$given" != 10 ] || compare cycles $(echo "$run" |
+		sed "s,STATUS,$folder/cycles.status,; s,--eager,& --cycles=1000000,")
 }
 
 read_row
