@@ -105,6 +105,7 @@ struct insn {
 	u8 bytes[INSN_MAX_LEN + 1];
 	struct insn_mem mem[2]; /* explicit operands, then implicit ones (stack, string) */
 	struct reg_set use; /* read, wholly or in part; partial writes read the rest */
+	u16 gpr_values; /* of use.gpr: read for more than to form the addresses of mem[] */
 	struct reg_set def; /* written, wholly or in part */
 	/*
 	 * Of def: all bits replaced (32-bit writes zero the upper half; VEX does, SSE does not). What is

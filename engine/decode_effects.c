@@ -157,14 +157,18 @@ static void add_register(const ZydisDecodedInstruction *insn, const ZydisDecoded
 	if (operand->encoding == ZYDIS_OPERAND_ENCODING_MASK &&
 	    operand->reg.value == ZYDIS_REGISTER_K0)
 		return; /* k0 as a write mask stands for none */
-	if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ)
+	if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ) {
 		set_add(&out->use, &place);
+		out->gpr_values |= place.gpr;
+	}
 	if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) {
 		set_add(&out->def, &place);
-		if (writes_all(insn, operand, &place, effects))
+		if (writes_all(insn, operand, &place, effects)) {
 			set_add(&out->full, &place);
-		else
+		} else {
 			set_add(&out->use, &place);
+			out->gpr_values |= place.gpr;
+		}
 	}
 	if (operand->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && place.gpr == 1u << GPR_SP)
 		out->flags |= INSN_STACK;
@@ -403,6 +407,7 @@ static void add_float(const ZydisDecodedInstruction *insn, u32 effects, struct i
 static void add_advance(u32 gpr, struct insn *out)
 {
 	out->use.gpr |= 1u << gpr;
+	out->gpr_values |= 1u << gpr;
 	out->def.gpr |= 1u << gpr;
 	if (!(out->flags & INSN_REP))
 		out->full.gpr |= 1u << gpr;
@@ -431,6 +436,7 @@ static void drop_idle_sources(const struct decode_scratch *decoded, u32 effects,
 	if (place.gpr && place.bits < 32)
 		return;
 	out->use.gpr &= ~place.gpr;
+	out->gpr_values &= ~place.gpr;
 	out->use.vec &= ~place.vec;
 }
 
@@ -456,8 +462,10 @@ static void add_special(const struct decode_scratch *decoded, u32 effects, struc
 		if (effects & FX_RDI)
 			add_advance(GPR_DI, out);
 	}
-	if (insn->meta.category == ZYDIS_CATEGORY_CMOV)
+	if (insn->meta.category == ZYDIS_CATEGORY_CMOV) {
 		out->use.gpr |= out->def.gpr;
+		out->gpr_values |= out->def.gpr;
+	}
 	if ((insn->attributes & ZYDIS_ATTRIB_HAS_LOCK) ||
 	    (insn->mnemonic == ZYDIS_MNEMONIC_XCHG && out->n_mem))
 		out->flags |= INSN_LOCKED;
@@ -471,6 +479,7 @@ static void make_opaque(struct insn *out)
 	static const struct reg_set none;
 
 	out->use = out->def = all;
+	out->gpr_values = all.gpr;
 	out->full = none;
 	out->flags_use = out->flags_def = FLAG_ALL;
 	out->flags_undef = 0;
@@ -485,6 +494,7 @@ static void make_nop(struct insn *out)
 	static const struct reg_set none;
 
 	out->use = out->def = out->full = none;
+	out->gpr_values = 0;
 	out->flags = (out->flags & INSN_RIP) | INSN_NOP;
 	out->n_mem = 0;
 }

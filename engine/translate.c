@@ -3,11 +3,13 @@
  * translate.c - the order of the pipe.
  *
  * Every step hands its successor a plain struct in the same arena. Invariant: nothing reaches the
- * encoder that ir_verify() has not seen in that very state.
+ * encoder that ir_verify() has not seen in that very state, and translate_proven() hands out
+ * nothing that validate() has not proven.
  */
 #include "translate.h"
 
 #include "pass.h"
+#include "validate.h"
 
 static enum status run_passes(const struct text *text, struct ir_tree *tree, struct arena *arena,
                               struct failure *fail)
@@ -29,29 +31,47 @@ static enum status run_passes(const struct text *text, struct ir_tree *tree, str
 }
 
 static enum status run(const struct text *text, const struct trace *trace, struct arena *arena,
-                       struct code *code, struct failure *fail)
+                       bool prove, struct code *code, struct failure *fail)
 {
-	struct ir_tree tree;
+	struct ir_tree tree, lifted;
 	enum status status;
 
 	status = lift_trace(text, trace, arena, &tree, fail);
 	if (status)
 		return status;
+	lifted = tree; /* passes make ops anew */
 	status = ir_verify(&tree, fail);
 	if (!status)
 		status = run_passes(text, &tree, arena, fail);
 	if (status)
 		return status;
-	return encode_tree(&tree, arena, code, fail);
+	status = encode_tree(&tree, arena, code, fail);
+	return status || !prove ? status : validate(text, &lifted, code, arena, fail);
+}
+
+static enum status run_or_nothing(const struct text *text, const struct trace *trace,
+                                  struct arena *arena, bool prove, struct code *code,
+                                  struct failure *fail)
+{
+	u64 before = arena_mark(arena);
+	struct code made;
+	enum status status = run(text, trace, arena, prove, &made, fail);
+
+	if (status)
+		arena_release(arena, before);
+	else
+		*code = made;
+	return status;
 }
 
 enum status translate(const struct text *text, const struct trace *trace, struct arena *arena,
                       struct code *code, struct failure *fail)
 {
-	u64 before = arena_mark(arena);
-	enum status status = run(text, trace, arena, code, fail);
+	return run_or_nothing(text, trace, arena, false, code, fail);
+}
 
-	if (status)
-		arena_release(arena, before);
-	return status;
+enum status translate_proven(const struct text *text, const struct trace *trace,
+                             struct arena *arena, struct code *code, struct failure *fail)
+{
+	return run_or_nothing(text, trace, arena, true, code, fail);
 }

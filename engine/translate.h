@@ -15,5 +15,9 @@
 /* *code lives in `arena`. On failure the arena is as before and *fail names the place. */
 __must_check enum status translate(const struct text *text, const struct trace *trace,
                                    struct arena *arena, struct code *code, struct failure *fail);
+/* The same, but refused as well if validate() cannot prove it (STATUS_VALIDATE_...). */
+__must_check enum status translate_proven(const struct text *text, const struct trace *trace,
+                                          struct arena *arena, struct code *code,
+                                          struct failure *fail);
 
 #endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * validate_private.h - between the files of the validator.
+ *
+ *     validate.c        paths, boundaries, loops, ways out
+ *     validate_sides.c  one step of the original, one of the translation
+ *     validate_insn.c   what an instruction does to symbolic state
+ *     validate_value.c  symbolic values, each kept once: equal numbers, equal values
+ *     validate_flags.c  which flags are dead
+ */
+#ifndef DYNOPT_ENGINE_VALIDATE_PRIVATE_H
+#define DYNOPT_ENGINE_VALIDATE_PRIVATE_H
+
+#include "limits.h"
+#include "validate.h"
+
+#define GPR_CX 1
+#define GPR_SP 4
+#define GPR_BP 5
+#define RED_ZONE 128
+#define WORD 8
+#define FLAGS_STATUS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
+
+/* ---- values ---- */
+
+/*
+ * What a machine's state consists of. A value is a node's number and the slot of which it is that node's result: one
+ * node for an instruction gives all that it writes.
+ */
+enum slot {
+	SLOT_GPR = 0,
+	SLOT_VEC = 16,
+	SLOT_MASK = 48,
+	SLOT_OTHER = 56, /* REGS_... */
+	SLOT_FLAGS = 60, /* seven of them */
+	SLOT_EVENTS = 67, /* all accesses so far, in their order, and all else that can fault */
+	SLOT_N,
+	SLOT_CONDITION = SLOT_N, /* of a counting branch */
+};
+#define SLOT_BITS 7
+#define N_FLAGS 7
+
+enum node_kind {
+	NODE_UNKNOWN, /* serial: a whole machine state of which nothing is known */
+	NODE_BASE,    /* what is added to module addresses, or (1) to the translation's offsets */
+	NODE_SUM,     /* atom, constant (2 words); atom 0: just the constant */
+	NODE_PAIR,    /* value + value * scale */
+	NODE_LOAD,    /* events, address: 8 bytes */
+	NODE_STORE,   /* events, address, value: 8 bytes */
+	NODE_TEST,    /* half a condition code and the flags it reads */
+	NODE_INSN,    /* operation, what it reads */
+};
+
+#define NODE_ARGS 96
+struct node {
+	u32 n;
+	u32 word[NODE_ARGS]; /* kind first */
+};
+
+#define CHUNK_WORDS 8192u
+#define CHUNKS 128
+struct values {
+	struct arena *arena;
+	u32 *chunk[CHUNKS];
+	u32 used; /* words */
+	u32 *table; /* of node numbers, 0: free */
+	u32 n, size; /* of the table, a power of 2 */
+	bool full;
+};
+
+__must_check bool values_init(struct values *values, struct arena *arena);
+/* The number of a node; 0 if there is no room. */
+u32 node_number(struct values *values, const struct node *node);
+
+static inline void node_begin(struct node *node, enum node_kind kind)
+{
+	node->n = 1;
+	node->word[0] = kind;
+}
+static inline void node_add(struct node *node, u32 word)
+{
+	if (node->n < NODE_ARGS)
+		node->word[node->n++] = word;
+}
+
+/* v = atom + c; atom 0: a constant. */
+struct sum {
+	u32 atom;
+	s64 c;
+};
+struct sum value_sum(const struct values *values, u32 value);
+u32 value_of(struct values *values, u32 atom, s64 c);
+u32 value_plus(struct values *values, u32 value, s64 c);
+u32 value_pair(struct values *values, u32 base, u32 index, u32 scale);
+/* Is `atom` one of the two of the pair? */
+bool value_has(const struct values *values, u32 value, u32 atom);
+u32 value_text(struct values *values, u64 addr); /* run-time address of a module address */
+u32 value_translated(struct values *values, u64 offset);
+
+/* ---- machines ---- */
+
+struct machine {
+	u32 v[SLOT_N];
+};
+
+/* 8 bytes of the stack whose content is known and which no other pointer reaches. */
+struct place {
+	u32 atom, value;
+	s64 at;
+};
+
+/* What a path has tested so far. */
+struct fact {
+	const struct fact *next;
+	u32 condition;
+	bool holds;
+};
+
+#define PLACES 24
+struct path {
+	struct path *below; /* in the stack of paths, or in the free list */
+	struct machine original, translated;
+	u64 pc; /* of the original */
+	u32 offset; /* of the translation */
+	u32 steps; /* of the original */
+	bool begun; /* the boundary at `offset` is behind it: a loop that is followed again */
+	struct head *head; /* innermost loop */
+	const struct fact *facts;
+	s64 low; /* while calls are inlined: the original has used the stack down to here (same atom as rsp) */
+	u32 n_returns, n_places;
+	struct place returns[LIMIT_INLINE_DEPTH + 2]; /* of calls that the original has made and that are not over */
+	struct place places[PLACES]; /* return addresses and scratch that the translation has written */
+};
+
+/* A loop that is being followed. */
+struct head {
+	struct head *around;
+	struct path *entry; /* as it was met first, behind its boundary */
+	struct path *mark; /* top of the stack of paths by then */
+	u32 offset;
+	u16 kept; /* general registers that are supposed not to change in the loop */
+	u8 flags; /* flags that are supposed to be the same on both sides */
+	s64 low;
+	struct machine original; /* as the loop began */
+};
+
+struct validator {
+	const struct text *text;
+	const struct ir_tree *tree;
+	const struct code *code;
+	struct arena *arena;
+	struct failure *fail;
+	struct values values;
+	void *decoder;
+	struct insn *insn; /* of the translation */
+	struct insn *other; /* of text, not in the tree */
+	struct node *node;
+	u16 *op_index; /* hash table of tree->ops by address, +1 */
+	u32 op_mask;
+	u8 *is_head; /* bitmap over offsets */
+	struct path *top, *free; /* of paths */
+	u64 steps;
+	u32 serial;
+	enum status why; /* first thing that went wrong within a step */
+};
+
+/* Everything that goes wrong within a step, by name; the first counts. */
+static inline void refuse(struct validator *v, enum status why)
+{
+	if (!v->why)
+		v->why = why;
+}
+
+/* ---- validate_insn.c ---- */
+
+/* Executes an instruction that goes on with the next; also the counting part of branches (*condition). */
+void insn_execute(struct validator *v, struct path *path, bool translated,
+                  const struct insn *insn, u32 *condition);
+/* The value that a conditional branch tests; holds if the flag form of an even condition code does. */
+u32 insn_condition(struct validator *v, const struct machine *m, const struct insn *insn);
+/* 8 bytes at an address; false sides: the original's. */
+u32 memory_load(struct validator *v, struct path *path, bool translated, u32 addr);
+void memory_store(struct validator *v, struct path *path, bool translated, u32 addr, u32 value);
+/* Address of a memory operand. */
+u32 insn_address(struct validator *v, const struct machine *m, const struct insn *insn, u32 number);
+
+/* ---- validate_sides.c ---- */
+
+/* False: no room. */
+__must_check bool sides_init(struct validator *v);
+/* The instruction of original text at addr; NULL: none that may be translated. */
+const struct insn *original_insn(struct validator *v, u64 addr);
+/* One instruction of the original. v->why if it cannot go on. */
+void original_step(struct validator *v, struct path *path);
+/* The translation's instruction at path->offset into *v->insn, and the field that code_place() fills in. */
+void translated_insn(struct validator *v, const struct path *path, const struct code_fixup **fixup);
+/* 1: holds, 0: does not, -1: not known. */
+int fact_find(const struct path *path, u32 condition);
+
+/* ---- validate_flags.c ---- */
+
+/* Is each of these flags written before it is read, on every way on from addr in original text? */
+bool flags_dead_at(struct validator *v, u64 addr, u16 flags);
+
+#endif
