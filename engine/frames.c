@@ -27,6 +27,7 @@ struct where {
 	s32 r; /* R in coordinates; nothing in the root frame */
 	s32 rbp; /* coordinate that rbp holds, if rbp_known */
 	bool rbp_known, reached;
+	bool below; /* somebody has a pointer below rsp: all of the red zone may be used */
 };
 
 struct frames {
@@ -147,22 +148,39 @@ static bool access(struct frames *f, u32 frame, s64 at, u32 size)
 	return true;
 }
 
+static void note_depth(struct frames *f, u32 frame, const struct where *w)
+{
+	s32 *low = &f->low[f->outermost[frame]];
+
+	*low = lower(*low, w->r - (w->below ? RED_ZONE : 0));
+}
+
+/* A pointer into the stack is made, or an array is indexed from there. */
+static bool point(struct frames *f, u32 frame, s64 at, struct where *w)
+{
+	if (at < -0x100000 || at > 0x100000 || touches_pending(f, frame, (s32)at, 1))
+		return false;
+	w->below |= at < w->r;
+	note_depth(f, frame, w);
+	return true;
+}
+
 /* Memory operands based on rsp or on an rbp that points into the stack. */
-static bool operands_allowed(struct frames *f, const struct insn *insn, u32 frame,
-                             const struct where *w)
+static bool operands_allowed(struct frames *f, const struct insn *insn, u32 frame, struct where *w)
 {
 	for (u32 i = 0; i < insn->n_mem; i++) {
 		const struct insn_mem *mem = &insn->mem[i];
 		bool by_rbp = mem->base == RBP && w->rbp_known;
+		s64 at = (by_rbp ? w->rbp : w->r) + mem->disp;
 
 		if (mem->base != RSP && !by_rbp)
 			continue;
-		if (!mem->load && !mem->store)
-			continue; /* lea */
-		if (mem->index != MEM_NO_REG)
-			continue; /* an array: return addresses are in none */
-		if (!access(f, frame, (by_rbp ? w->rbp : w->r) + mem->disp, mem->size))
+		if (mem->index != MEM_NO_REG || (!mem->load && !mem->store)) {
+			if (!point(f, frame, at, w))
+				return false;
+		} else if (!access(f, frame, at, mem->size)) {
 			return false;
+		}
 	}
 	return true;
 }
@@ -189,8 +207,8 @@ static bool stack_insn(struct frames *f, const struct insn *insn, const struct s
 		w->r -= SLOT;
 		if (!access(f, frame, w->r, SLOT))
 			return false;
-		len = op->kind == STACK_PUSH ? reencode_store(bytes, op->reg, w->r - a) :
-		                               reencode_store_imm(bytes, op->value, w->r - a);
+		len = op->kind == STACK_PUSH ? reencode_store(bytes, op->reg, w->r - a)
+		                             : reencode_store_imm(bytes, op->value, w->r - a);
 		break;
 	case STACK_POP:
 		if (!access(f, frame, w->r, SLOT))
@@ -205,6 +223,8 @@ static bool stack_insn(struct frames *f, const struct insn *insn, const struct s
 		w->r += op->value;
 		break;
 	case STACK_COPY:
+		if (!point(f, frame, w->r, w))
+			return false;
 		len = reencode_lea(bytes, op->reg, w->r - a);
 		forget_rbp(w, insn);
 		if (op->reg == RBP) {
@@ -230,7 +250,7 @@ static bool stack_insn(struct frames *f, const struct insn *insn, const struct s
 	/* Nothing of a frame lies above its return address but its caller's. */
 	if (w->r > f->slot[frame] || w->r < -0x100000)
 		return false;
-	f->low[f->outermost[frame]] = lower(f->low[f->outermost[frame]], w->r);
+	note_depth(f, frame, w);
 	return !f->writing || !len || write_op(f, bytes, len, insn->addr, state);
 }
 
@@ -304,6 +324,7 @@ static void open_frame(struct frames *f, u32 b, struct where *w)
 	w->r -= SLOT;
 	w->rbp_known = block->frame ? w->rbp_known : false;
 	f->slot[frame] = w->r;
+	note_depth(f, frame, w);
 }
 
 static bool same_where(const struct where *head, const struct where *here)
@@ -338,8 +359,8 @@ static u32 frame_behind(const struct frames *f, const struct ir_block *block)
 {
 	const struct insn *last = &f->tree->ops[block->first + block->n - 1];
 
-	return last->role == ROLE_RET && block->frame ? f->tree->frames[block->frame].parent :
-	                                                block->frame;
+	return last->role == ROLE_RET && block->frame ? f->tree->frames[block->frame].parent
+	                                              : block->frame;
 }
 
 static void finish_edge(struct frames *f, struct ir_edge *edge, u32 frame, const struct where *w)
@@ -386,16 +407,18 @@ static bool write_block(struct frames *f, u32 b)
 static struct ir_edge resolve(const struct frames *f, struct ir_edge edge)
 {
 	for (u32 i = 0; i <= f->out.n_blocks; i++) {
-		if ((edge.kind != EDGE_CHILD && edge.kind != EDGE_BACK) || f->out.blocks[edge.block].n)
+		if ((edge.kind != EDGE_CHILD && edge.kind != EDGE_BACK) ||
+		    f->out.blocks[edge.block].n)
 			break;
-		edge = (struct ir_edge){ .target = f->out.blocks[edge.block].next.target,
-			                 .block = f->out.blocks[edge.block].next.block,
-			                 .state = f->out.blocks[edge.block].next.state,
-			                 .kind = edge.kind == EDGE_BACK &&
-			                                         f->out.blocks[edge.block].next.kind ==
-			                                                 EDGE_CHILD ?
-			                                 EDGE_BACK :
-			                                 f->out.blocks[edge.block].next.kind };
+		edge = (struct ir_edge){
+			.target = f->out.blocks[edge.block].next.target,
+			.block = f->out.blocks[edge.block].next.block,
+			.state = f->out.blocks[edge.block].next.state,
+			.kind = edge.kind == EDGE_BACK &&
+			                        f->out.blocks[edge.block].next.kind == EDGE_CHILD
+			                ? EDGE_BACK
+			                : f->out.blocks[edge.block].next.kind
+		};
 	}
 	return edge;
 }
@@ -460,8 +483,8 @@ static bool allocate(struct frames *f)
 	f->out.ops = arena_alloc(arena, f->max_ops, sizeof(*f->out.ops));
 	f->out.op_state = arena_alloc(arena, f->max_ops, sizeof(*f->out.op_state));
 	f->out.states = arena_alloc(arena, f->max_states, sizeof(*f->out.states));
-	f->out.pendings = arena_alloc(arena, n_frames * LIMIT_INLINE_DEPTH,
-	                              sizeof(*f->out.pendings));
+	f->out.pendings =
+		arena_alloc(arena, n_frames * LIMIT_INLINE_DEPTH, sizeof(*f->out.pendings));
 	return f->blocks && f->cut && f->slot && f->low && f->outermost && f->chain &&
 	       f->out.blocks && f->out.ops && f->out.op_state && f->out.states && f->out.pendings;
 }

@@ -323,7 +323,7 @@ static enum status enter_loop(struct validator *v, struct path *path)
 }
 
 /* What was supposed and is not so. True: nothing. */
-static bool still_holds(struct validator *v, const struct path *path, struct head *head)
+static bool still_holds(const struct path *path, struct head *head)
 {
 	u16 kept = head->kept;
 	u8 flags = head->flags;
@@ -331,14 +331,12 @@ static bool still_holds(struct validator *v, const struct path *path, struct hea
 
 	for (u32 i = 0; i < 16; i++)
 		if (path->original.v[i] != head->original.v[i])
-			kept &= (u16)~(1u << i);
+			kept &= (u16) ~(1u << i);
 	for (u32 i = 0; i < N_FLAGS; i++)
 		if (path->original.v[SLOT_FLAGS + i] != path->translated.v[SLOT_FLAGS + i])
-			flags &= (u8)~(1u << i);
+			flags &= (u8) ~(1u << i);
 	if (path->n_returns && path->low < low)
-		low = value_sum(&v->values, head->original.v[GPR_SP]).c - RED_ZONE < path->low ?
-		              path->low - RED_ZONE :
-		              path->low;
+		low = path->low;
 	if (kept == head->kept && flags == head->flags && low == head->low)
 		return true;
 	head->kept = kept;
@@ -359,7 +357,7 @@ static enum status close_loop(struct validator *v, struct path *path, struct hea
 	if (path->n_returns != entry->n_returns || path->n_places ||
 	    memcmp(path->returns, entry->returns, path->n_returns * sizeof(*path->returns)))
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
-	if (still_holds(v, path, head))
+	if (still_holds(path, head))
 		return STATUS_OK;
 	if (!(head->kept >> GPR_SP & 1) && path->n_returns)
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
@@ -422,8 +420,8 @@ static enum status leave_to_value(struct validator *v, struct path *path, bool *
 	path->steps++;
 	if (memcmp(&path->original, &path->translated, sizeof(path->original)))
 		return fail_at(v, STATUS_VALIDATE_LEAVE, path);
-	return same_returns(v, path, &exact) ? fail_at(v, STATUS_VALIDATE_PENDING, path) :
-	                                       STATUS_OK;
+	return same_returns(v, path, &exact) ? fail_at(v, STATUS_VALIDATE_PENDING, path)
+	                                     : STATUS_OK;
 }
 
 /* A back-edge: on to the head, and, when undo has cut it, out. */
@@ -643,8 +641,9 @@ static enum status check_origins(struct validator *v)
 	for (u32 i = 0; i < code->n_pendings; i++)
 		if (code->pendings[i].kind > RELOAD_REG || code->pendings[i].reg > 15)
 			return failed(v->fail, STATUS_VALIDATE_TABLE, code->head, 0);
-	return code->size && code->n_origins ? STATUS_OK :
-	                                       failed(v->fail, STATUS_VALIDATE_TABLE, code->head, 0);
+	return code->size && code->n_origins
+	               ? STATUS_OK
+	               : failed(v->fail, STATUS_VALIDATE_TABLE, code->head, 0);
 }
 
 static enum status run(struct validator *v)
@@ -661,8 +660,8 @@ static enum status run(struct validator *v)
 		status = check_origins(v);
 	path = path_new(v);
 	if (status || !path)
-		return status ? status :
-		                failed(v->fail, STATUS_WORKSPACE, v->code->head, v->arena->size);
+		return status ? status
+		              : failed(v->fail, STATUS_WORKSPACE, v->code->head, v->arena->size);
 	path->pc = v->code->head;
 	root.flags = 0xff;
 	forget(v, path, &root);
@@ -676,16 +675,16 @@ static enum status run(struct validator *v)
 	return status;
 }
 
-enum status validate(const struct text *text, const struct ir_tree *lifted,
-                     const struct code *code, struct arena *arena, struct failure *fail)
+enum status validate(const struct text *text, const struct ir_tree *lifted, const struct code *code,
+                     struct arena *arena, struct failure *fail)
 {
 	struct validator v = {
 		.text = text, .tree = lifted, .code = code, .arena = arena, .fail = fail
 	};
 	u64 before = arena_mark(arena);
-	enum status status = code->head == lifted->head ?
-	                             run(&v) :
-	                             failed(fail, STATUS_VALIDATE_TABLE, code->head, 0);
+	enum status status = code->head == lifted->head
+	                             ? run(&v)
+	                             : failed(fail, STATUS_VALIDATE_TABLE, code->head, 0);
 
 	arena_release(arena, before);
 	return status;

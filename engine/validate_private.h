@@ -61,7 +61,7 @@ struct node {
 #define CHUNKS 128
 struct values {
 	struct arena *arena;
-	u32 *chunk[CHUNKS];
+	u32 **chunk; /* CHUNKS of them, taken as they are needed */
 	u32 used; /* words */
 	u32 *table; /* of node numbers, 0: free */
 	u32 n, size; /* of the table, a power of 2 */

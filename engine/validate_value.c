@@ -70,7 +70,8 @@ bool values_init(struct values *values, struct arena *arena)
 {
 	*values = (struct values){ .arena = arena, .size = TABLE_START };
 	values->table = arena_alloc(arena, TABLE_START, sizeof(*values->table));
-	return values->table;
+	values->chunk = arena_alloc(arena, CHUNKS, sizeof(*values->chunk));
+	return values->table && values->chunk;
 }
 
 u32 node_number(struct values *values, const struct node *node)
