@@ -213,7 +213,6 @@ static const char *differs(u64 budget)
 	                       framed ? flags_live(&run.guest, a->at) : RFLAGS_STATUS);
 	if (what || !framed)
 		return what ? what : memory_differs(&run.states);
-	states_frames(&run.states, run.trees, run.n_trees, a->at);
 	return differs_alive(a->state.gpr[RSP], budget);
 }
 

@@ -212,6 +212,28 @@ static void on_signal(int signal_number, siginfo_t *info, void *context)
 	leave(NATIVE_SIGNAL);
 }
 
+/* Bytes that belong to no component of this CPU (SDM 1, 13.4.3: components need not follow one another). */
+static void clear_gaps(u8 *x)
+{
+	for (u32 at = XSTATE_BV + 64; at < native.xsave_size;) {
+		u32 next = native.xsave_size;
+		bool inside = false;
+
+		for (u32 i = 2; i < 8 && !inside; i++) {
+			if (!native.at[i])
+				continue;
+			inside = native.at[i] <= at && at < native.at[i] + native.size[i];
+			if (inside)
+				next = native.at[i] + native.size[i];
+			else if (native.at[i] > at && native.at[i] < next)
+				next = native.at[i];
+		}
+		if (!inside)
+			memset(x + at, 0, next - at);
+		at = next;
+	}
+}
+
 void native_normalize(struct native_state *state)
 {
 	u8 *x = state->xsave;
@@ -232,6 +254,7 @@ void native_normalize(struct native_state *state)
 	}
 	memset(x + 28, 0, 4); /* which bits MXCSR has */
 	memset(x + 416, 0, 96); /* reserved, and free for software: the kernel's signal frame */
+	clear_gaps(x);
 	memset(x + XSTATE_BV, 0, 64);
 	memcpy(x + XSTATE_BV, &native.xsave_mask, 8); /* everything is written out now */
 	/* The last x87 instruction's address is that of the copy: nobody can keep it. */

@@ -323,12 +323,22 @@ const char *oracle_translation(const struct guest *g, struct outcome *out)
 
 static u8 *dead_bytes;
 
-static void dead_below(u64 rsp)
+static void dead_below(u64 addr)
 {
-	u64 end = rsp - RED_ZONE - GUEST_STACK;
+	u64 end = addr - GUEST_STACK;
 
 	if (end <= GUEST_STACK_SIZE)
 		memset(dead_bytes, 1, end);
+}
+
+static bool is_return(u64 rip)
+{
+	u64 left, addr = rip - run.g->m->base;
+	const u8 *bytes = text_bytes(&run.g->m->text, addr, &left);
+	struct insn_brief brief;
+
+	return bytes && !decode_brief(bytes, left, addr, scratch_decode(), &brief, NULL) &&
+	       brief.role == ROLE_RET;
 }
 
 static bool dead_step(void)
@@ -343,7 +353,8 @@ static bool dead_step(void)
 			dead_bytes[k] = 0;
 	}
 	memcpy(run.shadow[0], live, GUEST_STACK_SIZE);
-	dead_below(native.out.gpr[RSP]);
+	dead_below(native.out.gpr[RSP] - (is_return(run.before.rip) ? 0 : RED_ZONE));
+	run.before.rip = native.out.rip;
 	return ++run.steps < DEAD_STEPS;
 }
 
@@ -355,7 +366,8 @@ bool oracle_dead(const struct guest *g, u8 *dead)
 	dead_bytes = dead;
 	memset(dead, 0, GUEST_STACK_SIZE);
 	memcpy(run.shadow[0], (void *)GUEST_STACK, GUEST_STACK_SIZE);
-	dead_below(native.in.gpr[RSP]);
+	dead_below(native.in.gpr[RSP] - RED_ZONE);
+	run.before.rip = native.in.rip;
 	step_run(dead_step);
 	return run.steps < DEAD_STEPS;
 }

@@ -21,7 +21,7 @@ const char *oracle_original(const struct guest *g, struct outcome *out);
 const char *oracle_translation(const struct guest *g, struct outcome *out);
 /*
  * Steps the original from native.in once more. dead[k] for byte k of the stack: since it was last written, it has lain
- * below the red zone, where signals and whoever else may write. False if the run did not end.
+ * below the red zone, where signals may write, or below rsp at a return: a callee's. False if the run did not end.
  */
 bool oracle_dead(const struct guest *g, u8 *dead);
 /* Instructions in the log. */

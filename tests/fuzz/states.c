@@ -100,12 +100,15 @@ void states_tree(struct states *s, const struct guest *g, const struct ir_tree *
 	s->g = g;
 	s->n_places = 0;
 	s->jumps = s->returns = s->framed = false;
+	s->n_returns = 0;
 	memset(s->roles, 0, sizeof(s->roles));
 	for (u32 i = 0; i < g->n_exits && i < 8; i++)
 		s->places[s->n_places++] = g->m->base + g->exits[i];
 	for (u32 i = 0; i < n; i++) {
 		use_tree(s, &trees[i]);
 		s->framed |= trees[i].n_frames > 1;
+		for (u32 k = 1; k < trees[i].n_frames; k++)
+			s->ret_addrs[s->n_returns++] = g->m->base + trees[i].frames[k].ret;
 	}
 	/* An indirect jump back into the tree would loop without a count. */
 	for (u32 i = 0; i < trees[0].n_blocks && i < 8 && !s->jumps; i++)
@@ -317,75 +320,18 @@ const char *memory_differs(const struct states *s)
 	return NULL;
 }
 
-/* A return address below sp is dead whichever call it belongs to; one above if that call may be over. */
 static bool is_dead(const struct states *s, const struct guest_area *area, u32 at, u64 sp,
                     const u8 *dead)
 {
 	u64 addr = area->addr + at;
-	u32 n = addr < sp ? s->n_returns : s->n_over;
 
 	if (area->addr != GUEST_STACK)
 		return false;
-	for (u32 i = 0; i < n; i++) {
+	for (u32 i = 0; i < s->n_returns && addr < sp; i++) {
 		if (!memcmp(area->after + (at & ~7u), &s->ret_addrs[i], 8))
 			return true;
 	}
 	return addr < sp - RED_ZONE || (dead && dead[at]);
-}
-
-/* Is frame `inner` or one around it `frame`? */
-static bool frame_within(const struct ir_tree *tree, u32 inner, u32 frame)
-{
-	while (inner != frame && inner != IR_NO_PARENT)
-		inner = tree->frames[inner].parent;
-	return inner == frame;
-}
-
-/* Can a run of the block be at this module address when it stops? *frame: the frame it is in then. */
-static bool block_stops(const struct ir_tree *tree, const struct ir_block *b, u64 addr, u32 *frame)
-{
-	const struct insn *ops = &tree->ops[b->first];
-
-	*frame = b->frame;
-	for (u32 i = 0; i < b->n; i++) {
-		if (ops[i].addr == addr)
-			return true;
-	}
-	if (b->n && ops[b->n - 1].role == ROLE_RET && b->frame)
-		*frame = tree->frames[b->frame].parent;
-	return (b->next.kind == EDGE_EXIT && b->next.target == addr) ||
-	       (b->taken.kind == EDGE_EXIT && b->taken.target == addr);
-}
-
-static bool frame_lives(const struct ir_tree *tree, u32 frame, u64 addr)
-{
-	u32 n = 0, where;
-
-	for (u32 i = 0; i < tree->n_blocks; i++) {
-		if (!block_stops(tree, &tree->blocks[i], addr, &where))
-			continue;
-		n++;
-		if (!frame_within(tree, where, frame))
-			return false;
-	}
-	return n > 0;
-}
-
-void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at)
-{
-	u64 base = s->g->m->base;
-
-	s->n_returns = 0;
-	for (u32 lives = 0; lives < 2; lives++) {
-		for (u32 t = 0; t < n; t++) {
-			for (u32 i = 1; i < trees[t].n_frames; i++) {
-				if (frame_lives(&trees[t], i, at - base) == lives)
-					s->ret_addrs[s->n_returns++] =
-						base + trees[t].frames[i].ret;
-			}
-		}
-		s->n_over = lives ? s->n_over : s->n_returns;
-	}
 }
 
 const char *memory_differs_framed(const struct states *s, u64 sp, const u8 *dead)

@@ -28,9 +28,8 @@ struct states {
 	struct reg_role roles[16];
 	u64 pool[NATIVE_XSAVE_MAX / 4]; /* words that vector registers start with */
 	bool framed; /* calls are inlined: the stack belongs to rsp alone, as everywhere but in tests */
-	u64 ret_addrs[TREES_MAX *
-	              (LIMIT_TREE_BLOCKS + 1)]; /* of inlined calls; first those that may be over */
-	u32 n_over, n_returns;
+	u64 ret_addrs[TREES_MAX * (LIMIT_TREE_BLOCKS + 1)]; /* of inlined calls */
+	u32 n_returns;
 	bool jumps, returns; /* jumps: indirectly */
 	u64 places[16]; /* addresses in text: heads, exits */
 	u32 n_places;
@@ -75,11 +74,9 @@ void memory_keep(const struct guest *g);
 const char *memory_differs(const struct states *s);
 /*
  * The same for inlined calls, where what is dead may differ: the stack below the red zone of `sp`, where rsp is now;
- * return addresses of calls that are over; bytes of the stack that `dead` says so of, unless that is NULL.
+ * return addresses of inlined calls below `sp`; bytes of the stack that `dead` says so of, unless that is NULL.
  */
 const char *memory_differs_framed(const struct states *s, u64 sp, const u8 *dead);
-/* Before that: finds out which of the trees' calls may be over at `at`, an address as the guest sees it. */
-void states_frames(struct states *s, const struct ir_tree *trees, u32 n, u64 at);
 void memory_print(const struct guest *g);
 void outcome_print(const struct outcome *a, const struct outcome *b);
 
