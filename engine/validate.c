@@ -25,10 +25,10 @@ static enum status fail_at(struct validator *v, enum status status, const struct
 
 static struct path *path_new(struct validator *v)
 {
-	struct path *path = v->free;
+	struct path *path = v->spare;
 
 	if (path)
-		v->free = path->below;
+		v->spare = path->below;
 	else
 		path = arena_alloc(v->arena, 1, sizeof(*path));
 	return path;
@@ -36,8 +36,8 @@ static struct path *path_new(struct validator *v)
 
 static void path_free(struct validator *v, struct path *path)
 {
-	path->below = v->free;
-	v->free = path;
+	path->below = v->spare;
+	v->spare = path;
 }
 
 static struct path *path_copy(struct validator *v, const struct path *from)

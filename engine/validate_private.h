@@ -63,7 +63,7 @@ struct values {
 	struct arena *arena;
 	u32 **chunk; /* CHUNKS of them, taken as they are needed */
 	u32 used; /* words */
-	u32 *table; /* of node numbers, 0: free */
+	u32 *table; /* of node numbers, 0: none */
 	u32 n, size; /* of the table, a power of 2 */
 	bool full;
 };
@@ -118,7 +118,7 @@ struct fact {
 
 #define PLACES 24
 struct path {
-	struct path *below; /* in the stack of paths, or in the free list */
+	struct path *below; /* in the stack of paths, or among those to spare */
 	struct machine original, translated;
 	u64 pc; /* of the original */
 	u32 offset; /* of the translation */
@@ -158,7 +158,7 @@ struct validator {
 	u16 *op_index; /* hash table of tree->ops by address, +1 */
 	u32 op_mask;
 	u8 *is_head; /* bitmap over offsets */
-	struct path *top, *free; /* of paths */
+	struct path *top, *spare; /* of paths */
 	u64 steps;
 	u32 serial;
 	enum status why; /* first thing that went wrong within a step */
