@@ -73,6 +73,7 @@ static const struct attribute_reason attribute_reasons[] = {
 
 static uint32_t reasons_of_attributes(LLVMValueRef f)
 {
+	static struct ir_kind naked = { .name = "naked" };
 	uint32_t reasons = marks_of(f);
 
 	for (size_t i = 0; i < sizeof(attribute_reasons) / sizeof(attribute_reasons[0]); i++) {
@@ -82,7 +83,7 @@ static uint32_t reasons_of_attributes(LLVMValueRef f)
 		if (value && (!row->value || !strcmp(value, row->value)))
 			reasons |= row->reasons;
 	}
-	if (ir_has(f, ir_kind("naked")))
+	if (ir_has(f, ir_kind_id(&naked)))
 		reasons |= DYNOPT_REASON_NAKED;
 	if (LLVMGetFunctionCallConv(f) == LLVMX86INTRCallConv)
 		reasons |= DYNOPT_REASON_INTERRUPT;
@@ -92,13 +93,14 @@ static uint32_t reasons_of_attributes(LLVMValueRef f)
 /* Sanitizers are free to run still later, so nothing here is final for them. */
 static bool is_sanitized(LLVMValueRef f)
 {
-	static const char *const names[] = {
-		"sanitize_address", "sanitize_hwaddress", "sanitize_memory",
-		"sanitize_thread",  "sanitize_memtag",    "safestack",
+	static struct ir_kind kinds[] = {
+		{ .name = "sanitize_address" }, { .name = "sanitize_hwaddress" },
+		{ .name = "sanitize_memory" },  { .name = "sanitize_thread" },
+		{ .name = "sanitize_memtag" },  { .name = "safestack" },
 	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (ir_has(f, ir_kind(names[i])))
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (ir_has(f, ir_kind_id(&kinds[i])))
 			return true;
 	return false;
 }
@@ -186,6 +188,8 @@ static void instruction_visit(struct state *state, LLVMValueRef i)
 
 struct verdict classify(LLVMValueRef f)
 {
+	static struct ir_kind returns_twice = { .name = "returns_twice" };
+	static struct ir_kind memory = { .name = "memory" };
 	const uint32_t bare = DYNOPT_REASON_SLEDS | DYNOPT_REASON_SPLITSTACK | DYNOPT_REASON_NAKED;
 	const uint32_t odd = bare | DYNOPT_REASON_SETJMP | DYNOPT_REASON_RETADDR |
 	                     DYNOPT_REASON_FRAMEADDR | DYNOPT_REASON_INTERRUPT;
@@ -194,7 +198,7 @@ struct verdict classify(LLVMValueRef f)
 		.reasons = reasons_of_attributes(f),
 		.plain = !sanitized,
 		.stack_private = !sanitized && stack_function_private(f),
-		.kinds = { ir_kind("returns_twice"), ir_kind("memory") },
+		.kinds = { ir_kind_id(&returns_twice), ir_kind_id(&memory) },
 	};
 
 	for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b; b = LLVMGetNextBasicBlock(b))

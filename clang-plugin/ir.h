@@ -9,6 +9,7 @@
 #define DYNOPT_IR_H
 
 #include <llvm-c/Core.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -25,6 +26,23 @@ static inline const char *ir_attribute(LLVMValueRef f, const char *name)
 static inline unsigned ir_kind(const char *name)
 {
 	return LLVMGetEnumAttributeKindForName(name, strlen(name));
+}
+
+/* Attribute kinds are the same in all contexts, and looked up by name they are dear. */
+struct ir_kind {
+	const char *name;
+	_Atomic unsigned id; /* 0: not looked up yet */
+};
+
+static inline unsigned ir_kind_id(struct ir_kind *kind)
+{
+	unsigned id = atomic_load_explicit(&kind->id, memory_order_relaxed);
+
+	if (!id) {
+		id = ir_kind(kind->name);
+		atomic_store_explicit(&kind->id, id, memory_order_relaxed);
+	}
+	return id;
 }
 
 static inline bool ir_has(LLVMValueRef f, unsigned kind)

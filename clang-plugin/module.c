@@ -107,6 +107,7 @@ static bool native_next(struct options *published)
 
 static bool facts_of(LLVMValueRef f, const struct options *published, uint32_t words[FACTS_N_WORDS])
 {
+	static struct ir_kind optnone = { .name = "optnone" };
 	const char *text = ir_attribute(f, ATTRIBUTE);
 
 	if (!text)
@@ -116,7 +117,7 @@ static bool facts_of(LLVMValueRef f, const struct options *published, uint32_t w
 	words[FACTS_BUDGET_PERMYRIAD] = strtoul(text, &next, 10);
 	words[FACTS_CACHE_PERMYRIAD] = strtoul(next + 1, &next, 10);
 	words[FACTS_OBJECT_FLAGS] = strtoul(next + 1, &next, 10);
-	if (ir_has(f, ir_kind("optnone"))) /* -O0: what is promised, in the time there is */
+	if (ir_has(f, ir_kind_id(&optnone))) /* -O0: what is promised, in the time there is */
 		words[FACTS_BUDGET_PERMYRIAD] = 0;
 
 	struct verdict verdict = classify(f);

@@ -313,6 +313,17 @@ static uint32_t finish(struct place *p)
 	return p->addr[p->n];
 }
 
+/* Where nothing may be spent on more: what is promised, by a quarter of the work. */
+static void decide_promises(struct place *p)
+{
+	sweep(p);
+	model_layout(p);
+	spend_padding(p);
+	model_layout(p);
+	prune(p);
+	finish(p);
+}
+
 /* What every section gets: one patch at a time anywhere, all loop heads at once. */
 static uint32_t decide_base(struct place *p)
 {
@@ -401,7 +412,14 @@ static uint32_t unserved(struct place *p)
 static void decide(struct place *p, uint64_t budget)
 {
 	uint64_t limit = p->plain + budget, aim = p->plain + budget * 98 / 100;
-	uint32_t base = decide_base(p), lost = base < aim ? unserved(p) : 0, size;
+	uint32_t base, lost, size;
+
+	if (!budget) {
+		decide_promises(p);
+		return;
+	}
+	base = decide_base(p);
+	lost = base < aim ? unserved(p) : 0;
 
 	size = decide_rest(p, base, aim);
 	if (base >= aim)
@@ -413,7 +431,8 @@ static void decide(struct place *p, uint64_t budget)
 	}
 	if (unserved(p) > lost + 1 + p->n_sites / 1000) {
 		forget(p);
-		decide_rest(p, decide_base(p), 0);
+		decide_base(p);
+		finish(p);
 	}
 }
 

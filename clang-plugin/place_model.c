@@ -12,33 +12,6 @@
 #define LONG_NOP_LEN 8 /* 0f 1f 84 + SIB + disp32: the last five bytes are free */
 #define MAX_SLOTS_PER_POINT 12
 
-#define RELAXED 1 /* in force_long: out of reach of rel8 anyway */
-#define FORCED 2
-
-/* ---- sizes ---- */
-
-static uint32_t insn_len(const struct node *n)
-{
-	return n->prefixes + (n->force_long ? n->size_long : n->size);
-}
-
-static uint32_t padding_at(uint32_t addr, const struct node *n)
-{
-	uint32_t pad = -addr & (n->arg - 1);
-
-	return n->max && pad > n->max ? 0 : pad;
-}
-
-static uint32_t padding(const struct place *p, uint32_t node)
-{
-	return padding_at(p->addr[node], &p->nodes[node]);
-}
-
-static bool relaxable(const struct node *n)
-{
-	return n->kind == PLACE_INSN && n->size_long > n->size;
-}
-
 /* ---- layout ---- */
 
 static uint32_t assign_addresses(struct place *p)
@@ -51,9 +24,9 @@ static uint32_t assign_addresses(struct place *p)
 		at += n->before;
 		p->addr[i] = at;
 		if (n->kind == PLACE_INSN)
-			at += insn_len(n) + n->slots * SLOT_LEN;
+			at += node_len(n) + n->slots * SLOT_LEN;
 		else
-			at += n->kind == PLACE_ALIGN ? padding_at(at, n) : n->arg;
+			at += n->kind == PLACE_ALIGN ? node_padding_at(at, n) : n->arg;
 	}
 	p->addr[p->n] = at;
 	return at;
@@ -73,7 +46,7 @@ uint32_t model_layout(struct place *p)
 
 			if (!relaxable(n) || n->force_long || n->arg == PLACE_NO_TARGET)
 				continue;
-			d = (int64_t)p->addr[n->arg] - (p->addr[i] + insn_len(n));
+			d = (int64_t)p->addr[n->arg] - (p->addr[i] + node_len(n));
 			if (d < REL8_MIN || d > REL8_MAX) {
 				n->force_long = RELAXED;
 				grew = true;
@@ -90,19 +63,6 @@ void model_forget_relaxed(struct place *p)
 }
 
 /* ---- sites ---- */
-
-uint32_t lengthen_cost(const struct node *n)
-{
-	uint32_t len = insn_len(n);
-
-	if (n->kind != PLACE_INSN)
-		return 0;
-	if (relaxable(n) && !n->force_long)
-		return n->size_long - n->size;
-	if ((n->flags & PLACE_PREFIXABLE) && len < JMP_REL32_LEN)
-		return JMP_REL32_LEN - len;
-	return 0;
-}
 
 bool lengthen(struct node *n)
 {
@@ -125,22 +85,6 @@ void shorten(struct node *n)
 	n->prefixes = 0;
 	n->force_long = 0;
 	n->gift = false;
-}
-
-bool forced_long(const struct node *n)
-{
-	return n->force_long & FORCED;
-}
-
-/* Padding that is a block of its own is a site too, if there are two bytes of it. */
-bool is_short(const struct place *p, uint32_t s)
-{
-	const struct node *n = &p->nodes[p->sites[s]];
-
-	if (n->kind == PLACE_ALIGN)
-		return padding(p, p->sites[s]) >= JMP_REL8_LEN &&
-		       padding(p, p->sites[s]) < JMP_REL32_LEN;
-	return insn_len(n) < JMP_REL32_LEN;
 }
 
 /* First instruction of two bytes or more of the block that starts at unit i. */
@@ -327,7 +271,7 @@ uint32_t point_addr(const struct place *p, uint32_t k)
 	uint32_t node = p->points[k];
 
 	if (p->nodes[node].kind == PLACE_INSN)
-		return p->addr[node] + insn_len(&p->nodes[node]);
+		return p->addr[node] + node_len(&p->nodes[node]);
 	if (is_gap(p, node) || !long_nop(p, node))
 		return p->addr[node];
 	return p->addr[node] + long_nop(p, node) - SLOT_LEN;

@@ -63,13 +63,64 @@ void model_forget_relaxed(struct place *p);
 void model_list_slots(struct place *p);
 uint32_t model_count_slots(const struct place *p); /* all there are */
 
+#define RELAXED 1 /* in force_long: out of reach of rel8 anyway */
+#define FORCED 2
+
+static inline uint32_t node_len(const struct node *n)
+{
+	return n->prefixes + (n->force_long ? n->size_long : n->size);
+}
+
+static inline uint32_t node_padding_at(uint32_t addr, const struct node *n)
+{
+	uint32_t pad = -addr & (n->arg - 1);
+
+	return n->max && pad > n->max ? 0 : pad;
+}
+
+static inline uint32_t padding(const struct place *p, uint32_t node)
+{
+	return node_padding_at(p->addr[node], &p->nodes[node]);
+}
+
+static inline bool relaxable(const struct node *n)
+{
+	return n->kind == PLACE_INSN && n->size_long > n->size;
+}
+
 /* Cost in bytes of making a site long enough for a jmp rel32; 0 if it is or cannot be. */
-uint32_t lengthen_cost(const struct node *n);
+static inline uint32_t lengthen_cost(const struct node *n)
+{
+	uint32_t len = node_len(n);
+
+	if (n->kind != PLACE_INSN)
+		return 0;
+	if (relaxable(n) && !n->force_long)
+		return n->size_long - n->size;
+	if ((n->flags & PLACE_PREFIXABLE) && len < JMP_REL32_LEN)
+		return JMP_REL32_LEN - len;
+	return 0;
+}
+
+static inline bool forced_long(const struct node *n)
+{
+	return n->force_long & FORCED;
+}
+
+/* Padding that is a block of its own is a site too, if there are two bytes of it. */
+static inline bool is_short(const struct place *p, uint32_t s)
+{
+	const struct node *n = &p->nodes[p->sites[s]];
+
+	if (n->kind == PLACE_ALIGN)
+		return padding(p, p->sites[s]) >= JMP_REL8_LEN &&
+		       padding(p, p->sites[s]) < JMP_REL32_LEN;
+	return node_len(n) < JMP_REL32_LEN;
+}
+
 bool lengthen(struct node *n);
 uint32_t lengthened_by(const struct node *n); /* bytes that were spent so */
 void shorten(struct node *n);
-bool forced_long(const struct node *n);
-bool is_short(const struct place *p, uint32_t s);
 
 /* Where the jump written at a site ends: rel8 counts from here. */
 static inline int64_t site_end(const struct place *p, uint32_t s)

@@ -166,13 +166,16 @@ static bool may_become_sincos(const char *name)
 
 static bool argument_in_register(LLVMValueRef call, unsigned index)
 {
-	static const char *const in_memory[] = { "byval", "byref", "inalloca", "preallocated",
-		                                 "swifterror" };
+	static struct ir_kind in_memory[] = { { .name = "byval" },
+		                              { .name = "byref" },
+		                              { .name = "inalloca" },
+		                              { .name = "preallocated" },
+		                              { .name = "swifterror" } };
 
 	if (!LLVMGetCallSiteAttributeCount(call, index + 1))
 		return true;
 	for (size_t i = 0; i < sizeof(in_memory) / sizeof(in_memory[0]); i++)
-		if (ir_call_has(call, index + 1, ir_kind(in_memory[i])))
+		if (ir_call_has(call, index + 1, ir_kind_id(&in_memory[i])))
 			return false;
 	return true;
 }
@@ -430,7 +433,8 @@ static bool compares_private(const struct flow *flow)
 static void roots(struct flow *flow, LLVMValueRef f)
 {
 	LLVMBasicBlockRef entry = LLVMGetEntryBasicBlock(f);
-	unsigned byval = ir_kind("byval");
+	static struct ir_kind by_value = { .name = "byval" };
+	unsigned byval = ir_kind_id(&by_value);
 
 	for (LLVMValueRef i = LLVMGetFirstInstruction(entry); i; i = LLVMGetNextInstruction(i))
 		if (LLVMIsAAllocaInst(i))

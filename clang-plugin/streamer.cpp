@@ -706,7 +706,9 @@ void Streamer::apply(TextSection &T)
 void Streamer::decide(TextSection &T)
 {
 	if (T.hasCode()) {
-		std::vector<uint32_t> Scratch(PLACE_SCRATCH(T.Units.size()) / sizeof(uint32_t));
+		/* not initialized: most of it is never touched */
+		std::unique_ptr<uint32_t[]> Scratch(
+			new uint32_t[PLACE_SCRATCH(T.Units.size()) / sizeof(uint32_t)]);
 		bool Off = Opts.ObjectFlags & DYNOPT_OBJECT_DISABLED;
 		forbid(T);
 		if (Off || T.Rigid)
@@ -717,7 +719,7 @@ void Streamer::decide(TextSection &T)
 				T.Units[H.Unit].hoist = 0;
 		place_options Place = { Opts.BudgetPermyriad,
 			                getAssembler().getBackend().getMaximumNopSize(*STI) };
-		place_section(T.Units.data(), T.Units.size(), &Place, Scratch.data(), &T.Stats);
+		place_section(T.Units.data(), T.Units.size(), &Place, Scratch.get(), &T.Stats);
 	}
 	apply(T);
 }

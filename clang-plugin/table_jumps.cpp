@@ -40,8 +40,8 @@ const TableJumps::Fact *TableJumps::find(unsigned Reg, What Is) const
 	return nullptr;
 }
 
-TableJumps::Seen TableJumps::instruction(const MCInst &I, uint16_t Class, uint32_t Unit,
-                                         const MCInstrDesc &Desc, const MCRegisterInfo &MRI)
+TableJumps::Seen TableJumps::follow(const MCInst &I, uint16_t Class, uint32_t Unit,
+                                    const MCInstrDesc &Desc, const MCRegisterInfo &MRI)
 {
 	Seen S;
 	Fact New = { 0, Base, 0, nullptr, Unit };

@@ -37,7 +37,17 @@ public:
 		Known.clear();
 	}
 	Seen instruction(const llvm::MCInst &I, uint16_t Class, uint32_t Unit,
-	                 const llvm::MCInstrDesc &Desc, const llvm::MCRegisterInfo &MRI);
+	                 const llvm::MCInstrDesc &Desc, const llvm::MCRegisterInfo &MRI)
+	{
+		constexpr uint16_t Telling = OpLea | OpLoad | OpLoadS32 | OpJumpMem | OpIndirect;
+
+		if (Known.empty() && !(Class & Telling)) {
+			Seen S;
+			S.Since = Unit;
+			return S;
+		}
+		return follow(I, Class, Unit, Desc, MRI);
+	}
 
 	static bool isTable(const llvm::MCSymbol &S)
 	{
@@ -54,6 +64,8 @@ private:
 		uint32_t Since;
 	};
 	const Fact *find(unsigned Reg, What Is) const;
+	Seen follow(const llvm::MCInst &I, uint16_t Class, uint32_t Unit,
+	            const llvm::MCInstrDesc &Desc, const llvm::MCRegisterInfo &MRI);
 
 	llvm::SmallVector<Fact, 4> Known;
 };
