@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The slot placement (place.h): exact decisions for small sections, and thousands of
- * random ones checked against an oracle that shares no idea with the policy.
- *
- * The oracle works on the caller's units only: addresses by relaxing until nothing
- * changes, sites by looking backward for a block's start, slots by the rules of the
- * note format, many patches at once by augmenting paths. What it says after the
- * decisions must be what place_section() promises and counts.
+ * random ones checked against an oracle that shares no idea with the policy
+ * (place_oracle.h). What it says after the decisions must be what place_section()
+ * promises and counts.
  */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include "notes_image.h"
-#include "place.h"
+#include "place_oracle.h"
 #include "unit.h"
 
-#define MAX_UNITS 1200
-#define MAX_SLOTS (MAX_UNITS * 25)
 #define CANARY 64
-
-#define JMP_REL8 2
-#define JMP_REL32 5
-#define LONG_NOP 8
 #define MAX_INSN 15
 
 static const char *context; /* what is being tested, for messages */
@@ -39,13 +29,6 @@ static void check(bool good, const char *what, long a, long b)
 }
 
 /* ---- the section under test ---- */
-
-struct section {
-	struct place_unit u[MAX_UNITS];
-	size_t n;
-	u32 nop_max;
-	struct place_stats stats;
-};
 
 /* Decide, from `fill` in every byte of the scratch memory; nothing else may be written. */
 static void place(struct section *t, u32 budget, int fill)
@@ -68,274 +51,6 @@ static void undecide(struct section *t)
 {
 	for (size_t i = 0; i < t->n; i++)
 		t->u[i].prefixes = t->u[i].force_long = t->u[i].slots = t->u[i].hoisted = 0;
-}
-
-/* ---- oracle: addresses ---- */
-
-struct oracle {
-	const struct section *t;
-	int64_t at[MAX_UNITS + 1];
-	bool far[MAX_UNITS]; /* branches in their long form */
-	u8 size[MAX_UNITS];  /* of the instruction that stands in this place */
-	int64_t slot[MAX_SLOTS];
-	u32 n_slots, n_found; /* of the slots, those in padding */
-	u32 site[MAX_UNITS];  /* units */
-	bool head[MAX_UNITS]; /* by index of site */
-	u32 n_sites, n_heads;
-};
-
-static int64_t insn_len(const struct oracle *o, u32 i)
-{
-	const struct place_unit *u = &o->t->u[i];
-
-	return u->prefixes + (o->far[i] ? u->size_long : o->size[i]);
-}
-
-static int64_t pad(const struct oracle *o, u32 i)
-{
-	const struct place_unit *u = &o->t->u[i];
-	int64_t bytes = 0;
-
-	while ((o->at[i] + bytes) % u->arg)
-		bytes++;
-	return u->max && bytes > u->max ? 0 : bytes;
-}
-
-static int64_t unit_len(const struct oracle *o, u32 i)
-{
-	const struct place_unit *u = &o->t->u[i];
-
-	if (u->kind == PLACE_INSN)
-		return insn_len(o, i) + (int64_t)u->slots * JMP_REL32;
-	return u->kind == PLACE_ALIGN ? pad(o, i) : (int64_t)u->arg;
-}
-
-static void measure(struct oracle *o)
-{
-	o->at[0] = 0;
-	for (u32 i = 0; i < o->t->n; i++)
-		o->at[i + 1] = o->at[i] + unit_len(o, i);
-}
-
-/* Branches start short and grow while any is out of reach. */
-static int64_t lay_out(struct oracle *o)
-{
-	const struct section *t = o->t;
-	bool again = true;
-
-	for (u32 i = 0; i < t->n; i++)
-		o->far[i] = t->u[i].force_long;
-	while (again) {
-		again = false;
-		measure(o);
-		for (u32 i = 0; i < t->n; i++) {
-			const struct place_unit *u = &t->u[i];
-			int64_t away;
-
-			if (u->kind != PLACE_INSN || u->size == u->size_long || o->far[i] ||
-			    u->arg == PLACE_NO_TARGET)
-				continue;
-			away = o->at[u->arg] - o->at[i] - insn_len(o, i);
-			if (away != (int8_t)away)
-				again = o->far[i] = true;
-		}
-	}
-	return o->at[t->n];
-}
-
-/* ---- oracle: sites and slots ---- */
-
-/* Does a block start at unit i? Padding behind a branch may be empty: both start one. */
-static bool starts(const struct section *t, u32 i)
-{
-	if (t->u[i].flags & PLACE_LEADER)
-		return true;
-	while (i && t->u[i - 1].kind == PLACE_ALIGN)
-		i--;
-	return i && (t->u[i - 1].flags & (PLACE_BRANCH | PLACE_BARRIER)) == PLACE_BRANCH;
-}
-
-static bool can_be_site(const struct place_unit *u)
-{
-	return u->kind == PLACE_INSN && u->size > 1 && !(u->flags & PLACE_ENDBR) &&
-	       !(u->flags & PLACE_FORBIDDEN);
-}
-
-/* Passed over on the way from a block's start to its site. */
-static bool passed_over(const struct place_unit *u)
-{
-	return u->kind == PLACE_INSN && !can_be_site(u) &&
-	       !(u->flags & (PLACE_FORBIDDEN | PLACE_BRANCH));
-}
-
-static bool is_site(const struct section *t, u32 i, bool *head)
-{
-	u32 from = i;
-
-	if (t->u[i].kind == PLACE_ALIGN) {
-		*head = t->u[i].flags & PLACE_LOOP_HEAD;
-		return starts(t, i) && !(t->u[i].flags & PLACE_FORBIDDEN);
-	}
-	if (!can_be_site(&t->u[i]))
-		return false;
-	while (!starts(t, from)) {
-		if (!from || !passed_over(&t->u[from - 1]))
-			return false;
-		from--;
-	}
-	*head = t->u[from].flags & PLACE_LOOP_HEAD;
-	return true;
-}
-
-static void list_sites(struct oracle *o)
-{
-	o->n_sites = o->n_heads = 0;
-	for (u32 i = 0; i < o->t->n; i++) {
-		bool head = false;
-
-		if (!is_site(o->t, i, &head))
-			continue;
-		o->head[o->n_sites] = head;
-		o->n_heads += head;
-		o->site[o->n_sites++] = i;
-	}
-}
-
-static void add_slot(struct oracle *o, int64_t at)
-{
-	CU_ASSERT_FATAL(o->n_slots < MAX_SLOTS);
-	o->slot[o->n_slots++] = at;
-}
-
-static void list_padding(struct oracle *o, u32 i)
-{
-	const struct place_unit *u = &o->t->u[i];
-	int64_t bytes = pad(o, i), nop = bytes < o->t->nop_max ? bytes : o->t->nop_max;
-
-	if (u->flags & PLACE_FORBIDDEN)
-		return;
-	if (i && (u[-1].flags & PLACE_BARRIER) && !(u->flags & PLACE_LEADER)) {
-		for (int64_t k = 0; k + JMP_REL32 <= bytes; k += JMP_REL32)
-			add_slot(o, o->at[i] + k);
-	} else if (nop >= LONG_NOP && !starts(o->t, i)) {
-		add_slot(o, o->at[i] + nop - JMP_REL32);
-	}
-}
-
-static void list_slots(struct oracle *o)
-{
-	o->n_slots = o->n_found = 0;
-	for (u32 i = 0; i < o->t->n; i++) {
-		const struct place_unit *u = &o->t->u[i];
-		u32 had = o->n_slots;
-
-		if (u->kind == PLACE_ALIGN) {
-			list_padding(o, i);
-			o->n_found += o->n_slots - had;
-		}
-		for (u32 k = 0; k < u->slots; k++)
-			add_slot(o, o->at[i] + insn_len(o, i) + k * JMP_REL32);
-	}
-}
-
-static void change_places(struct oracle *o)
-{
-	for (u32 i = 0; i < o->t->n; i++)
-		o->size[i] = o->t->u[i].size;
-	for (u32 i = 0; i < o->t->n; i++) {
-		u32 from = i + o->t->u[i].hoist;
-
-		for (u32 k = from; o->t->u[i].hoisted && k > i; k--)
-			o->size[k] = o->t->u[k - 1].size;
-		if (o->t->u[i].hoisted)
-			o->size[i] = o->t->u[from].size;
-	}
-}
-
-static void look(struct oracle *o, const struct section *t)
-{
-	o->t = t;
-	change_places(o);
-	lay_out(o);
-	list_sites(o);
-	list_slots(o);
-}
-
-/* ---- oracle: patches ---- */
-
-static bool too_short(const struct oracle *o, u32 s)
-{
-	u32 i = o->site[s];
-
-	if (o->t->u[i].kind == PLACE_ALIGN)
-		return pad(o, i) >= JMP_REL8 && pad(o, i) < JMP_REL32;
-	return insn_len(o, i) < JMP_REL32;
-}
-
-static bool reaches(const struct oracle *o, u32 s, u32 k)
-{
-	int64_t away = o->slot[k] - o->at[o->site[s]] - JMP_REL8;
-
-	return away == (int8_t)away;
-}
-
-static bool served(const struct oracle *o, u32 s)
-{
-	for (u32 k = 0; k < o->n_slots; k++)
-		if (reaches(o, s, k))
-			return true;
-	return !too_short(o, s);
-}
-
-/* Could the policy have made this short site longer? */
-static bool can_lengthen(const struct oracle *o, u32 s)
-{
-	const struct place_unit *u = &o->t->u[o->site[s]];
-
-	return u->kind == PLACE_INSN && (u->size_long > u->size || (u->flags & PLACE_PREFIXABLE));
-}
-
-#define NOBODY UINT32_MAX
-static u32 owner[MAX_SLOTS];
-static bool visited[MAX_SLOTS];
-
-static bool augment(const struct oracle *o, u32 s)
-{
-	for (u32 k = 0; k < o->n_slots; k++) {
-		if (visited[k] || !reaches(o, s, k))
-			continue;
-		visited[k] = true;
-		if (owner[k] == NOBODY || augment(o, owner[k])) {
-			owner[k] = s;
-			return true;
-		}
-	}
-	return false;
-}
-
-enum who { HEADS, STIFF_HEADS, EVERY_THIRD };
-
-static bool wanted(const struct oracle *o, u32 s, enum who who)
-{
-	if (who == EVERY_THIRD)
-		return s % 3 == 0;
-	return o->head[s] && (who == HEADS || !can_lengthen(o, s));
-}
-
-/* How many of these sites cannot be patched when all of them are. */
-static u32 misses(const struct oracle *o, enum who who)
-{
-	u32 n = 0;
-
-	for (u32 k = 0; k < o->n_slots; k++)
-		owner[k] = NOBODY;
-	for (u32 s = 0; s < o->n_sites; s++) {
-		if (!wanted(o, s, who) || !too_short(o, s))
-			continue;
-		memset(visited, 0, o->n_slots * sizeof(*visited));
-		n += !augment(o, s);
-	}
-	return n;
 }
 
 /* ---- exact decisions ---- */
@@ -660,11 +375,11 @@ static bool must_hoist(const struct section *t, u32 i)
 	const u32 from = i + t->u[i].hoist;
 	bool head;
 
-	if (!t->u[i].hoist || from >= t->n || !is_site(t, i, &head) ||
+	if (!t->u[i].hoist || from >= t->n || !oracle_is_site(t, i, &head) ||
 	    t->u[i].size >= JMP_REL32 || t->u[from].size <= t->u[i].size)
 		return false;
 	for (u32 k = i + 1; k <= from; k++)
-		if (t->u[k].kind != PLACE_INSN || starts(t, k) ||
+		if (t->u[k].kind != PLACE_INSN || oracle_starts(t, k) ||
 		    (t->u[k].flags & (STOP | PLACE_FORBIDDEN)))
 			return false;
 	return true;
@@ -688,13 +403,13 @@ static void check_allowed(const struct section *before, const struct oracle *o)
 			check(u->flags & PLACE_PREFIXABLE, "prefix not allowed", i, u->flags);
 			check(u->prefixes + o->size[i] == JMP_REL32, "needless prefixes", i,
 			      u->prefixes);
-			check(insn_len(o, i) <= MAX_INSN, "instruction too long", i, u->prefixes);
+			check(oracle_insn_len(o, i) <= MAX_INSN, "instruction too long", i, u->prefixes);
 		}
 		check(u->hoisted == must_hoist(t, i), "hoisted", i, u->hoisted);
 		if (u->force_long)
 			check(u->size_long > u->size, "nothing to force", i, u->size_long);
 		if (u->prefixes || u->force_long)
-			check(is_site(t, i, &head), "lengthened for nothing", i, u->flags);
+			check(oracle_is_site(t, i, &head), "lengthened for nothing", i, u->flags);
 		if (u->slots)
 			check(u->flags & PLACE_BARRIER, "slots without a barrier", i, u->slots);
 	}
@@ -710,8 +425,8 @@ static void check_stats(const struct oracle *o)
 		lengthened += o->t->u[i].prefixes || o->t->u[i].force_long;
 	}
 	for (u32 s = 0; s < o->n_sites; s++) {
-		long_sites += !too_short(o, s);
-		out += !served(o, s);
+		long_sites += !oracle_too_short(o, s);
+		out += !oracle_served(o, s);
 	}
 	check(st->text_grown == o->at[o->t->n], "text_grown", st->text_grown, o->at[o->t->n]);
 	check(st->sites == o->n_sites, "sites", st->sites, o->n_sites);
@@ -742,13 +457,13 @@ static bool barrier_near(const struct oracle *o, u32 s)
 static void check_promises(const struct oracle *o)
 {
 	for (u32 s = 0; s < o->n_sites; s++) {
-		if (served(o, s))
+		if (oracle_served(o, s))
 			continue;
-		check(!can_lengthen(o, s), "a short site is not served", o->site[s], 0);
+		check(!oracle_can_lengthen(o, s), "a short site is not served", o->site[s], 0);
 		check(!barrier_near(o, s), "a slot was to be had", o->site[s], 0);
 	}
-	if (!misses(o, STIFF_HEADS))
-		check(!misses(o, HEADS), "loop heads left over", misses(o, HEADS), o->n_heads);
+	if (!oracle_misses(o, STIFF_HEADS))
+		check(!oracle_misses(o, HEADS), "loop heads left over", oracle_misses(o, HEADS), o->n_heads);
 }
 
 static const u32 budgets[] = { 0, 100, 300, 1000, 5000 };
@@ -773,7 +488,7 @@ static void check_section(void)
 	static const u32 step_lost = 64; /* a whole step of the largest alignment, twice */
 	u32 base = 0, base_unpatchable = 0;
 
-	look(&o, &before);
+	oracle_look(&o, &before);
 	for (size_t b = 0; b < N_BUDGETS; b++) {
 		u64 text = (u64)o.at[before.n], limit;
 
@@ -781,11 +496,11 @@ static void check_section(void)
 		now = before;
 		place(&now, budgets[b], 0xa5);
 		check(now.stats.text == text, "text", now.stats.text, (long)text);
-		look(&o, &now);
+		oracle_look(&o, &now);
 		check_allowed(&before, &o);
 		check_stats(&o);
 		check_promises(&o);
-		missed[b] += misses(&o, EVERY_THIRD);
+		missed[b] += oracle_misses(&o, EVERY_THIRD);
 		if (!b) {
 			base = now.stats.text_grown;
 			base_unpatchable = now.stats.unpatchable;
@@ -799,7 +514,7 @@ static void check_section(void)
 		if (base < limit)
 			check(now.stats.text_grown <= limit + limit / 16 + 2 * step_lost,
 			      "over the budget", now.stats.text_grown, (long)limit);
-		look(&o, &before);
+		oracle_look(&o, &before);
 	}
 	context_budget = budgets[LAST_BUDGET];
 	check_repeats();

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_signals.c - the signal layer (runtime/lib/signals*.c) on a translation made by hand.
+ * test_signals.c - the signal layer (runtime/lib/signals*.c) on a translation made by hand (signals_copy.h).
  *
- * `copy` is a copy of the functions below at another address, and store_origin() here knows it: a handler must
- * see original addresses, and execution must go on in original text. The originals add 1 where the copies
- * were changed to add 100, so the result of a call tells where it ran.
+ * A handler must see original addresses, and execution must go on in original text.
  */
 #include "unit.h"
-#include "host.h"
 #include "signals.h"
+#include "signals_copy.h"
 #include "signals_private.h"
-#include "store.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -48,118 +45,6 @@ struct kernel_action {
 	uintptr_t restorer;
 	unsigned long mask;
 };
-
-/* Each returns 1 + what was added behind the instruction that traps. */
-extern const char originals[], originals_end[];
-extern const char at_ud2[], at_int3[], behind_int3[], at_load[], at_div[], at_x87[], behind_x87[],
-	at_spin[];
-long original_ud2(void), original_int3(void), original_load(void), original_div(void);
-long original_x87(void), original_spin(volatile int *argument);
-__asm__(".text\n.balign 64\n"
-        "originals:\n.cfi_startproc\n"
-        "original_ud2: mov $1, %eax\nat_ud2: ud2\nadd $1, %eax\nret\n"
-        "original_int3: mov $1, %eax\nat_int3: int3\nbehind_int3: add $1, %eax\nret\n"
-        "original_load: xor %ecx, %ecx\nmov $1, %eax\nat_load: mov (%rcx), %rdx\nadd $1, %eax\nret\n"
-        "original_div: xor %ecx, %ecx\nxor %edx, %edx\nmov $1, %eax\nat_div: div %rcx\nadd $1, %eax\nret\n"
-        "original_x87: mov $1, %eax\nfldz\nfld1\nat_x87: fdivp\nbehind_x87: fwait\nadd $1, %eax\nret\n"
-        "original_spin: mov $1, %eax\nat_spin: pause\ncmpl $0, (%rdi)\nje at_spin\nadd $1, %eax\nret\n"
-        "original_owed: call 1f\nbehind_owed: add $1, %eax\nret\n1: mov $1, %eax\nat_owed: ud2\nret\n"
-        ".cfi_endproc\n"
-        "originals_end:\n");
-
-/*
- * A translation of original_owed with its call inlined: at ud2 the return address is owed, rsp 8 too high. The other one
- * has a stack of its own, rdi, where nothing can be written, and stores there.
- */
-extern const char at_owed[], behind_owed[], owed_start[], owed_ud2[], owed_store[], owed_back[],
-	owed_end[];
-__asm__(".text\n.balign 16\n"
-        "owed_start: mov $1, %eax\nowed_ud2: ud2\nmov $100, %eax\nret\n"
-        "owed_elsewhere: mov %rsp, %rsi\nmov %rdi, %rsp\n"
-        "owed_store: mov %rax, -16(%rsp)\nowed_back: mov %rsi, %rsp\nmov $7, %eax\nret\n"
-        "owed_end:\n");
-long owed_elsewhere(volatile int *stack);
-
-static char *copy;
-static atomic_ulong n_withdrawn;
-static enum status_cause withdrawn_cause;
-
-static size_t size(void)
-{
-	return (size_t)(originals_end - originals);
-}
-
-static bool find_owed(u64 rip, struct store_hit *hit)
-{
-	static const struct ir_state state = { .rsp = -8, .n = 1 };
-	static struct ir_pending pending = { .kind = PENDING_RETURN, .at = -8 };
-
-	if (rip != (u64)owed_ud2 && rip != (u64)owed_store)
-		return false;
-	pending.value = (u64)behind_owed;
-	*hit = (struct store_hit){ .origin = (u64)at_owed, .state = &state, .pendings = &pending };
-	return true;
-}
-
-bool store_find(u64 rip, struct store_hit *hit)
-{
-	if (find_owed(rip, hit))
-		return true;
-	if (rip - (u64)copy >= size())
-		return false;
-	*hit = (struct store_hit){ .origin = (u64)originals + (rip - (u64)copy) };
-	return true;
-}
-
-bool store_origin(u64 rip, u64 *origin)
-{
-	struct store_hit hit;
-
-	if (!store_find(rip, &hit))
-		return false;
-	*origin = hit.origin;
-	return true;
-}
-
-bool host_active(void)
-{
-	return true;
-}
-
-void host_withdraw(enum status_cause cause)
-{
-	withdrawn_cause = cause;
-	n_withdrawn++;
-}
-
-static void make_copy(void)
-{
-	static const char add[] = { (char)0x83, (char)0xc0, 1 }; /* add $1, %eax */
-
-	copy = mmap(NULL, size(), PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-	            -1, 0);
-	memcpy(copy, originals, size());
-	for (size_t i = 0; i + sizeof(add) <= size(); i++)
-		if (memcmp(copy + i, add, sizeof(add)) == 0)
-			copy[i + 2] = 100;
-}
-
-static char *copied(const void *original)
-{
-	return copy + ((const char *)original - originals);
-}
-
-/* The copy has no type information in front, which UBSan would look at. */
-__attribute__((no_sanitize("undefined"))) static long call_with(const void *original,
-                                                                volatile int *argument)
-{
-	return ((long (*)(volatile int *))(uintptr_t)copied(original))(argument);
-}
-
-static long call(long (*original)(void))
-{
-	return call_with((const void *)(uintptr_t)original, NULL);
-}
 
 static struct kernel_action kernel_action(int sig)
 {
@@ -222,6 +107,7 @@ static void test_faults(void)
 	CU_ASSERT_EQUAL(call(original_load), 2);
 	CU_ASSERT_EQUAL(seen.rip, (uintptr_t)at_load);
 	CU_ASSERT_EQUAL(seen.addr, 0);
+	CU_ASSERT_EQUAL(shown_original, (uintptr_t)at_load); /* to be decoded by the handler */
 
 	set(SIGFPE, look, SA_SIGINFO);
 	CU_ASSERT_EQUAL(call(original_div), 2);
@@ -445,7 +331,7 @@ static void nest(int sig, siginfo_t *info, void *context)
 
 	(void)info;
 	CU_ASSERT(uc->uc_mcontext.gregs[REG_RIP] < (greg_t)copy ||
-	          uc->uc_mcontext.gregs[REG_RIP] >= (greg_t)(copy + size()));
+	          uc->uc_mcontext.gregs[REG_RIP] >= (greg_t)(copy + copy_size()));
 	if (++depth > deepest)
 		deepest = depth;
 	if (depth < 5)
@@ -508,9 +394,9 @@ static void stopper(int sig, siginfo_t *info, void *context)
 
 	(void)sig;
 	(void)info;
-	if (rip - (uintptr_t)copy < size())
+	if (rip - (uintptr_t)copy < copy_size())
 		n_foreign++;
-	if (rip - (uintptr_t)originals < size())
+	if (rip - (uintptr_t)originals < copy_size())
 		n_in_spin++;
 	stop = 1;
 	n_got++;
