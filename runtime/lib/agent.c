@@ -33,6 +33,19 @@ static bool try_lock(u32 *word)
 	                                   __ATOMIC_RELAXED);
 }
 
+/* False: held by somebody for a second, maybe by the code that a signal has interrupted. */
+static bool lock_soon(u32 *word)
+{
+	u64 until = sys_now_ns() + 1000000000u;
+
+	while (!try_lock(word)) {
+		if (sys_now_ns() > until)
+			return false;
+		sys_futex_wait(word, __atomic_load_n(word, __ATOMIC_RELAXED), 1);
+	}
+	return true;
+}
+
 static void lock(u32 *word)
 {
 	if (try_lock(word))
@@ -62,7 +75,16 @@ static void withdraw(enum status_cause cause)
 	mappings_withdraw_all();
 	world->state = STATUS_STATE_WITHDRAWN;
 	world->cause = cause;
-	status_write();
+	if (!world->forked)
+		status_write();
+}
+
+static bool any_live(void)
+{
+	for (u32 i = 0; i < world->n_mappings; i++)
+		if (world->mappings[i].state == MAPPING_LIVE)
+			return true;
+	return false;
 }
 
 static void follow(void)
@@ -71,6 +93,10 @@ static void follow(void)
 
 	if (world->state == STATUS_STATE_WITHDRAWN || world->state == STATUS_STATE_FAILED)
 		return;
+	if (world->forked) {
+		mappings_forget();
+		return;
+	}
 	if (first && world->options.traces[0] && !traces_open()) {
 		world->state = STATUS_STATE_FAILED;
 		status_write();
@@ -79,10 +105,7 @@ static void follow(void)
 	if (first)
 		loader_hook();
 	mappings_sync();
-	world->state = STATUS_STATE_IDLE;
-	for (u32 i = 0; i < world->n_mappings; i++)
-		if (world->mappings[i].state == MAPPING_LIVE)
-			world->state = STATUS_STATE_RUNNING;
+	world->state = any_live() ? STATUS_STATE_RUNNING : STATUS_STATE_IDLE;
 	if (first)
 		world->ready_ns = sys_now_ns();
 	status_soon();
@@ -100,7 +123,10 @@ static void serve(void)
 		follow();
 		break;
 	case REQUEST_WITHDRAW:
-		withdraw((enum status_cause)box->cause);
+		withdraw((enum status_cause)box->argument);
+		break;
+	case REQUEST_SITE:
+		mappings_drop_site(box->argument);
 		break;
 	case REQUEST_STATUS:
 		status_write();
@@ -243,7 +269,7 @@ static bool wait_for(u32 sequence)
 	}
 }
 
-static bool ask(enum request request, enum status_cause cause, void (*prepare)(void))
+static bool ask(enum request request, u64 argument, void (*prepare)(void))
 {
 	struct mailbox *box = &world->mailbox;
 	u32 sequence = box->asked + 1;
@@ -253,7 +279,7 @@ static bool ask(enum request request, enum status_cause cause, void (*prepare)(v
 	if (prepare)
 		prepare();
 	box->request = request;
-	box->cause = cause;
+	box->argument = argument;
 	__atomic_store_n(&box->asked, sequence, __ATOMIC_RELEASE);
 	if (!world->options.agent) {
 		serve();
@@ -263,7 +289,7 @@ static bool ask(enum request request, enum status_cause cause, void (*prepare)(v
 	return wait_for(sequence);
 }
 
-bool agent_ask(enum request request, enum status_cause cause, void (*prepare)(void))
+bool agent_ask(enum request request, u64 argument, void (*prepare)(void))
 {
 	struct mailbox *box = &world->mailbox;
 	bool done;
@@ -272,9 +298,11 @@ bool agent_ask(enum request request, enum status_cause cause, void (*prepare)(vo
 		return false;
 	if (request == REQUEST_MODULES && box->paused)
 		box->paused = 0;
-	else
+	else if (request != REQUEST_SITE)
 		lock(&box->lock);
-	done = ask(request, cause, prepare);
+	else if (!lock_soon(&box->lock))
+		return false;
+	done = ask(request, argument, prepare);
 	unlock(&box->lock);
 	return done;
 }
@@ -285,4 +313,19 @@ void agent_pause(void)
 		return;
 	lock(&world->mailbox.lock);
 	world->mailbox.paused = 1;
+}
+
+void agent_forked(void)
+{
+	if (!world)
+		return;
+	world->host_pid = (int)sys_getpid();
+	world->agent_pid = 0;
+	world->agent_tid = 0;
+	world->options.agent = 0;
+	world->forked = true;
+	world->status_due = false;
+	if (any_live()) /* whatever the agent was at */
+		world->state = STATUS_STATE_RUNNING;
+	world->mailbox = (struct mailbox){ 0 };
 }

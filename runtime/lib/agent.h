@@ -15,9 +15,13 @@ bool agent_start(void);
 
 /*
  * Puts a request into the mailbox and waits until the agent has done it; from any thread of the program. False
- * if there is no agent (any more), in a forked child for example. Before asking, `prepare` (may be NULL) is called with the mailbox held.
+ * if there is no agent (any more). Before asking, `prepare` (may be NULL) is called with the mailbox held.
+ * REQUEST_SITE is asked from signal handlers: it gives up where the mailbox stays held, maybe by the same thread.
  */
-bool agent_ask(enum request request, enum status_cause cause, void (*prepare)(void));
+bool agent_ask(enum request request, u64 argument, void (*prepare)(void));
+
+/* In a forked child, before anything else runs there: from now on it serves its own requests. */
+void agent_forked(void);
 
 /*
  * Keeps the agent's hands off everything until the same thread asks for REQUEST_MODULES: the loader is about to unmap

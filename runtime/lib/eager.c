@@ -322,10 +322,10 @@ static enum status translate_site(struct eager *e, u64 site, struct failure *fai
 
 	if (status)
 		return status;
-	status = translate(e->text, &trace, e->scratch, &code, fail);
+	status = translate_proven(e->text, &trace, e->scratch, &code, fail);
 	if (status && status_class(status) == STATUS_CLASS_LIMIT && trace.n_blocks > 1) {
 		trace.n_blocks = 1;
-		status = translate(e->text, &trace, e->scratch, &code, fail);
+		status = translate_proven(e->text, &trace, e->scratch, &code, fail);
 	}
 	if (status)
 		return status;

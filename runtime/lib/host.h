@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* Is there a runtime in this process (option given, not refused)? False in forked children's eyes only for agent work: translations are there, too. */
+/* Is there a runtime in this process (option given, not refused)? Forked children have one, too, without an agent. */
 bool host_active(void);
 
 /*
@@ -17,5 +17,11 @@ bool host_active(void);
  * at their next exit). Safe to call from any thread, not from signal handlers; does nothing where it was done already or no agent lives.
  */
 void host_withdraw(enum status_cause cause);
+
+/*
+ * For a handler of a fault at run-time address `rip` of original text, which may want to read the instruction there: it finds the
+ * original bytes afterwards. Async-signal-safe.
+ */
+void host_show_original(u64 rip);
 
 #endif

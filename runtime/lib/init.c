@@ -17,6 +17,7 @@
 #include "sys.h"
 
 #include <link.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 struct world *world;
@@ -138,6 +139,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 	if (!world->options.eager && !world->options.traces[0])
 		return;
 	signals_start();
+	pthread_atfork(NULL, NULL, agent_forked);
 	if (agent_start())
 		dl_iterate_phdr(with_loader_still, NULL);
 	else
@@ -160,4 +162,10 @@ void host_withdraw(enum status_cause cause)
 {
 	if (host_active())
 		agent_ask(REQUEST_WITHDRAW, cause, NULL);
+}
+
+void host_show_original(u64 rip)
+{
+	if (store_patched(rip))
+		agent_ask(REQUEST_SITE, rip, NULL);
 }

@@ -50,6 +50,14 @@ static bool in_segment(const struct segment *segment, u64 addr, u64 size)
 	return addr >= segment->addr && addr + size <= segment->addr + segment->size;
 }
 
+static const struct segment *segment_of(const struct image *image, u64 addr)
+{
+	for (u32 i = 0; i < image->n_segments; i++)
+		if (in_segment(&image->segments[i], addr, 1))
+			return &image->segments[i];
+	return NULL;
+}
+
 static void mark(struct flip *f, u64 addr, u64 size)
 {
 	u64 first = (addr - f->segment->addr) / PAGE_SIZE;
@@ -162,15 +170,43 @@ static long flip_sites(struct mapping *mapping, int fd, enum direction direction
 	return result;
 }
 
-/* ---- code cache ---- */
-
-static const struct segment *segment_of(const struct image *image, u64 addr)
+static void drop_site(struct mapping *mapping, struct site *site)
 {
-	for (u32 i = 0; i < image->n_segments; i++)
-		if (in_segment(&image->segments[i], addr, 1))
-			return &image->segments[i];
-	return NULL;
+	const struct image *image = &world->images[mapping->image];
+	const struct segment *segment = segment_of(image, site->hop.site);
+	u32 len = site_patch_len(site);
+	u64 from = page_down(site->hop.site), to = page_up(site->hop.site + len);
+	long fd = image_open_file(image->path);
+	struct gate gate;
+
+	if (sys_failed(fd))
+		return;
+	if (!sys_failed(gate_open(&gate, mapping->base + from, to - from, (int)fd,
+	                          segment->offset + (from - segment->addr)))) {
+		u8 *at = gate_at(&gate, mapping->base + site->hop.site);
+
+		if (memcmp(at, site->new, len) == 0)
+			memcpy(at, site->old, len);
+		if (!sys_failed(gate_publish(&gate)))
+			memcpy(site->new, site->old, len);
+	}
+	sys_close((int)fd);
 }
+
+void mappings_drop_site(u64 addr)
+{
+	for (u32 i = 0; i < world->n_mappings; i++) {
+		struct mapping *mapping = &world->mappings[i];
+		struct image *image = &world->images[mapping->image];
+		u32 at;
+
+		if (mapping->state == MAPPING_LIVE &&
+		    store_site(image, addr - mapping->base, &at))
+			drop_site(mapping, &image->sites[at]);
+	}
+}
+
+/* ---- code cache ---- */
 
 static long gate_on_area(struct gate *gate, const struct mapping *mapping, const struct area *area,
                          int fd)
@@ -448,11 +484,16 @@ static void add(const struct module *module)
 		publish(mapping, image, world->n_images > n_before);
 }
 
-void mappings_sync(void)
+void mappings_forget(void)
 {
 	for (u32 i = 0; i < world->n_mappings; i++)
 		if (world->mappings[i].state != MAPPING_FREE && !still_loaded(&world->mappings[i]))
 			forget(&world->mappings[i]);
+}
+
+void mappings_sync(void)
+{
+	mappings_forget();
 	for (u32 i = 0; i < world->n_modules; i++)
 		if (!known(&world->modules[i]))
 			add(&world->modules[i]);

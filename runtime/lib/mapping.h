@@ -19,4 +19,12 @@ void mapping_withdraw(struct mapping *mapping);
 void mapping_restore(struct mapping *mapping);
 void mappings_withdraw_all(void);
 
+/* Of mappings_sync(): forgets what is no longer loaded. */
+void mappings_forget(void);
+/*
+ * The site at this run-time address, if there is one, gets its original bytes back and is never patched again, for somebody is about to
+ * read the instruction there. Its translation stays, as others lead into it.
+ */
+void mappings_drop_site(u64 addr);
+
 #endif

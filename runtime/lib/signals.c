@@ -23,6 +23,7 @@
  * threads set one signal at the same moment, or a vfork child sets one so often.
  */
 #include "signals.h"
+#include "host.h"
 #include "signals_private.h"
 #include "store.h"
 #include "world.h"
@@ -105,6 +106,12 @@ __asm__(".pushsection .text\n"
 
 static_assert(N_THUNKS == SIGNALS_THUNKS + N_SIGNALS * SIGNALS_TURNS, "a thunk for every entry");
 
+/* Signals that come of what an instruction does: a handler may decode it, to mend or to skip it. */
+static bool is_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL;
+}
+
 /* Signals whose siginfo may name the instruction; si_call_addr of SIGSYS lies where si_addr does. */
 static bool names_instruction(int sig)
 {
@@ -164,6 +171,8 @@ static void mend(int sig, siginfo_t *info, ucontext_t *context)
 			pay(&hit, &faulted, m);
 		m->gregs[REG_RIP] = (greg_t)hit.origin;
 	}
+	if (is_fault(sig))
+		host_show_original((u64)m->gregs[REG_RIP]);
 	/* The last x87 instruction; not there for a task that never used it. */
 	if (m->fpregs && store_origin(m->fpregs->rip, &origin))
 		m->fpregs->rip = origin;

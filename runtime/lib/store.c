@@ -94,3 +94,38 @@ bool store_origin(u64 rip, u64 *origin)
 	*origin = hit.origin;
 	return true;
 }
+
+bool store_site(const struct image *image, u64 addr, u32 *at)
+{
+	u32 low = 0, high = image->n_sites;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+		u64 site = image->sites[middle].hop.site;
+
+		if (addr == site) {
+			*at = middle;
+			return memcmp(image->sites[middle].old, image->sites[middle].new,
+			              site_patch_len(&image->sites[middle])) != 0;
+		}
+		if (addr < site)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
+bool store_patched(u64 rip)
+{
+	u32 n = world ? __atomic_load_n(&world->n_mappings, __ATOMIC_ACQUIRE) : 0, at;
+
+	for (u32 i = 0; i < n; i++) {
+		const struct mapping *mapping = &world->mappings[i];
+
+		if (__atomic_load_n(&mapping->state, __ATOMIC_ACQUIRE) == MAPPING_LIVE &&
+		    store_site(&world->images[mapping->image], rip - mapping->base, &at))
+			return true;
+	}
+	return false;
+}

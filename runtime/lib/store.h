@@ -26,6 +26,12 @@ struct store_hit {
  */
 bool store_find(u64 rip, struct store_hit *hit);
 
+struct image;
+/* Is there a patch of the image's at module address `addr`? *at: which of its sites. */
+bool store_site(const struct image *image, u64 addr, u32 *at);
+/* The same for a run-time address, in what is live. Both are async-signal-safe. */
+bool store_patched(u64 rip);
+
 /* store_find() for those who want the address alone. */
 bool store_origin(u64 rip, u64 *origin);
 

@@ -10,7 +10,7 @@
  * write the mailbox under its lock; everything else belongs to the agent alone.
  *
  * The world lives in one private anonymous mapping made before the agent starts: a forked child inherits a copy
- * that is complete as far as translations are concerned, and has no agent.
+ * that is complete as far as translations are concerned, and has no agent: what is undone there, the thread that asks undoes.
  */
 #ifndef DYNOPT_WORLD_H
 #define DYNOPT_WORLD_H
@@ -65,7 +65,7 @@ struct area {
 	bool mapped; /* made near the module by us; else part of its text */
 };
 
-/* One published site with all that its undo needs. */
+/* One published site with all that its undo needs. `new` like `old`: it is not to be patched any more. */
 struct site {
 	struct hop hop; /* site, target, len, kind, slot, far */
 	u8 old[5], new[5]; /* bytes at the site; hop.len or 5 of them count, see site_patch_len() */
@@ -104,20 +104,21 @@ struct mapping {
 	bool area_there[IMAGE_AREAS];
 };
 
-enum request { REQUEST_NONE, REQUEST_MODULES, REQUEST_WITHDRAW, REQUEST_STATUS };
+enum request { REQUEST_NONE, REQUEST_MODULES, REQUEST_WITHDRAW, REQUEST_SITE, REQUEST_STATUS };
 
 struct mailbox {
 	u32 lock; /* of who asks, and of the agent when it acts unasked: 0 free, 1 held, 2 held and waited for */
 	u32 paused; /* the lock is held on by the thread that unloads something */
 	u32 asked, answered; /* sequence numbers; a request is open while they differ */
 	u32 request; /* enum request */
-	u32 cause;   /* enum status_cause, with REQUEST_WITHDRAW */
+	u64 argument; /* enum status_cause with REQUEST_WITHDRAW, run-time address with REQUEST_SITE */
 };
 
 struct world {
 	struct options options;
 	int host_pid;
 	int agent_pid; /* 0: none */
+	bool forked; /* a child's copy: nothing new is translated, nothing reported */
 	u32 agent_tid; /* the same, until the kernel clears it */
 	u64 host_tid; /* address of the first thread's number, which the kernel clears; 0: unknown */
 	u32 state, cause; /* enum status_state, enum status_cause */

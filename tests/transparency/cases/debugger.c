@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The program is a debugger of its own child, by ptrace: a breakpoint written into the
 // child's text is hit exactly as often as the loop turns, at each instruction of the loop
-// in turn, whether it was set before the loop ran or in a child that was hot already.
-// With DEBUGGED the other way round: the child is the debugger of its parent. Neither waits
-// for anything between attaching and the first turn that must stop.
+// in turn. With DEBUGGED the other way round: the child attaches to its parent, which is hot
+// already, waits until the loop reads as it was compiled (documented: a tick of the agent),
+// and sets its breakpoints then.
 #include "t_proc.h"
+#include "t_text.h"
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -106,36 +107,26 @@ static T_UNUSED void traced_from_start(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
 }
 
-/* Attached to a child that is hot already; it stops itself, so the count is known. */
-static T_UNUSED void attached(void)
+/* Reads the loop in the process until it is what the file holds; a minute at most. */
+static T_UNUSED void await_original(pid_t pid)
 {
-	pid_t child;
-	int status, ready[2];
-	char byte;
+	const struct t_segment *s = t_text_of((uintptr_t)watched);
 
-	CHECK(!pipe(ready));
-	child = fork();
-	CHECK(child >= 0);
-	if (!child) {
-		for (int k = 0; k < 100; k++)
-			CHECK(watched(3, N_TURNS) == word);
-		CHECK(write(ready[1], "x", 1) == 1);
-		raise(SIGSTOP);
-		_exit(watched(3, N_TURNS) == word ? 5 : 1);
+	CHECK(s);
+	for (int turn = 0;; turn++) {
+		const char *at = (const char *)watched;
+
+		for (; at <= w7; at++) {
+			long seen = ptrace(PTRACE_PEEKTEXT, pid, at, NULL);
+
+			if ((unsigned char)seen != *t_text_bytes(s, (uintptr_t)at))
+				break;
+		}
+		if (at > w7)
+			return;
+		CHECK(turn < 60000);
+		usleep(1000);
 	}
-	CHECK(read(ready[0], &byte, 1) == 1);
-	CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
-	CHECK(!ptrace(PTRACE_ATTACH, child, NULL, NULL));
-	CHECK(!kill(child, SIGCONT));
-	do
-		status = wait_stop(child);
-	while (WIFSTOPPED(status) && WSTOPSIG(status) != SIGCONT &&
-	       !ptrace(PTRACE_CONT, child, NULL, NULL));
-	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGCONT);
-	CHECK(count_hits(child, -1, &status) == N_TURNS);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
-	close(ready[0]);
-	close(ready[1]);
 }
 
 /* The child attaches to this process, which waits for the word to go on. */
@@ -153,6 +144,7 @@ static T_UNUSED void debugged(void)
 		CHECK(!ptrace(PTRACE_ATTACH, parent, NULL, NULL));
 		status = wait_stop(parent);
 		CHECK(WIFSTOPPED(status));
+		await_original(parent);
 		CHECK(count_hits(parent, go[1], &status) == N_TURNS);
 		CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGUSR2);
 		CHECK(!ptrace(PTRACE_DETACH, parent, NULL, SIGUSR2));
@@ -173,6 +165,7 @@ int main(void)
 {
 	uint64_t sum = t_hot(50);
 
+	t_text_read();
 	CHECK(signal(SIGUSR2, SIG_IGN) != SIG_ERR);
 	word = watched(3, N_TURNS);
 	for (int i = 0; i < N_PLACES; i++) {
@@ -182,7 +175,6 @@ int main(void)
 		debugged();
 #else
 		traced_from_start();
-		attached();
 #endif
 	}
 	t_no_children();
