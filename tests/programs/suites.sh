@@ -48,12 +48,14 @@ tcl_config()
 # What remains of the program is the C library's start code.
 sqlite_fixture_shared()
 {
-	rm -f testfixture
+	[ ! -e testfixture-shared ] || return 0
+	mv testfixture testfixture-static
 	quiet make LTLINK='$(TCC) -shared -fPIC -Wl,-soname,testfixture.so' testfixture
 	mv testfixture testfixture.so
+	mv testfixture-static testfixture
 	: >empty.c
 	# shellcheck disable=SC2086 # lists of options
-	$CC $CFLAGS $LDFLAGS -o testfixture empty.c ./testfixture.so '-Wl,-rpath,$ORIGIN'
+	$CC $CFLAGS $LDFLAGS -o testfixture-shared empty.c ./testfixture.so '-Wl,-rpath,$ORIGIN'
 }
 
 # The whole list on the static build; every third test on the shared one, where the
@@ -68,6 +70,8 @@ sqlite_suite() # static|shared
 		list=$(echo "$list" | tr -s '\t\n' '  ' |
 			awk -v step=$((3 + 9 * eager)) '{ for (i = 1; i <= NF; i += step) print $i }')
 	fi
+	fixture=testfixture
+	[ "$1" = static ] || fixture=testfixture-shared
 	cases=0
 	mkdir -p suite
 	for name in $list; do
@@ -79,7 +83,7 @@ sqlite_suite() # static|shared
 			echo "FAILED: sqlite has no test named $name"
 			return 1
 		}
-		(cd suite && ../testfixture "$file" >suite.log 2>&1 </dev/null) || {
+		(cd suite && "../$fixture" "$file" >suite.log 2>&1 </dev/null) || {
 			echo "FAILED: sqlite's $name"
 			grep -B 2 -A 4 -E '^! |Error|errors out of' suite/suite.log | head -n 40
 			return 1
