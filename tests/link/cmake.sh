@@ -99,7 +99,7 @@ if cmake --install "$BUILD" --prefix "$lab/prefix" >log 2>&1; then
 		lib/dynopt/dynopt_far.o include/dynopt/dynopt.h include/dynopt/dynopt_notes.h; do
 		[ -e "$lab/prefix/$file" ] || bad "not installed: $file"
 	done
-	[ "$(find "$lab/prefix/lib/dynopt" -name "*.so" | wc -l)" = 2 ] || bad "not two plugins installed"
+	[ "$(find "$lab/prefix/lib/dynopt" -name "libdynopt-*.so" | wc -l)" = 2 ] || bad "not two plugins installed"
 else
 	bad "cmake --install: $(tail -3 log)"
 fi
