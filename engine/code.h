@@ -17,6 +17,13 @@
 #include "engine_status.h"
 #include "ir.h"
 
+enum pass_name {
+#define X(name, help, counts) PASS_##name,
+#include "passes.def"
+#undef X
+	PASS_N
+};
+
 enum fixup_kind {
 	FIXUP_DATA, /* a RIP-relative operand: target is the address accessed */
 	FIXUP_EXIT, /* a jump out: target is the original address, which a caller may replace by another translation */
@@ -56,6 +63,8 @@ struct code {
 	u32 size, n_fixups, n_origins, n_states, n_pendings;
 	u32 n_stubs;
 	u32 n_insns; /* original instructions in it */
+	u16 done[PASS_N]; /* how much each pass did (passes.def) */
+	u64 cost_original, cost; /* instructions executed for COST_ENTRY entries, in original text and here: an estimate (cost.h) */
 };
 
 /*

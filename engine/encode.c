@@ -13,10 +13,10 @@
  *     CACHE_ALIGN, so that one store redirects it.
  */
 #include "code.h"
+#include "layout.h"
 #include "limits.h"
 #include "stub.h"
 
-#define NO_BLOCK 0xffffffffu
 /* What a block may need beyond its instructions' own bytes: a counting branch is the largest (encode_count). */
 #define TAIL_MAX 32
 #define PREFIX_PAD 0x2e /* cs: without meaning on a branch since NetBurst (SDM 2A, 2.1.1) */
@@ -154,15 +154,10 @@ static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir
 		add_fixup(e, FIXUP_EXIT, edge->target, at, at + FIELD_LEN, 0);
 }
 
-static bool leads_to(const struct ir_edge *edge, u32 block)
-{
-	return edge->kind == EDGE_CHILD && edge->block == block;
-}
-
 /* Control goes on along `edge`, with the state of edge->target. */
 static void go_on(struct encoder *e, const struct ir_edge *edge, u32 follower)
 {
-	if (!leads_to(edge, follower))
+	if (!layout_leads_to(edge, follower))
 		emit_branch(e, jmp_rel32, edge, edge->target, state_along(e, edge));
 }
 
@@ -170,9 +165,13 @@ static void go_on(struct encoder *e, const struct ir_edge *edge, u32 follower)
 static void encode_jcc(struct encoder *e, const struct insn *insn, const struct ir_block *block,
                        u32 follower)
 {
-	if (leads_to(&block->taken, follower)) {
+	bool neither = !layout_leads_to(&block->taken, follower) &&
+	               !layout_leads_to(&block->next, follower);
+
+	if (layout_leads_to(&block->taken, follower) || (neither && layout_inverts(block))) {
 		emit_branch(e, jcc_rel32(insn->cc ^ 1), &block->next, insn->addr,
 		            state_of(e, insn));
+		go_on(e, &block->taken, follower);
 		return;
 	}
 	emit_branch(e, jcc_rel32(insn->cc), &block->taken, insn->addr, state_of(e, insn));
@@ -204,7 +203,7 @@ static void encode_count(struct encoder *e, const struct insn *insn, const struc
 	emit(e, insn->bytes, insn->opcode_at + 1u);
 	emit(e, &no_distance, 1);
 	end = e->code->size;
-	if (leads_to(&block->next, follower)) {
+	if (layout_leads_to(&block->next, follower)) {
 		begin_insn(e, block->next.target, state_along(e, &block->next));
 		emit(e, jmp_over, sizeof(jmp_over));
 		over = e->code->size;
@@ -285,21 +284,6 @@ static enum status check_tree(const struct ir_tree *tree, struct failure *fail)
 	return STATUS_OK;
 }
 
-/* The block to stand behind this one: of two children the one that weights call hotter, without weights `next`. */
-static u32 choose_follower(const struct ir_tree *tree, const struct ir_block *block)
-{
-	bool next = block->next.kind == EDGE_CHILD, taken = block->taken.kind == EDGE_CHILD;
-
-	if (next && taken) {
-		u32 cold = tree->blocks[block->next.block].weight;
-
-		taken = cold && tree->blocks[block->taken.block].weight > cold;
-	}
-	if (taken)
-		return block->taken.block;
-	return next ? block->next.block : NO_BLOCK;
-}
-
 static void push_others(struct encoder *e, const struct ir_block *block, u32 follower)
 {
 	if (block->next.kind == EDGE_CHILD && block->next.block != follower)
@@ -319,7 +303,7 @@ static void encode_block(struct encoder *e, const struct ir_block *block, u32 fo
 	}
 	switch (last ? last->role : ROLE_PLAIN) {
 	case ROLE_JMP:
-		if (!leads_to(&block->next, follower))
+		if (!layout_leads_to(&block->next, follower))
 			emit_branch(e, jmp_rel32, &block->next, last->addr, state_of(e, last));
 		break;
 	case ROLE_JCC:
@@ -342,14 +326,14 @@ static void encode_blocks(struct encoder *e)
 
 	for (;;) {
 		const struct ir_block *block = &e->tree->blocks[at];
-		u32 follower = choose_follower(e->tree, block);
+		u32 follower = layout_follower(block);
 
 		e->offset[at] = e->code->size;
 		encode_block(e, block, follower);
 		push_others(e, block, follower);
-		if (follower == NO_BLOCK && !e->depth)
+		if (follower == LAYOUT_NONE && !e->depth)
 			return;
-		at = follower != NO_BLOCK ? follower : e->stack[--e->depth];
+		at = follower != LAYOUT_NONE ? follower : e->stack[--e->depth];
 	}
 }
 

@@ -11,6 +11,7 @@
  * original. Two walks over the blocks, parents first: the first finds how deep each outermost call goes and where paths
  * must be cut, the second writes. Invariant: whatever is not understood exactly ends its path in front of it.
  */
+#include "compact.h"
 #include "flags.h"
 #include "limits.h"
 #include "pass.h"
@@ -366,7 +367,9 @@ static u32 frame_behind(const struct frames *f, const struct ir_block *block)
 static void finish_edge(struct frames *f, struct ir_edge *edge, u32 frame, const struct where *w)
 {
 	if (edge->kind == EDGE_BACK && frame && !same_where(&f->blocks[edge->block], w))
-		*edge = (struct ir_edge){ .target = edge->target, .kind = EDGE_EXIT };
+		*edge = (struct ir_edge){ .target = edge->target,
+			                  .flow = edge->flow,
+			                  .kind = EDGE_EXIT };
 	if (edge->kind == EDGE_EXIT)
 		edge->state = state_of(f, frame, w->r);
 }
@@ -386,6 +389,7 @@ static bool write_block(struct frames *f, u32 b)
 			return false;
 	if (f->cut[b] != NO_CUT) {
 		out->next = (struct ir_edge){ .target = f->tree->ops[block->first + n].addr,
+			                      .flow = block->freq,
 			                      .kind = EDGE_EXIT };
 		out->taken = (struct ir_edge){ 0 };
 		finish_edge(f, &out->next, block->frame, &w);
@@ -399,71 +403,6 @@ static bool write_block(struct frames *f, u32 b)
 	}
 	out->n = f->out.n_ops - out->first;
 	return true;
-}
-
-/* ---- the tree that is left ---- */
-
-/* Where an edge really leads: blocks that have nothing in them are passed through. */
-static struct ir_edge resolve(const struct frames *f, struct ir_edge edge)
-{
-	for (u32 i = 0; i <= f->out.n_blocks; i++) {
-		if ((edge.kind != EDGE_CHILD && edge.kind != EDGE_BACK) ||
-		    f->out.blocks[edge.block].n)
-			break;
-		edge = (struct ir_edge){
-			.target = f->out.blocks[edge.block].next.target,
-			.block = f->out.blocks[edge.block].next.block,
-			.state = f->out.blocks[edge.block].next.state,
-			.kind = edge.kind == EDGE_BACK &&
-			                        f->out.blocks[edge.block].next.kind == EDGE_CHILD
-			                ? EDGE_BACK
-			                : f->out.blocks[edge.block].next.kind
-		};
-	}
-	return edge;
-}
-
-/* Drops empty and unreachable blocks; numbers those that are left anew, in order. */
-static void compact(struct frames *f, u32 *number)
-{
-	struct ir_tree *out = &f->out;
-	u32 n = 0;
-
-	for (u32 b = 0; b < out->n_blocks; b++) {
-		out->blocks[b].next = resolve(f, out->blocks[b].next);
-		out->blocks[b].taken = resolve(f, out->blocks[b].taken);
-	}
-	for (u32 b = 0; b < out->n_blocks; b++)
-		number[b] = IR_NO_PARENT;
-	number[0] = n++;
-	for (u32 b = 0; b < out->n_blocks; b++) {
-		struct ir_block *block = &out->blocks[b];
-
-		if (number[b] == IR_NO_PARENT)
-			continue;
-		for (u32 way = 0; way < 2; way++) {
-			struct ir_edge *edge = way ? &block->taken : &block->next;
-
-			if (edge->kind != EDGE_CHILD)
-				continue;
-			number[edge->block] = n++;
-			out->blocks[edge->block].parent = b;
-		}
-	}
-	for (u32 b = 0; b < out->n_blocks; b++) {
-		struct ir_block block = out->blocks[b];
-
-		if (number[b] == IR_NO_PARENT)
-			continue;
-		if (block.next.kind == EDGE_CHILD || block.next.kind == EDGE_BACK)
-			block.next.block = number[block.next.block];
-		if (block.taken.kind == EDGE_CHILD || block.taken.kind == EDGE_BACK)
-			block.taken.block = number[block.taken.block];
-		if (b)
-			block.parent = number[block.parent];
-		f->tree->blocks[number[b]] = block;
-	}
-	f->tree->n_blocks = n;
 }
 
 static bool allocate(struct frames *f)
@@ -500,12 +439,11 @@ static bool has_calls(const struct ir_tree *tree)
 enum status pass_frames(struct pass *pass)
 {
 	struct frames f = { .pass = pass, .tree = pass->tree };
-	u32 *number;
 
 	if (!has_calls(pass->tree))
 		return STATUS_OK;
-	number = arena_alloc(pass->arena, pass->tree->n_blocks, sizeof(*number));
-	if (!number || !allocate(&f))
+	pass_did(pass, pass->tree->n_frames - 1);
+	if (!allocate(&f))
 		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
 	f.blocks[0].reached = true;
 	for (u32 b = 0; b < f.tree->n_blocks; b++)
@@ -521,7 +459,7 @@ enum status pass_frames(struct pass *pass)
 	for (u32 b = 0; b < f.tree->n_blocks; b++)
 		if (f.blocks[b].reached && !write_block(&f, b))
 			return failed(pass->fail, STATUS_IR_ORDER, f.tree->blocks[b].start, b);
-	compact(&f, number);
+	pass->tree->blocks = f.out.blocks;
 	pass->tree->ops = f.out.ops;
 	pass->tree->op_state = f.out.op_state;
 	pass->tree->states = f.out.states;
@@ -529,5 +467,5 @@ enum status pass_frames(struct pass *pass)
 	pass->tree->n_ops = f.out.n_ops;
 	pass->tree->n_states = f.out.n_states;
 	pass->tree->n_pendings = f.out.n_pendings;
-	return STATUS_OK;
+	return compact_blocks(pass);
 }

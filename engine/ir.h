@@ -31,6 +31,7 @@ enum edge_kind {
 struct ir_edge {
 	u64 target; /* original address of where it leads; 0 with EDGE_NONE */
 	u32 block;
+	u32 flow; /* how often it is taken for COST_ENTRY entries of the tree (cost.h) */
 	u16 state; /* index in tree.states: what is to be made good on this way; 0: nothing */
 	u8 kind; /* EDGE_... */
 };
@@ -71,6 +72,7 @@ struct ir_block {
 	u32 first, n; /* ops[first .. first + n) */
 	u32 weight; /* of the trace */
 	u32 frame; /* index in tree.frames */
+	u32 freq; /* how often it runs for COST_ENTRY entries of the tree (cost.h) */
 	struct ir_edge next;  /* falling through, or a direct jump's target */
 	struct ir_edge taken; /* of a conditional branch; else EDGE_NONE */
 };

@@ -9,7 +9,7 @@
 #ifndef DYNOPT_ENGINE_PASS_H
 #define DYNOPT_ENGINE_PASS_H
 
-#include "ir.h"
+#include "code.h"
 #include "text.h"
 
 struct pass {
@@ -18,9 +18,27 @@ struct pass {
 	struct arena *arena;
 	void *decoder; /* decode_scratch_size() bytes */
 	struct failure *fail;
+	enum pass_name name;
+	u32 left; /* changes that may still be made, by all passes together (for bisection) */
+	u16 done[PASS_N];
 };
 
-#define X(name, help) __must_check enum status pass_##name(struct pass *pass);
+static inline void pass_did(struct pass *pass, u32 n)
+{
+	pass->done[pass->name] = (u16)(pass->done[pass->name] + n);
+}
+
+/* May the pass make one more change? Counts it. Asked last, when nothing else speaks against it. */
+static inline bool pass_may(struct pass *pass)
+{
+	if (!pass->left)
+		return false;
+	pass->left--;
+	pass_did(pass, 1);
+	return true;
+}
+
+#define X(name, help, counts) __must_check enum status pass_##name(struct pass *pass);
 #include "passes.def"
 #undef X
 

@@ -25,7 +25,8 @@ struct options {
 	const char *file, *bytes, *trace, *tree;
 	u64 addr, place;
 	enum stage stop;
-	bool dump, placed;
+	bool dump, placed, stats;
+	struct translate_options translate;
 };
 
 /* What is translated, however it came. */
@@ -171,6 +172,8 @@ static int finish(enum status status, const struct options *options, struct code
 	if (status)
 		return refuse(failure);
 	print_code(code);
+	if (options->stats)
+		print_stats(code);
 	return 0;
 }
 
@@ -193,8 +196,9 @@ static int show_trace(const struct options *options, const struct subject *subje
 	show_tree(options, &tree);
 	if (options->stop == STAGE_LIFT)
 		return 0;
-	return finish(translate(&subject->text, trace, arena, &code, &failure), options, &code,
-	              &failure);
+	return finish(translate_with(&subject->text, trace, &options->translate, arena, &code,
+	                             &failure),
+	              options, &code, &failure);
 }
 
 static bool is_of(const struct trace_stanza *stanza, const struct options *options,
@@ -248,6 +252,7 @@ static int show_tree_file(const struct options *options, struct arena *arena)
 	    ir_verify(&tree, &failure) != STATUS_OK) {
 		result = refuse(&failure);
 	} else {
+		cost_weigh(&tree);
 		show_tree(options, &tree);
 		result = options->stop == STAGE_LIFT
 		                 ? 0
@@ -288,6 +293,10 @@ static const struct argp_option argp_options[] = {
 	{ "place", 'p', "ADDR", 0, "Fill in addresses for code at this place", 0 },
 	{ "stop-after", 's', "STAGE", 0, "decode (needs --bytes), lift or encode (default)", 0 },
 	{ "dump", 'd', NULL, 0, "Print the tree, too, when code is printed", 0 },
+	{ "without", 'w', "PASS", 0, "Leave a pass out; may be repeated", 0 },
+	{ "pass-limit", 'l', "N", 0, "Passes make N changes at most (calls that disappear do not count)", 0 },
+	{ "prove", 'P', NULL, 0, "Refuse what the validator cannot prove", 0 },
+	{ "stats", 'S', NULL, 0, "Print what each pass did and the instructions executed per entry", 0 },
 	{ 0 },
 };
 
@@ -312,9 +321,21 @@ static void parse_stage(struct argp_state *state, const char *arg, enum stage *s
 	argp_error(state, "--stop-after wants decode, lift or encode, not '%s'", arg);
 }
 
+static void parse_pass(struct argp_state *state, const char *arg, u32 *without)
+{
+	for (u32 i = 0; i < PASS_N; i++) {
+		if (!strcmp(arg, pass_names[i])) {
+			*without |= 1u << i;
+			return;
+		}
+	}
+	argp_error(state, "'%s' is no pass (passes.def)", arg);
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
+	u64 limit;
 
 	switch (key) {
 	case 'f':
@@ -342,6 +363,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'd':
 		options->dump = true;
 		return 0;
+	case 'w':
+		parse_pass(state, arg, &options->translate.without);
+		return 0;
+	case 'l':
+		parse_addr(state, arg, &limit);
+		options->translate.limit = (u32)limit;
+		return 0;
+	case 'P':
+		options->translate.prove = true;
+		return 0;
+	case 'S':
+		options->stats = true;
+		return 0;
 	case ARGP_KEY_END:
 		if (!!options->file + !!options->bytes + !!options->tree != 1)
 			argp_error(state, "one of --file, --bytes, --tree is wanted");
@@ -365,7 +399,7 @@ int main(int argc, char **argv)
 		NULL,
 		NULL
 	};
-	struct options options = { .stop = STAGE_ENCODE };
+	struct options options = { .stop = STAGE_ENCODE, .translate = TRANSLATE_ALL };
 	static struct subject subject;
 	struct arena arena;
 	void *decoder;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ir_print.h"
+#include "cost.h"
 
 static const char *const role_names[] = {
 	[ROLE_PLAIN] = "plain",
@@ -165,6 +166,25 @@ bool print_tree(const struct ir_tree *tree)
 	return true;
 }
 
+static void print_state(const struct code *code, const struct ir_state *state)
+{
+	static const char *const reg_names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+		                                 "rsi", "rdi", "r8",  "r9",  "r10", "r11",
+		                                 "r12", "r13", "r14", "r15" };
+
+	printf("; rsp%+d", state->rsp);
+	for (u32 i = 0; i < state->n; i++) {
+		const struct ir_pending *p = &code->pendings[state->first + i];
+
+		if (p->kind == PENDING_RETURN)
+			printf(", [%+d] := 0x%llx", p->at, ull(p->value));
+		else if (p->kind == PENDING_REG)
+			printf(", [%+d] := %s", p->at, reg_names[p->reg]);
+		else
+			printf(", %s := [%+d]", reg_names[p->reg], p->at);
+	}
+}
+
 /* One line for each stretch of bytes with one origin. */
 static void print_origins(const struct code *code)
 {
@@ -174,7 +194,10 @@ static void print_origins(const struct code *code)
 
 		printf("  +0x%03x ", at);
 		print_bytes(code->bytes + at, end - at);
-		printf(" of 0x%llx\n", ull(code->origins[i].origin));
+		printf(" of 0x%llx", ull(code->origins[i].origin));
+		if (code->origins[i].state)
+			print_state(code, &code->states[code->origins[i].state]);
+		printf("\n");
 	}
 }
 
@@ -192,6 +215,27 @@ void print_code(const struct code *code)
 			printf(" to +0x%03x", fixup->to);
 		printf("\n");
 	}
+}
+
+const char *const pass_names[PASS_N] = {
+#define X(name, help, counts) [PASS_##name] = #name,
+#include "passes.def"
+#undef X
+};
+
+void print_stats(const struct code *code)
+{
+	static const char *const counts[PASS_N] = {
+#define X(name, help, counts) [PASS_##name] = counts,
+#include "passes.def"
+#undef X
+	};
+
+	for (u32 i = 0; i < PASS_N; i++)
+		if (code->done[i])
+			printf("  %s: %u %s\n", pass_names[i], code->done[i], counts[i]);
+	printf("  executed for 1000 entries: %llu, originally %llu\n",
+	       ull(code->cost * 1000 / COST_ENTRY), ull(code->cost_original * 1000 / COST_ENTRY));
 }
 
 void print_failure(const struct failure *failure)

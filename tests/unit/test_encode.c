@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "code.h"
+#include "cost.h"
 #include "limits.h"
 #include "toy.h"
 #include "unit.h"
@@ -65,6 +66,11 @@ static enum status encode(void)
 {
 	arena_init(&arena, memory, sizeof(memory));
 	memset(memory, 0xa5, sizeof(memory));
+	for (u32 b = 0; b < tree.n_blocks; b++)
+		if (tree.blocks[b].weight) {
+			cost_weigh(&tree); /* the hotter child follows */
+			break;
+		}
 	return encode_tree(&tree, &arena, &code, &fail);
 }
 
