@@ -156,8 +156,9 @@ static u32 vary(u8 *out, u64 addr, u64 *rnd)
 struct slot {
 	u8 bytes[SLOT_LEN];
 	u32 len, at;
-	u32 to;      /* branches: index of the target */
+	u32 to;      /* branches: index of the target; calls: offset in the text */
 	u32 field;   /* bytes of its distance; 0: no branch */
+	bool call;
 };
 
 static void branch(struct slot *s, u32 i, u32 n, u64 *rnd)
@@ -215,7 +216,8 @@ static void resolve(struct slot *slots, u32 n)
 {
 	for (u32 i = 0; i < n; i++) {
 		struct slot *s = &slots[i];
-		s64 distance = (s64)slots[s->to].at - (s64)(s->at + s->len);
+		u32 to = s->call ? s->to : slots[s->to].at;
+		s64 distance = (s64)to - (s64)(s->at + s->len);
 		s32 value = (s32)distance;
 
 		if (s->field == 1 && distance != (s8)distance)
@@ -225,33 +227,144 @@ static void resolve(struct slot *slots, u32 n)
 	}
 }
 
-/* Writes a function at offset `at` of the text; its length. */
-static u32 function(u8 *text, u16 *marks, u32 at, u64 *rnd)
+/* ---- functions that call and have frames ---- */
+
+/* Offsets of functions that may be called. */
+static struct {
+	u32 at[64], n;
+} callees;
+
+static void put(struct slot *s, const char *bytes, u32 len)
 {
-	u32 n = 3 + (u32)rnd_below(rnd, FUNCTION_INSNS - 3), now = at;
+	memcpy(s->bytes, bytes, len);
+	s->len = len;
+	s->field = 0;
+}
+
+enum frame_style { FRAME_NONE, FRAME_PUSHES, FRAME_POINTER, FRAME_BARE, FRAME_STYLES };
+
+/* The first instructions of a function, and the last; returns how many. `room` is the frame's size. */
+static u32 prologue(struct slot *s, u32 style, u8 room)
+{
+	u32 n = 0;
+
+	if (style == FRAME_PUSHES) {
+		put(&s[n++], "\x53", 1); /* push %rbx */
+		put(&s[n++], "\x41\x54", 2); /* push %r12 */
+	} else if (style == FRAME_POINTER) {
+		put(&s[n++], "\x55", 1); /* push %rbp */
+		put(&s[n++], "\x48\x89\xe5", 3); /* mov %rsp, %rbp */
+	}
+	if (style != FRAME_NONE && room) {
+		put(&s[n], "\x48\x83\xec", 4); /* sub $room, %rsp */
+		s[n++].bytes[3] = room;
+	}
+	return n;
+}
+
+static u32 epilogue(struct slot *s, u32 style, u8 room)
+{
+	u32 n = 0;
+
+	if (style == FRAME_POINTER) {
+		put(&s[n++], "\xc9", 1); /* leave */
+	} else if (room) {
+		put(&s[n], "\x48\x83\xc4", 4); /* add $room, %rsp */
+		s[n++].bytes[3] = room;
+	}
+	if (style == FRAME_PUSHES) {
+		put(&s[n++], "\x41\x5c", 2); /* pop %r12 */
+		put(&s[n++], "\x5b", 1); /* pop %rbx */
+	}
+	put(&s[n++], "\xc3", 1);
+	return n;
+}
+
+/* Something with the stack, at a distance that is mostly within the frame. */
+static void use_stack(struct slot *s, u8 room, u64 *rnd)
+{
+	static const struct {
+		u8 bytes[4], len; /* up to the displacement, which has 8 bits */
+	} uses[] = {
+		{ { 0x48, 0x8b, 0x44, 0x24 }, 4 }, /* mov d(%rsp), %rax */
+		{ { 0x48, 0x89, 0x74, 0x24 }, 4 }, /* mov %rsi, d(%rsp) */
+		{ { 0x48, 0x8d, 0x7c, 0x24 }, 4 }, /* lea d(%rsp), %rdi */
+		{ { 0x44, 0x01, 0x4c, 0x24 }, 4 }, /* add %r9d, d(%rsp) */
+		{ { 0x0f, 0x11, 0x44, 0x24 }, 4 }, /* movups %xmm0, d(%rsp) */
+		{ { 0x0f, 0xb6, 0x54, 0x24 }, 4 }, /* movzbl d(%rsp), %edx */
+		{ { 0x48, 0x8b, 0x4d }, 3 }, /* mov d(%rbp), %rcx */
+		{ { 0x48, 0x89, 0x55 }, 3 }, /* mov %rdx, d(%rbp) */
+		{ { 0x48, 0x8b, 0x5c, 0x84 }, 4 }, /* mov d(%rsp,%rax,4), %rbx */
+		{ { 0x48, 0x89, 0x1f, 0x90 }, 4 }, /* mov %rbx, (%rdi); nop */
+	};
+	u32 which = (u32)rnd_below(rnd, sizeof(uses) / sizeof(uses[0]));
+
+	put(s, (const char *)uses[which].bytes, uses[which].len);
+	if (uses[which].bytes[3] == 0x90)
+		return;
+	s->bytes[s->len++] = rnd_chance(rnd, 85) ? (u8)(rnd_below(rnd, room / 8 + 1) * 8)
+	                                         : (u8)rnd_next(rnd);
+}
+
+static void call(struct slot *s, u64 *rnd)
+{
+	s->bytes[0] = 0xe8;
+	s->len = 5;
+	s->field = 4;
+	s->call = true;
+	s->to = callees.at[rnd_below(rnd, callees.n)];
+}
+
+/* ---- one function ---- */
+
+static void fill(struct slot *s, u32 i, u32 n, u64 addr, bool calls, u8 room, u64 *rnd)
+{
+	if (rnd_chance(rnd, 16))
+		branch(s, i, n, rnd);
+	else if (calls && callees.n && rnd_chance(rnd, 12))
+		call(s, rnd);
+	else if (calls && rnd_chance(rnd, 25))
+		use_stack(s, room, rnd);
+	else
+		s->len = vary(s->bytes, addr, rnd);
+}
+
+/* Writes a function at offset `at` of the text; its length. */
+static u32 function(u8 *text, u16 *marks, u32 at, bool calls, u64 *rnd)
+{
+	u32 style = calls ? (u32)rnd_below(rnd, FRAME_STYLES) : FRAME_NONE;
+	u8 room = style && rnd_chance(rnd, 80) ? (u8)(rnd_below(rnd, 15) * 8) : 0;
+	u32 limit = calls ? FUNCTION_INSNS / 2 : FUNCTION_INSNS - 5;
+	u32 body = 2 + (u32)rnd_below(rnd, limit - 2), now = at, n = 0;
 	struct slot slots[FUNCTION_INSNS];
 
 	memset(slots, 0, sizeof(slots));
-	for (u32 i = 0; i < n; i++) {
-		struct slot *s = &slots[i];
-
-		s->at = now;
-		if (i + 1 == n)
-			ending(s, rnd);
-		else if (rnd_chance(rnd, 16))
-			branch(s, i, n, rnd);
-		else
-			s->len = vary(s->bytes, TEXT_AT + now, rnd);
-		now += s->len;
+	n = prologue(slots, style, room);
+	body += n;
+	for (u32 i = 0; i < body; i++) {
+		if (i >= n)
+			fill(&slots[i], i, body + 1, TEXT_AT + now, calls, room, rnd);
+		slots[i].at = now;
+		now += slots[i].len;
+	}
+	n = body;
+	if (style)
+		n += epilogue(slots + n, style, room);
+	else
+		ending(&slots[n++], rnd);
+	for (u32 i = body; i < n; i++) {
+		slots[i].at = now;
+		now += slots[i].len;
 	}
 	resolve(slots, n);
 	for (u32 i = 0; i < n; i++) {
 		memcpy(text + slots[i].at, slots[i].bytes, slots[i].len);
 		marks[slots[i].at] |= TEXT_INSN | TEXT_REACHED | TEXT_CERTIFIED;
-		if (slots[i].field)
+		if (slots[i].field && !slots[i].call)
 			marks[slots[slots[i].to].at] |= TEXT_TARGET;
 	}
 	marks[at] |= TEXT_FUNCTION;
+	callees.at[callees.n < 64 ? callees.n++ : rnd_below(rnd, 64)] = at;
 	return now - at;
 }
 
@@ -263,7 +376,7 @@ static void span_add(struct module *m, u64 addr, u64 size, u32 flags, u8 *bytes)
 		(struct elf_span){ .addr = addr, .size = size, .bytes = bytes, .flags = flags };
 }
 
-static void module_make(struct module *m, u8 *bytes, u16 *marks, u64 seed)
+static void module_make(struct module *m, u8 *bytes, u16 *marks, bool calls, u64 seed)
 {
 	u64 rnd = rnd_start(seed, 4, 0);
 
@@ -274,7 +387,7 @@ static void module_make(struct module *m, u8 *bytes, u16 *marks, u64 seed)
 	}
 	memset(bytes, 0x90, TEXT_SIZE);
 	for (u32 at = 0; at < TEXT_SIZE - FUNCTION_INSNS * SLOT_LEN;)
-		at += function(bytes, marks, at, &rnd);
+		at += function(bytes, marks, at, calls, &rnd);
 	span_add(m, TEXT_AT, TEXT_SIZE, ELF_VIEW_R | ELF_VIEW_X, bytes);
 	span_add(m, CONST_AT, CONST_SIZE, ELF_VIEW_R, bytes + TEXT_SIZE);
 	span_add(m, DATA_AT, DATA_SIZE, ELF_VIEW_R | ELF_VIEW_W, bytes + TEXT_SIZE + CONST_SIZE);
@@ -284,7 +397,7 @@ static void module_make(struct module *m, u8 *bytes, u16 *marks, u64 seed)
 	m->text.marks = marks;
 }
 
-bool forms_load(struct module *m, const char *path, u64 seed)
+bool forms_load(struct module *m, const char *path, bool calls, u64 seed)
 {
 	u16 *marks = calloc(TEXT_SIZE, sizeof(*marks));
 	u8 *bytes = malloc(TEXT_SIZE + CONST_SIZE + DATA_SIZE);
@@ -299,6 +412,6 @@ bool forms_load(struct module *m, const char *path, u64 seed)
 	fprintf(stderr, "%s: %u forms\n", path, pool.n);
 	memset(m, 0, sizeof(*m));
 	m->path = path;
-	module_make(m, bytes, marks, seed);
+	module_make(m, bytes, marks, calls, seed);
 	return module_finish(m, true);
 }

@@ -4,7 +4,7 @@
  * stands beside every other, with other registers, displacements and immediates.
  *
  * The result is a module like one from a file: two megabytes of functions with branches of all kinds among them,
- * read-only and writable data for RIP-relative operands.
+ * read-only and writable data for RIP-relative operands. With `calls`, functions have frames and call one another.
  */
 #ifndef DYNOPT_FUZZ_FORMS_H
 #define DYNOPT_FUZZ_FORMS_H
@@ -12,6 +12,6 @@
 #include "module.h"
 
 /* False with a message. */
-bool forms_load(struct module *m, const char *path, u64 seed);
+bool forms_load(struct module *m, const char *path, bool calls, u64 seed);
 
 #endif

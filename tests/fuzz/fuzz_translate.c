@@ -5,6 +5,7 @@
  *     fuzz_translate [--seed S] [--count N] [--case I] FILE...
  *     fuzz_translate --forms ... FILE...     sequences made of the files' instructions
  *     fuzz_translate --calls ... FILE...     traces that go into calls and return from them
+ *     fuzz_translate --proven ... FILE...    only what the validator proves; the rest is counted
  *
  * A tree is a random trace over a file's proven code, translated by the engine; it gets TREE_CASES cases. A case is a
  * random machine state and memory from which the original text and the translation are run to the first
@@ -24,11 +25,11 @@
 #include "cache.h"
 #include "exclude.h"
 #include "forms.h"
-#include "oracle.h"
 #include "rnd.h"
 #include "shape.h"
-#include "states.h"
 #include "translate.h"
+#include "trial.h"
+#include "validate.h"
 
 #define TREE_CASES 128
 #define CHILD_TREES 1000
@@ -41,7 +42,7 @@
 struct totals {
 	u64 now;       /* the case under way */
 	u64 trees, insns, blocks, loops, links, frames;
-	u64 cases, compared, uncounted, stepped, steps;
+	u64 cases, compared, uncounted, stepped, odd, steps;
 	u64 kinds[OUTCOME_KINDS];
 	u64 signals[32];
 	u64 refused[STATUS_N]; /* STATUS_OK: translated, but with an excluded instruction */
@@ -51,13 +52,12 @@ struct totals {
 
 static struct {
 	const char *path;
-	bool forms, calls;
+	bool forms, calls, proven;
 	u64 seed;
 	u64 only; /* case, or ~0 */
 	struct totals *totals;
 	struct module module;
-	struct guest guest;
-	struct states states;
+	struct trial trial;
 	struct shape shape;
 	struct ir_tree
 		trees[TREES_MAX]; /* those under test; the first is run, it may lead to others */
@@ -65,7 +65,6 @@ static struct {
 	u64 addrs[TREES_MAX];
 	u32 n_trees;
 	struct arena arena;
-	struct outcome original, translation;
 } run;
 
 /* ---- one case ---- */
@@ -100,11 +99,19 @@ static void print_tree(u32 t)
 
 static void print_repeat(void)
 {
-	fprintf(stderr, "to repeat: fuzz_translate%s --seed %llu --case %llu %s\n",
-	        run.forms   ? " --forms"
-	        : run.calls ? " --calls"
-	                    : "",
-	        (unsigned long long)run.seed, (unsigned long long)run.totals->now, run.path);
+	fprintf(stderr, "to repeat: fuzz_translate%s%s%s --seed %llu --case %llu %s\n",
+	        run.forms ? " --forms" : "", run.calls ? " --calls" : "",
+	        run.proven ? " --proven" : "", (unsigned long long)run.seed,
+	        (unsigned long long)run.totals->now, run.path);
+}
+
+/* What the validator says of the translation that differs: "proven" is the worst. */
+static const char *verdict(void)
+{
+	enum status status =
+		validate(&run.module.text, &run.trees[0], &run.codes[0], &run.arena, NULL);
+
+	return status ? status_name(status) : "proven";
 }
 
 /* False if the case is a difference. */
@@ -112,13 +119,10 @@ static bool report(const char *what, bool stepped)
 {
 	if (!what)
 		return true;
-	fprintf(stderr, "%s: difference: %s%s\n", run.path, what, stepped ? " (stepped)" : "");
+	fprintf(stderr, "%s: difference: %s%s; validator: %s\n", run.path, what,
+	        stepped ? " (stepped)" : "", verdict());
 	print_repeat();
-	outcome_print(&run.original, &run.translation);
-	if (!stepped)
-		memory_print(&run.guest);
-	if (stepped)
-		oracle_print();
+	trial_print(&run.trial, stepped);
 	for (u32 i = 0; i < run.n_trees && run.only != ~(u64)0; i++)
 		print_tree(i);
 	run.totals->failures++;
@@ -135,110 +139,43 @@ static void report_refusal(const struct failure *fail)
 	run.totals->failures++;
 }
 
-static void begin_run(u64 budget, u64 module_addr)
+/* Counts what the original's run came to. */
+static void count_outcome(void)
 {
-	states_memory(&run.states);
-	guest_budget(&run.guest, budget);
-	native.in.rip = run.guest.m->base + module_addr;
-}
-
-/* Counts; false if the outcomes say nothing about each other. */
-static bool comparable(void)
-{
-	const struct outcome *a = &run.original, *b = &run.translation;
+	const struct outcome *a = &run.trial.original;
 	struct totals *t = run.totals;
 
 	t->kinds[a->kind]++;
 	if (a->kind == OUTCOME_FAULT)
 		t->signals[a->stop.signal % 32]++;
-	if (a->kind == OUTCOME_ENDLESS || b->kind == OUTCOME_ENDLESS || a->kind == OUTCOME_ENOUGH)
-		return false;
-	if ((a->kind == OUTCOME_SPENT || b->kind == OUTCOME_SPENT) && !run.guest.exact)
-		return false;
-	/* A loop's counter stands where an inlined call may be under way. */
-	if (run.states.framed && (a->kind == OUTCOME_SPENT || b->kind == OUTCOME_SPENT))
-		return false;
-	/* Inlined calls may touch the stack earlier or later than the original: it has to be there. */
-	if (run.states.framed && a->state.gpr[RSP] - GUEST_STACK - PAGE / 4 >= GUEST_STACK_SIZE)
-		return false;
-	return true;
 }
 
 static bool run_stepped(u64 budget)
 {
-	const char *what;
+	const char *what = trial_step(&run.trial, budget);
 
-	begin_run(budget, run.trees[0].head);
-	what = oracle_original(&run.guest, &run.original);
 	run.totals->stepped++;
-	run.totals->steps += oracle_steps();
-	if (!report(what, true))
-		return false;
-	if (run.states.framed)
-		return true; /* its states are not the original's on the way */
-	begin_run(budget, run.addrs[0]);
-	what = oracle_translation(&run.guest, &run.translation);
-	if (run.original.kind == OUTCOME_SPENT && !run.guest.exact)
-		return true;
+	run.totals->odd += !run.trial.compared;
+	run.totals->steps += run.trial.steps;
 	return report(what, true);
-}
-
-/* Is the difference in bytes of the stack that the original's own run shows to be dead? */
-static const char *differs_alive(u64 sp, u64 budget)
-{
-	static u8 translated[GUEST_AREAS][GUEST_STACK_SIZE], dead[GUEST_STACK_SIZE];
-	const struct guest *g = &run.guest;
-	const char *what = memory_differs_framed(&run.states, sp, NULL);
-	bool known;
-
-	if (!what)
-		return NULL;
-	for (u32 i = 0; i < g->n_areas; i++)
-		memcpy(translated[i], (void *)g->areas[i].addr, g->areas[i].size);
-	begin_run(budget, run.trees[0].head);
-	known = oracle_dead(g, dead);
-	for (u32 i = 0; i < g->n_areas; i++)
-		memcpy((void *)g->areas[i].addr, translated[i], g->areas[i].size);
-	return memory_differs_framed(&run.states, sp, known ? dead : NULL);
-}
-
-/* Where calls were inlined, what is dead behind them need not be the same: flags, parts of the stack. */
-static const char *differs(u64 budget)
-{
-	const struct outcome *a = &run.original;
-	bool framed = run.states.framed;
-	const char *what;
-
-	what = outcome_differs(a, &run.translation,
-	                       framed ? flags_live(&run.guest, a->at) : RFLAGS_STATUS);
-	if (what || !framed)
-		return what ? what : memory_differs(&run.states);
-	return differs_alive(a->state.gpr[RSP], budget);
 }
 
 static bool run_case(u64 number)
 {
 	u64 rnd = rnd_start(run.seed, 2, number), budget;
+	const char *what;
 
 	run.totals->now = number;
 	run.totals->cases++;
-	states_case(&run.states, &rnd);
+	states_case(&run.trial.states, &rnd);
 	budget = 2 + rnd_below(&rnd, rnd_chance(&rnd, 10) ? 300 : 12);
 	if (rnd_below(&rnd, STEPPED) == 0 && !run_stepped(budget))
 		return false;
-	begin_run(budget, run.trees[0].head);
-	native_run();
-	outcome_take(&run.original, &run.guest);
-	memory_keep(&run.guest);
-	begin_run(budget, run.addrs[0]);
-	native_run();
-	outcome_take(&run.translation, &run.guest);
-	if (!comparable()) {
-		run.totals->uncounted++;
-		return run.original.kind != OUTCOME_ENDLESS;
-	}
-	run.totals->compared++;
-	return report(differs(budget), false);
+	what = trial_run(&run.trial, budget);
+	count_outcome();
+	run.totals->compared += run.trial.compared;
+	run.totals->uncounted += !run.trial.compared;
+	return report(what, false) && run.trial.original.kind != OUTCOME_ENDLESS;
 }
 
 /* ---- one tree ---- */
@@ -247,7 +184,9 @@ static void run_cases(u64 first)
 {
 	u64 rnd = rnd_start(run.seed, 3, first);
 
-	states_tree(&run.states, &run.guest, run.trees, run.n_trees, rnd);
+	run.trial.head = run.trees[0].head;
+	run.trial.entry = run.addrs[0];
+	states_tree(&run.trial.states, &run.trial.guest, run.trees, run.n_trees, rnd);
 	for (u64 i = first; i < first + TREE_CASES; i++) {
 		if (run.only != ~(u64)0 && run.only != i)
 			continue;
@@ -260,7 +199,7 @@ static void run_cases(u64 first)
 static u64 place_for(const struct code *code, u32 t, u64 *rnd)
 {
 	u64 part = GUEST_CACHE_SIZE / TREES_MAX;
-	u64 start = run.guest.caches[rnd_below(rnd, 2)] + t * part;
+	u64 start = run.trial.guest.caches[rnd_below(rnd, 2)] + t * part;
 
 	return start + rnd_below(rnd, (part - code->size - PAGE) / CACHE_ALIGN) * CACHE_ALIGN;
 }
@@ -276,7 +215,8 @@ static bool make_tree(u64 *rnd)
 
 	status = lift_trace(text, &run.shape.trace, &run.arena, &run.trees[run.n_trees], &fail);
 	if (!status)
-		status = translate(text, &run.shape.trace, &run.arena, code, &fail);
+		status = (run.proven ? translate_proven : translate)(text, &run.shape.trace,
+		                                                     &run.arena, code, &fail);
 	if (!status) {
 		*addr = place_for(code, run.n_trees, rnd);
 		status = code_place(code, *addr, &fail);
@@ -308,22 +248,22 @@ static void run_trees(u64 number, u64 *rnd)
 {
 	struct totals *t = run.totals;
 
-	if (guest_arm(&run.guest, run.trees, run.n_trees)) {
+	if (guest_arm(&run.trial.guest, run.trees, run.n_trees)) {
 		t->skipped_loops++;
 		return;
 	}
 	for (u32 i = 0; i < run.n_trees; i++) {
-		guest_place(&run.guest, &run.codes[i], run.addrs[i], rnd_chance(rnd, 25));
+		guest_place(&run.trial.guest, &run.codes[i], run.addrs[i], rnd_chance(rnd, 25));
 		t->trees++;
 		t->insns += run.trees[i].n_ops;
 		t->blocks += run.trees[i].n_blocks;
 		t->frames += run.trees[i].n_frames - 1;
 	}
-	t->loops += run.guest.n_loops;
+	t->loops += run.trial.guest.n_loops;
 	if (run.n_trees > 1)
-		t->links += guest_link(&run.guest, 0, 1);
+		t->links += guest_link(&run.trial.guest, 0, 1);
 	run_cases(number * TREE_CASES);
-	guest_disarm(&run.guest);
+	guest_disarm(&run.trial.guest);
 }
 
 static void run_tree(u64 number)
@@ -395,12 +335,12 @@ static void print_totals(double took)
 	       (unsigned long long)t->uncounted, (unsigned long long)t->failures,
 	       (double)executions / took);
 	printf("  %llu trees of %.1f instructions, %.1f blocks, %.2f loops; %llu calls inlined; %llu exits linked; %llu cases "
-	       "stepped, %llu steps\n",
+	       "stepped (%llu say nothing), %llu steps\n",
 	       (unsigned long long)t->trees, (double)t->insns / (double)(t->trees ? t->trees : 1),
 	       (double)t->blocks / (double)(t->trees ? t->trees : 1),
 	       (double)t->loops / (double)(t->trees ? t->trees : 1), (unsigned long long)t->frames,
 	       (unsigned long long)t->links, (unsigned long long)t->stepped,
-	       (unsigned long long)t->steps);
+	       (unsigned long long)t->odd, (unsigned long long)t->steps);
 	printf("  ends: exit %llu, fault %llu, loop budget %llu, endless %llu; signals:",
 	       (unsigned long long)t->kinds[OUTCOME_AT],
 	       (unsigned long long)t->kinds[OUTCOME_FAULT],
@@ -429,7 +369,7 @@ static void run_file(u64 count)
 	void *arena = malloc(ARENA_BYTES);
 	double start;
 
-	if (!arena || !guest_map(&run.guest, &run.module))
+	if (!arena || !guest_map(&run.trial.guest, &run.module))
 		exit(2);
 	arena_init(&run.arena, arena, ARENA_BYTES);
 	start = seconds();
@@ -449,7 +389,7 @@ static bool number(const char *text, u64 *value)
 static int usage(void)
 {
 	fprintf(stderr,
-	        "usage: fuzz_translate [--forms|--calls] [--seed S] [--count N] [--case I] FILE...\n"
+	        "usage: fuzz_translate [--forms] [--calls] [--proven] [--seed S] [--count N] [--case I] FILE...\n"
 	        "N: cases for each file, two executions each\n");
 	return 2;
 }
@@ -459,7 +399,8 @@ static int one_file(const char *path, u64 count)
 	bool good;
 
 	run.path = path;
-	good = run.forms ? forms_load(&run.module, path, run.seed) : module_load(&run.module, path);
+	good = run.forms ? forms_load(&run.module, path, run.calls, run.seed)
+	                 : module_load(&run.module, path);
 	if (!good)
 		return 2;
 	run_file(count);
@@ -497,6 +438,8 @@ int main(int argc, char **argv)
 			run.forms = true;
 		else if (!strcmp(argv[i], "--calls"))
 			run.calls = true;
+		else if (!strcmp(argv[i], "--proven"))
+			run.proven = true;
 		else if (!strcmp(argv[i], "--seed"))
 			value = &run.seed;
 		else if (!strcmp(argv[i], "--count"))

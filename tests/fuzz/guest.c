@@ -639,16 +639,26 @@ static bool memory_store(void *ctx, u64 addr, u64 value)
 	return true;
 }
 
-void guest_restore(const struct guest *g, u64 rip, u64 gpr[16])
+const struct ir_state *guest_state(const struct guest *g, u64 rip,
+                                   const struct ir_pending **pendings)
 {
 	const struct guest_code *c = code_at(g, rip);
-	const struct state_memory memory = { memory_load, memory_store, (void *)g };
 	u32 state = 0;
 
 	for (u32 i = 0; c && i < c->code->n_origins; i++) {
 		if (c->code->origins[i].at <= rip - c->start)
 			state = c->code->origins[i].state;
 	}
+	*pendings = c ? c->code->pendings : NULL;
+	return state ? &c->code->states[state] : NULL;
+}
+
+void guest_restore(const struct guest *g, u64 rip, u64 gpr[16])
+{
+	const struct state_memory memory = { memory_load, memory_store, (void *)g };
+	const struct ir_pending *pendings;
+	const struct ir_state *state = guest_state(g, rip, &pendings);
+
 	if (state)
-		state_apply(&c->code->states[state], c->code->pendings, g->m->base, gpr, &memory);
+		state_apply(state, pendings, g->m->base, gpr, &memory);
 }

@@ -257,8 +257,8 @@ void native_normalize(struct native_state *state)
 	clear_gaps(x);
 	memset(x + XSTATE_BV, 0, 64);
 	memcpy(x + XSTATE_BV, &native.xsave_mask, 8); /* everything is written out now */
-	/* The last x87 instruction's address is that of the copy: nobody can keep it. */
-	memset(x + 8, 0, 8);
+	/* The last x87 instruction's address and opcode, which has its ModRM, are those of the copy: nobody can keep them. */
+	memset(x + 6, 0, 10);
 	state->rflags &= RFLAGS_STATUS;
 }
 

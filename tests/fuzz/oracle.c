@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include "oracle.h"
 
-#define DEAD_STEPS 20000 /* a case that is stepped only because memory differs */
-
 struct entry {
 	u64 at; /* original address, as the guest sees it */
 	u64 gpr[16], rflags;
@@ -30,19 +28,19 @@ static struct {
 	u8 shadow[GUEST_AREAS][GUEST_STACK_SIZE];
 } run;
 
-static u64 mix(u64 h, u64 value)
+u64 oracle_mix(u64 hash, u64 value)
 {
-	h = (h ^ value) * 0x9e3779b97f4a7c15u;
-	return h ^ h >> 29;
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 29;
 }
 
-static u64 hash_vector(const struct native_state *s)
+u64 oracle_vector(const struct native_state *s)
 {
 	const u64 *at = (const u64 *)s->xsave;
-	u64 h = mix(s->fs, s->gs);
+	u64 h = oracle_mix(s->fs, s->gs);
 
 	for (u32 i = 0; i < native.xsave_size / 8; i++)
-		h = mix(h, at[i]);
+		h = oracle_mix(h, at[i]);
 	return h;
 }
 
@@ -69,7 +67,7 @@ static u64 writes(u64 *first, u64 *end)
 			if (live[k] == run.shadow[i][k])
 				continue;
 			run.shadow[i][k] = live[k];
-			sum += mix(area->addr + k, live[k]) | 1;
+			sum += oracle_mix(area->addr + k, live[k]) | 1;
 			*first = area->addr + k < *first ? area->addr + k : *first;
 			*end = area->addr + k + 1 > *end ? area->addr + k + 1 : *end;
 		}
@@ -84,7 +82,7 @@ static void entry_make(struct entry *e, u64 at, u64 sum)
 	e->at = at;
 	memcpy(e->gpr, s->gpr, sizeof(e->gpr));
 	e->rflags = s->rflags;
-	e->vector = hash_vector(s);
+	e->vector = oracle_vector(s);
 	e->writes = sum;
 }
 
@@ -129,20 +127,21 @@ static void check_vectors(const struct insn *insn)
 	       "x87 state, which it does not define");
 }
 
-static u64 mem_address(const struct insn *insn, const struct insn_mem *mem)
+u64 oracle_address(const struct guest *g, const struct native_state *s, const struct insn *insn,
+                   const struct insn_mem *mem)
 {
 	u64 addr = (u64)mem->disp;
 
 	if (mem->base < 16)
-		addr += run.before.gpr[mem->base];
+		addr += s->gpr[mem->base];
 	else if (insn->flags & INSN_RIP)
-		return insn->target + run.g->m->base;
+		return insn->target + g->m->base;
 	if (mem->index < 16)
-		addr += run.before.gpr[mem->index] * mem->scale;
+		addr += s->gpr[mem->index] * mem->scale;
 	if (mem->segment == 'f')
-		addr += run.before.fs;
+		addr += s->fs;
 	if (mem->segment == 'g')
-		addr += run.before.gs;
+		addr += s->gs;
 	return addr;
 }
 
@@ -152,7 +151,7 @@ static void check_writes(const struct insn *insn, u64 first, u64 end)
 	breaks(!(insn->flags & INSN_STORE), "memory, although it does not store");
 	for (u32 i = 0; i < insn->n_mem && i < 2; i++) {
 		const struct insn_mem *mem = &insn->mem[i];
-		u64 addr = mem_address(insn, mem);
+		u64 addr = oracle_address(run.g, &run.before, insn, mem);
 
 		if (mem->store && (!mem->size || (first >= addr && end <= addr + mem->size)))
 			return;
@@ -185,7 +184,7 @@ static void check_insn(u64 at, u64 first, u64 end)
 /* ---- hooks ---- */
 
 /* In a stub: nothing of the program. True with *go_on if that decides. */
-static bool in_stub(bool *go_on)
+bool oracle_in_stub(bool *go_on)
 {
 	*go_on = true;
 	if (native.out.rip == (u64)native_exit) {
@@ -201,7 +200,7 @@ static bool original_step(void)
 	u64 at = native.out.rip, sum, first, end;
 	bool go_on;
 
-	if (in_stub(&go_on))
+	if (oracle_in_stub(&go_on))
 		return go_on;
 	native_normalize(&native.out);
 	sum = writes(&first, &end);
@@ -254,7 +253,7 @@ static bool translation_step(void)
 	struct entry e;
 	bool go_on;
 
-	if (in_stub(&go_on))
+	if (oracle_in_stub(&go_on))
 		return go_on;
 	native_normalize(&native.out);
 	entry_make(&e, guest_origin(run.g, rip), writes(&first, &end));
@@ -271,18 +270,21 @@ static bool translation_step(void)
 	return ++run.steps < 8 * ORACLE_STEPS;
 }
 
-static void step_run(bool (*hook)(void))
+void oracle_run(const struct guest *g, bool (*hook)(void))
 {
+	run.g = g;
+	run.exited = false;
 	native.on_step = hook;
 	native.in.rflags |= RFLAGS_TRAP;
 	native_run();
 	native.in.rflags &= ~(u64)RFLAGS_TRAP;
 	native.on_step = NULL;
+	if (run.exited)
+		native.stop.kind = NATIVE_EXIT;
 }
 
 static void step(bool (*hook)(void), u64 at)
 {
-	run.exited = false;
 	run.broken = NULL;
 	run.steps = 0;
 	run.now = 0;
@@ -294,9 +296,7 @@ static void step(bool (*hook)(void), u64 at)
 		entry_make(&run.log[0], at, 0);
 		run.n = 1;
 	}
-	step_run(hook);
-	if (run.exited)
-		native.stop.kind = NATIVE_EXIT;
+	oracle_run(run.g, hook);
 }
 
 const char *oracle_original(const struct guest *g, struct outcome *out)
@@ -317,59 +317,6 @@ const char *oracle_translation(const struct guest *g, struct outcome *out)
 		run.broken_at = out->at;
 	}
 	return run.broken;
-}
-
-/* ---- the stack's dead bytes ---- */
-
-static u8 *dead_bytes;
-
-static void dead_below(u64 addr)
-{
-	u64 end = addr - GUEST_STACK;
-
-	if (end <= GUEST_STACK_SIZE)
-		memset(dead_bytes, 1, end);
-}
-
-static bool is_return(u64 rip)
-{
-	u64 left, addr = rip - run.g->m->base;
-	const u8 *bytes = text_bytes(&run.g->m->text, addr, &left);
-	struct insn_brief brief;
-
-	return bytes && !decode_brief(bytes, left, addr, scratch_decode(), &brief, NULL) &&
-	       brief.role == ROLE_RET;
-}
-
-static bool dead_step(void)
-{
-	const u8 *live = (const u8 *)GUEST_STACK;
-	bool go_on;
-
-	if (in_stub(&go_on))
-		return go_on;
-	for (u32 k = 0; k < GUEST_STACK_SIZE; k++) {
-		if (live[k] != run.shadow[0][k])
-			dead_bytes[k] = 0;
-	}
-	memcpy(run.shadow[0], live, GUEST_STACK_SIZE);
-	dead_below(native.out.gpr[RSP] - (is_return(run.before.rip) ? 0 : RED_ZONE));
-	run.before.rip = native.out.rip;
-	return ++run.steps < DEAD_STEPS;
-}
-
-bool oracle_dead(const struct guest *g, u8 *dead)
-{
-	run.g = g;
-	run.exited = false;
-	run.steps = 0;
-	dead_bytes = dead;
-	memset(dead, 0, GUEST_STACK_SIZE);
-	memcpy(run.shadow[0], (void *)GUEST_STACK, GUEST_STACK_SIZE);
-	dead_below(native.in.gpr[RSP] - RED_ZONE);
-	run.before.rip = native.in.rip;
-	step_run(dead_step);
-	return run.steps < DEAD_STEPS;
 }
 
 u32 oracle_steps(void)

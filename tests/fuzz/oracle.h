@@ -19,14 +19,22 @@
 const char *oracle_original(const struct guest *g, struct outcome *out);
 /* Steps the translation from native.in; returns the rule that it breaks, NULL if none. */
 const char *oracle_translation(const struct guest *g, struct outcome *out);
-/*
- * Steps the original from native.in once more. dead[k] for byte k of the stack: since it was last written, it has lain
- * below the red zone, where signals may write, or below rsp at a return: a callee's. False if the run did not end.
- */
-bool oracle_dead(const struct guest *g, u8 *dead);
 /* Instructions in the log. */
 u32 oracle_steps(void);
 /* Says where a rule was broken. */
 void oracle_print(void);
+
+/* ---- for oracle_frames.c ---- */
+
+/* Steps from native.in; the hook is called at every instruction, its result says whether to go on. */
+void oracle_run(const struct guest *g, bool (*hook)(void));
+/* In a stub of the guest's: true, and *go_on is the hook's answer. */
+bool oracle_in_stub(bool *go_on);
+u64 oracle_mix(u64 hash, u64 value);
+/* Hash of vector, floating-point and segment registers. */
+u64 oracle_vector(const struct native_state *s);
+/* The address that an operand has in a state. */
+u64 oracle_address(const struct guest *g, const struct native_state *s, const struct insn *insn,
+                   const struct insn_mem *mem);
 
 #endif

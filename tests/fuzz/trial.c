@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* trial.c - see trial.h. */
+#include "trial.h"
+#include "oracle.h"
+#include "oracle_frames.h"
+
+static void begin_run(struct trial *t, u64 budget, u64 module_addr)
+{
+	states_memory(&t->states);
+	guest_budget(&t->guest, budget);
+	native.in.rip = t->guest.m->base + module_addr;
+}
+
+/* Inlined calls may touch the stack earlier or later than the original: it has to be there. */
+static bool has_stack(const struct outcome *a)
+{
+	return a->state.gpr[RSP] - GUEST_STACK - PAGE / 4 < GUEST_STACK_SIZE;
+}
+
+/* Do the outcomes say something about each other? */
+static bool comparable(const struct trial *t)
+{
+	const struct outcome *a = &t->original, *b = &t->translation;
+	bool spent = a->kind == OUTCOME_SPENT || b->kind == OUTCOME_SPENT;
+
+	if (a->kind == OUTCOME_ENDLESS || b->kind == OUTCOME_ENDLESS || a->kind == OUTCOME_ENOUGH)
+		return false;
+	if (spent && !t->guest.exact)
+		return false;
+	/* A loop's counter stands where an inlined call may be under way. */
+	return !t->states.framed || (!spent && has_stack(a));
+}
+
+/* Steps the original to see what is dead; false if its run says nothing. */
+static bool find_dead(struct trial *t, u64 budget, u8 *dead, bool *known)
+{
+	static u8 translated[GUEST_AREAS][GUEST_STACK_SIZE];
+	const struct guest *g = &t->guest;
+
+	for (u32 i = 0; i < g->n_areas; i++)
+		memcpy(translated[i], (void *)g->areas[i].addr, g->areas[i].size);
+	begin_run(t, budget, t->head);
+	*known = frames_dead(g, dead);
+	for (u32 i = 0; i < g->n_areas; i++)
+		memcpy((void *)g->areas[i].addr, translated[i], g->areas[i].size);
+	return !frames_odd();
+}
+
+static const char *differs(struct trial *t, u64 budget)
+{
+	const struct outcome *a = &t->original;
+	static u8 dead[GUEST_STACK_SIZE];
+	u64 sp = a->state.gpr[RSP];
+	const char *what;
+	bool known;
+
+	if (!t->states.framed) {
+		what = outcome_differs(a, &t->translation, RFLAGS_STATUS);
+		return what ? what : memory_differs(&t->states);
+	}
+	what = outcome_differs(a, &t->translation, flags_live(&t->guest, a->at));
+	if (!what && !memory_differs_framed(&t->states, sp, NULL))
+		return NULL;
+	t->compared = find_dead(t, budget, dead, &known);
+	if (!t->compared)
+		return NULL;
+	what = outcome_differs(a, &t->translation, flags_live(&t->guest, a->at) & ~frames_stale());
+	return what ? what : memory_differs_framed(&t->states, sp, known ? dead : NULL);
+}
+
+const char *trial_run(struct trial *t, u64 budget)
+{
+	begin_run(t, budget, t->head);
+	native_run();
+	outcome_take(&t->original, &t->guest);
+	memory_keep(&t->guest);
+	begin_run(t, budget, t->entry);
+	native_run();
+	outcome_take(&t->translation, &t->guest);
+	t->compared = comparable(t);
+	return t->compared ? differs(t, budget) : NULL;
+}
+
+static const char *step_framed(struct trial *t, u64 budget)
+{
+	begin_run(t, budget, t->head);
+	frames_log(&t->guest, &t->original);
+	t->compared = !frames_odd() && has_stack(&t->original);
+	if (!t->compared)
+		return NULL;
+	begin_run(t, budget, t->entry);
+	return frames_check(&t->guest, &t->translation);
+}
+
+const char *trial_step(struct trial *t, u64 budget)
+{
+	const char *what;
+
+	begin_run(t, budget, t->head);
+	what = oracle_original(&t->guest, &t->original);
+	t->steps = oracle_steps();
+	t->compared = true;
+	if (what)
+		return what;
+	if (t->states.framed)
+		return step_framed(t, budget);
+	begin_run(t, budget, t->entry);
+	what = oracle_translation(&t->guest, &t->translation);
+	if (t->original.kind != OUTCOME_SPENT || t->guest.exact)
+		return what;
+	t->compared = false;
+	return NULL;
+}
+
+void trial_print(struct trial *t, bool stepped)
+{
+	outcome_print(&t->original, &t->translation);
+	if (!stepped)
+		memory_print(&t->guest);
+	else if (t->states.framed)
+		frames_print();
+	else
+		oracle_print();
+}
