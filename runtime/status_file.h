@@ -47,6 +47,7 @@ enum status_state {
 	X(ASYNC_CANCEL, "the program uses asynchronous thread cancellation") \
 	X(REQUEST, "asked to with dynopt disable") \
 	X(TEXT_WRITTEN, "the program makes its own code writable") \
+	X(SAMPLER, "nothing can be sampled: perf_event_open is refused (dynopt doctor says why)") \
 	X(TRACES, "the trace file cannot be read") \
 	X(LOADER, "the dynamic loader has no hook that can be used, so libraries are not followed")
 enum status_cause {
@@ -72,7 +73,9 @@ struct status_head {
 	uint64_t agent_cpu_ns; /* CPU time the agent has used */
 	uint64_t cycles; /* undo/apply rounds done (option cycles) */
 	uint64_t flips, flip_ns; /* page-run replacements in live text, and the time they took together */
-	uint32_t mode; /* 0: off, 1: eager, 2: traces */
+	uint64_t samples, samples_cache; /* taken by the sampler; of these in the code cache */
+	uint64_t batches;
+	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
 	uint32_t pad;
 	char program[STATUS_PATH_MAX]; /* cut if longer */
 };

@@ -10,6 +10,7 @@
  */
 #include "agent.h"
 
+#include "hot.h"
 #include "loader.h"
 #include "mapping.h"
 #include "status_write.h"
@@ -72,6 +73,7 @@ static void withdraw(enum status_cause cause)
 {
 	if (world->state == STATUS_STATE_WITHDRAWN)
 		return;
+	hot_stop();
 	mappings_withdraw_all();
 	world->state = STATUS_STATE_WITHDRAWN;
 	world->cause = cause;
@@ -105,6 +107,11 @@ static void follow(void)
 	if (first)
 		loader_hook();
 	mappings_sync();
+	if (first && world->options.sample && !hot_start()) {
+		world->state = STATUS_STATE_FAILED;
+		status_write();
+		return;
+	}
 	world->state = any_live() ? STATUS_STATE_RUNNING : STATUS_STATE_IDLE;
 	if (first)
 		world->ready_ns = sys_now_ns();
@@ -206,10 +213,22 @@ static void __attribute__((noreturn)) leave(void)
 		sys6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
+static void observe(void)
+{
+	if (traced()) {
+		withdraw(STATUS_CAUSE_TRACED);
+		return;
+	}
+	hot_tick();
+	if (world->state == STATUS_STATE_IDLE && any_live())
+		world->state = STATUS_STATE_RUNNING;
+}
+
 /* What the agent does without being asked; not while the loader is about to unmap something. Did it do anything? */
 static bool act(void)
 {
-	bool running = world->ready_ns && world->state == STATUS_STATE_RUNNING;
+	bool running = world->ready_ns && (world->state == STATUS_STATE_RUNNING ||
+	                                  (world->options.sample && world->state == STATUS_STATE_IDLE));
 	bool acted = false;
 
 	if (!running || !try_lock(&world->mailbox.lock))
@@ -218,8 +237,7 @@ static bool act(void)
 		cycle();
 		acted = true;
 	}
-	if (traced())
-		withdraw(STATUS_CAUSE_TRACED);
+	observe();
 	unlock(&world->mailbox.lock);
 	return acted;
 }

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * image.c - reads a module's file, has it translated, remembers the result by file.
+ * image.c - reads a module's file and remembers it by what stat(2) says of it.
  *
- *     file -> view -> text -> (eager.c) heads, hops, translations -> image
+ *     file -> view -> text -> (workshop.c, batch.c) translations
  *
  * Instructions come from the file's bytes. They are compared with what is mapped when a mapping is
  * published (mapping.c), so text that somebody has changed in memory is left alone.
- * Everything but the result is released before image_of() returns.
  */
 #include "image.h"
 
-#include "eager.h"
 #include "limits.h"
 #include "names.h"
 #include "sys.h"
@@ -28,6 +26,14 @@ bool memory_arena(struct arena *arena, u64 size)
 		return false;
 	arena_init(arena, (void *)base, size);
 	return true;
+}
+
+void memory_relax(struct arena *arena)
+{
+	u64 used = page_up(arena->used);
+
+	if (used < arena->size)
+		sys_madvise((u64)(uintptr_t)arena->base + used, arena->size - used, MADV_DONTNEED);
 }
 
 void memory_free(struct arena *arena)
@@ -63,13 +69,18 @@ long image_open_file(const char *path)
 	return sys_open(exe, O_RDONLY, 0);
 }
 
+static bool is_file(const struct image *image, const struct stat *st)
+{
+	return image->ino == st->st_ino && image->size == (u64)st->st_size &&
+	       image->mtime_ns == (u64)st->st_mtim.tv_sec * 1000000000u + (u64)st->st_mtim.tv_nsec;
+}
+
 static struct image *find_again(const struct stat *st)
 {
 	for (u32 i = 0; i < world->n_images; i++) {
 		struct image *image = &world->images[i];
 
-		if (image->ino == st->st_ino && image->size == (u64)st->st_size &&
-		    image->mtime_ns == (u64)st->st_mtim.tv_sec * 1000000000u + (u64)st->st_mtim.tv_nsec)
+		if (image->record == i && is_file(image, st))
 			return image;
 	}
 	return NULL;
@@ -102,11 +113,11 @@ static void show_path(struct image *image, const char *path)
 		copy_path(image->status.path, path, sizeof(image->status.path));
 }
 
-static void refuse(struct image *image, enum status status, u64 addr, u64 detail)
+void image_refuse(struct image *record, enum status status, u64 addr, u64 detail)
 {
-	image->status.refusal = status;
-	image->status.refusal_addr = addr;
-	image->status.refusal_detail = detail;
+	record->status.refusal = status;
+	record->status.refusal_addr = addr;
+	record->status.refusal_detail = detail;
 }
 
 static u64 executable_bytes(const struct elf_view *view)
@@ -122,6 +133,7 @@ static u64 executable_bytes(const struct elf_view *view)
 /* Segments as the loader maps them: the file offset of a byte differs from its address by a constant. */
 static bool note_segments(struct image *image, const struct reading *r)
 {
+	image->n_segments = 0;
 	for (u32 i = 0; i < r->view.n_loads; i++) {
 		const struct elf_span *load = &r->view.loads[i];
 		u64 offset = (u64)(load->bytes - r->bytes);
@@ -165,78 +177,97 @@ static enum status read_text(struct image *image, struct reading *r, struct fail
 	image->status.n_functions = r->text.n_functions;
 	image->status.n_slots = r->text.n_slots;
 	image->status.noted = r->text.noted;
-	for (u32 i = 0; i < STATUS_N && i < STATUS_REASONS; i++)
+	for (u32 i = 0; i < STATUS_N && i < STATUS_REASONS && !image->was_read; i++)
 		image->status.refused[i] += r->text.refused[i];
+	image->was_read = true;
 	return STATUS_OK;
 }
 
-static void close_reading(struct reading *r)
+void image_close(struct reading *r)
 {
 	memory_free(&r->scratch);
 	memory_free(&r->keep);
 	if (r->bytes)
 		sys_munmap((u64)(uintptr_t)r->bytes, r->size);
-	sys_close(r->fd);
+	if (r->fd >= 0)
+		sys_close(r->fd);
+	r->bytes = NULL;
+	r->fd = -1;
 }
 
-static void make(struct image *image, struct reading *r, u64 base)
+static enum status open_file(const struct image *record, struct reading *r, struct failure *fail)
 {
-	struct failure fail = { STATUS_OK, 0, 0 };
-	u64 began = sys_now_ns(), built;
-	long bytes = sys_mmap(0, r->size ? r->size : 1, PROT_READ, MAP_PRIVATE, r->fd, 0);
-	enum status status;
+	struct stat st;
+	long fd = image_open_file(record->path), bytes;
 
-	if (sys_failed(bytes)) {
-		refuse(image, STATUS_TEXT_FILE, 0, (u64)-bytes);
-		return;
-	}
+	r->fd = (int)fd;
+	if (sys_failed(fd))
+		return failed(fail, STATUS_TEXT_FILE, 0, (u64)-fd);
+	if (sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) != 0 || !is_file(record, &st))
+		return failed(fail, STATUS_PLAN_STALE, 0, 0);
+	r->size = (u64)st.st_size;
+	bytes = sys_mmap(0, r->size ? r->size : 1, PROT_READ, MAP_PRIVATE, r->fd, 0);
+	if (sys_failed(bytes))
+		return failed(fail, STATUS_TEXT_FILE, 0, (u64)-bytes);
 	r->bytes = (const u8 *)(uintptr_t)bytes;
-	status = read_text(image, r, &fail);
-	built = sys_now_ns();
-	image->status.build_ns = built - began;
-	if (!status)
-		status = eager_translate(image, r, base, &fail);
-	image->status.translate_ns = sys_now_ns() - built;
-	if (status)
-		refuse(image, status, fail.addr, fail.detail);
+	return STATUS_OK;
 }
 
-struct image *image_of(const struct module *module)
+bool image_read(struct image *record, struct reading *r)
 {
 	static const struct reading empty;
-	struct reading r = empty;
+	struct failure fail = { STATUS_OK, 0, 0 };
+	u64 began = sys_now_ns();
+	enum status status;
+
+	*r = empty;
+	status = open_file(record, r, &fail);
+	if (!status)
+		status = read_text(record, r, &fail);
+	record->status.build_ns += sys_now_ns() - began;
+	if (!status)
+		return true;
+	image_refuse(record, status, fail.addr, fail.detail);
+	image_close(r);
+	return false;
+}
+
+struct image *image_next(void)
+{
+	static const struct image empty;
+	struct image *image = &world->images[world->n_images];
+
+	if (world->n_images == WORLD_MODULES)
+		return NULL;
+	*image = empty;
+	return image;
+}
+
+struct image *image_of(const struct module *module, bool *fresh)
+{
 	struct image *image;
 	struct stat st;
 	long fd = image_open_file(module->path);
+	bool known = !sys_failed(fd) && sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0;
 
-	if (!sys_failed(fd) && sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0) {
-		image = find_again(&st);
-		if (image) {
-			sys_close((int)fd);
-			return image;
-		}
-	}
-	if (world->n_images == WORLD_MODULES) {
-		if (!sys_failed(fd))
-			sys_close((int)fd);
-		return NULL;
-	}
-	image = &world->images[world->n_images];
+	if (!sys_failed(fd))
+		sys_close((int)fd);
+	image = known ? find_again(&st) : NULL;
+	*fresh = !image;
+	if (!image)
+		image = image_next();
+	if (!*fresh || !image)
+		return image;
+	image->record = world->n_images++;
 	copy_path(image->path, module->path, sizeof(image->path));
 	show_path(image, module->path);
-	if (sys_failed(fd)) {
-		refuse(image, STATUS_TEXT_FILE, 0, (u64)-fd);
-	} else if (names_hold(world->options.modules, names_file(image->status.path))) {
-		image->ino = st.st_ino;
-		image->size = (u64)st.st_size;
-		image->mtime_ns = (u64)st.st_mtim.tv_sec * 1000000000u + (u64)st.st_mtim.tv_nsec;
-		r.fd = (int)fd;
-		r.size = image->size;
-		make(image, &r, module->base);
-		close_reading(&r);
-	} else {
-		sys_close((int)fd);
+	if (!known) {
+		image_refuse(image, STATUS_TEXT_FILE, 0, sys_failed(fd) ? (u64)-fd : 0);
+		return image;
 	}
-	world->n_images++;
+	image->ino = st.st_ino;
+	image->size = (u64)st.st_size;
+	image->mtime_ns = (u64)st.st_mtim.tv_sec * 1000000000u + (u64)st.st_mtim.tv_nsec;
+	image->wanted = names_hold(world->options.modules, names_file(image->status.path));
 	return image;
 }

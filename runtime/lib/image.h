@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * image.h - one file's translations, made in module addresses.
+ * image.h - a file's translations, made in module addresses.
+ *
+ * The first image of a file is its record: it holds what is known of the file as a whole, and its first translations. What is
+ * translated later has images of its own (batch.h), so that nothing that was published ever changes.
  */
 #ifndef DYNOPT_IMAGE_H
 #define DYNOPT_IMAGE_H
@@ -21,12 +24,24 @@ struct reading {
 /* Two arenas of anonymous memory; false without memory. */
 bool memory_arena(struct arena *arena, u64 size);
 void memory_free(struct arena *arena);
+/* Pages that nothing is allocated in go back to the kernel; the arena stays. */
+void memory_relax(struct arena *arena);
 
 /*
- * The image of module `module` of world: found again if the same file was read before, else read and translated.
- * Never fails: what is refused stands in image->status. NULL only if the table of images is full.
+ * The record of a module's file: found again if the same file was seen before (*fresh false), else made, with nothing in it but the
+ * file's identity. Never fails: what is refused stands in its status. NULL only if the table of images is full.
  */
-struct image *image_of(const struct module *module);
+struct image *image_of(const struct module *module, bool *fresh);
+/* Room for one more image; NULL: none. It counts once world->n_images is increased. */
+struct image *image_next(void);
+void image_refuse(struct image *record, enum status status, u64 addr, u64 detail);
+
+/*
+ * Reads the file and finds its code. False: refused (in the record's status), also if it is no longer the file that
+ * the record is of. Segments and counts of the record are filled in.
+ */
+__must_check bool image_read(struct image *record, struct reading *r);
+void image_close(struct reading *r);
 
 /* Opens the file of a module; 0 or -errno. The program itself is the host's /proc/PID/exe. */
 long image_open_file(const char *path);

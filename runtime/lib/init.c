@@ -136,7 +136,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 	if (!wanted_program())
 		return;
 	restore_environment(&world->options, environment);
-	if (!world->options.eager && !world->options.traces[0])
+	if (!world->options.eager && !world->options.traces[0] && !world->options.sample)
 		return;
 	signals_start();
 	pthread_atfork(NULL, NULL, agent_forked);
@@ -149,13 +149,14 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 /* What the agent has not written yet would go with it. */
 static void __attribute__((destructor)) finish(void)
 {
-	if (world && world->status_due)
+	if (world && (world->status_due || world->samples))
 		agent_ask(REQUEST_STATUS, STATUS_CAUSE_NONE, NULL);
 }
 
 bool host_active(void)
 {
-	return world && world->state == STATUS_STATE_RUNNING;
+	return world && (world->state == STATUS_STATE_RUNNING ||
+	                 (world->options.sample && world->state == STATUS_STATE_IDLE));
 }
 
 void host_withdraw(enum status_cause cause)

@@ -13,9 +13,11 @@
  */
 #include "mapping.h"
 
+#include "batch.h"
 #include "gate.h"
 #include "image.h"
 #include "jump.h"
+#include "maps.h"
 #include "pool.h"
 #include "sys.h"
 
@@ -222,13 +224,14 @@ static long gate_on_area(struct gate *gate, const struct mapping *mapping, const
 }
 
 /* A place of our own: written while it cannot be executed, executable when it cannot be written any more. */
-static long place_mapped(struct mapping *mapping, const struct area *area, bool reserved)
+static long place_mapped(struct mapping *mapping, struct area *area)
 {
 	u64 at = mapping->base + area->start, size = page_up(area->used);
-	int how = reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+	int how = at == area->reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE;
 	long result = sys_mmap(at, size, PROT_READ | PROT_WRITE,
 	                       MAP_PRIVATE | MAP_ANONYMOUS | how, -1, 0);
 
+	area->reserved = 0;
 	if (sys_failed(result))
 		return result;
 	if ((u64)result != at) { /* a kernel that does not know NOREPLACE */
@@ -255,17 +258,17 @@ static long place_reserved(struct mapping *mapping, const struct area *area, int
 	return result;
 }
 
-static long place_areas(struct mapping *mapping, int fd, bool first)
+static long place_areas(struct mapping *mapping, int fd)
 {
-	const struct image *image = &world->images[mapping->image];
+	struct image *image = &world->images[mapping->image];
 
 	for (u32 i = 0; i < image->n_areas; i++) {
-		const struct area *area = &image->areas[i];
+		struct area *area = &image->areas[i];
 		long result;
 
 		if (area->used == 0)
 			continue;
-		result = area->mapped ? place_mapped(mapping, area, first) :
+		result = area->mapped ? place_mapped(mapping, area) :
 		                        place_reserved(mapping, area, fd);
 		if (sys_failed(result))
 			return result;
@@ -307,20 +310,64 @@ static long flip_links(struct mapping *mapping, int fd, enum direction direction
 
 /* ---- a whole mapping ---- */
 
+static struct image *record_of(const struct image *image)
+{
+	return &world->images[image->record];
+}
+
 static void set_state(struct mapping *mapping, enum mapping_state state)
 {
 	__atomic_store_n(&mapping->state, state, __ATOMIC_RELEASE);
 }
 
-/* Is what is mapped what the file holds? Address of the first page that differs in *where. */
+/* Writes into a copy of a segment what image has changed there. */
+static void expect(u8 *copy, const struct segment *segment, const struct image *image)
+{
+	for (u32 i = 0; i < image->n_sites; i++) {
+		const struct site *site = &image->sites[i];
+
+		if (!in_segment(segment, site->hop.site, site_patch_len(site)))
+			continue;
+		memcpy(copy + (site->hop.site - segment->addr), site->new, site_patch_len(site));
+		if (site->hop.kind == HOP_SLOT)
+			jump32(copy + (site->hop.slot - segment->addr), site->hop.slot,
+			       site->hop.target);
+	}
+	for (u32 i = 0; i < image->n_areas; i++) {
+		const struct area *area = &image->areas[i];
+
+		if (!area->mapped && in_segment(segment, area->start, area->used))
+			memcpy(copy + (area->start - segment->addr), area->staging, area->used);
+	}
+}
+
+static void expect_others(u8 *copy, const struct segment *segment, const struct mapping *mapping)
+{
+	for (u32 i = 0; i < world->n_mappings; i++) {
+		const struct mapping *other = &world->mappings[i];
+
+		if (other->state == MAPPING_LIVE && other->base == mapping->base &&
+		    world->images[other->image].record == world->images[mapping->image].record)
+			expect(copy, segment, &world->images[other->image]);
+	}
+}
+
+/*
+ * Is what is mapped code that nobody can write, and what the file holds, but for what other images of ours have changed? Address
+ * of the first page that is not in *where.
+ */
 static bool text_as_in_file(const struct mapping *mapping, const struct image *image, int fd,
                             u64 *where)
 {
 	for (u32 i = 0; i < image->n_segments; i++) {
 		const struct segment *segment = &image->segments[i];
-		long copy = sys_mmap(0, segment->size, PROT_READ, MAP_PRIVATE, fd, segment->offset);
-		bool same = !sys_failed(copy);
+		long copy = sys_mmap(0, segment->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
+		                     segment->offset);
+		u64 live = mapping->base + segment->addr;
+		bool same = !sys_failed(copy) && maps_code(live, live + segment->size);
 
+		if (same)
+			expect_others((u8 *)copy, segment, mapping);
 		*where = segment->addr;
 		for (u64 at = 0; same && at < segment->size; at += PAGE_SIZE) {
 			*where = segment->addr + at;
@@ -338,12 +385,12 @@ static bool text_as_in_file(const struct mapping *mapping, const struct image *i
 
 static void refuse(struct image *image, enum status status, u64 addr, long result)
 {
-	image->status.refusal = status;
-	image->status.refusal_addr = addr;
-	image->status.refusal_detail = result < 0 ? (u64)-result : 0;
+	record_of(image)->status.refusal = status;
+	record_of(image)->status.refusal_addr = addr;
+	record_of(image)->status.refusal_detail = result < 0 ? (u64)-result : 0;
 }
 
-static void publish(struct mapping *mapping, struct image *image, bool first)
+static void publish(struct mapping *mapping, struct image *image)
 {
 	long fd = image_open_file(image->path), result;
 	u64 where = 0, began = sys_now_ns();
@@ -357,7 +404,7 @@ static void publish(struct mapping *mapping, struct image *image, bool first)
 		sys_close((int)fd);
 		return;
 	}
-	result = place_areas(mapping, (int)fd, first);
+	result = place_areas(mapping, (int)fd);
 	if (!sys_failed(result)) {
 		set_state(mapping, MAPPING_LIVE);
 		result = flip_sites(mapping, (int)fd, TO_NEW);
@@ -366,8 +413,8 @@ static void publish(struct mapping *mapping, struct image *image, bool first)
 	if (sys_failed(result))
 		refuse(image, STATUS_CACHE_FULL, mapping->base, result);
 	else
-		image->status.live = 1;
-	image->status.apply_ns = sys_now_ns() - began;
+		record_of(image)->status.live = 1;
+	record_of(image)->status.apply_ns += sys_now_ns() - began;
 }
 
 void mapping_withdraw(struct mapping *mapping)
@@ -383,7 +430,7 @@ void mapping_withdraw(struct mapping *mapping)
 		refuse(image, STATUS_PLAN_STALE, mapping->base, fd);
 	else
 		set_state(mapping, MAPPING_LEFT);
-	image->status.live = 0;
+	record_of(image)->status.live = 0;
 	if (!sys_failed(fd))
 		sys_close((int)fd);
 }
@@ -401,7 +448,7 @@ void mapping_restore(struct mapping *mapping)
 	if (!sys_failed(flip_links(mapping, (int)fd, TO_NEW))) {
 		set_state(mapping, MAPPING_LIVE);
 		if (!sys_failed(flip_sites(mapping, (int)fd, TO_NEW)))
-			image->status.live = 1;
+			record_of(image)->status.live = 1;
 	}
 	sys_close((int)fd);
 }
@@ -433,9 +480,12 @@ static bool still_loaded(const struct mapping *mapping)
 static void forget(struct mapping *mapping)
 {
 	struct image *image = &world->images[mapping->image];
+	struct workshop *workshop = workshop_find(image, mapping->base);
 
 	set_state(mapping, MAPPING_FREE);
-	image->status.live = 0;
+	record_of(image)->status.live = 0;
+	if (workshop)
+		workshop_close(workshop);
 	for (u32 i = 0; i < image->n_areas; i++) {
 		const struct area *area = &image->areas[i];
 
@@ -468,20 +518,56 @@ static struct mapping *new_mapping(void)
 	return &world->mappings[world->n_mappings - 1];
 }
 
-static void add(const struct module *module)
+/* That of a record without translations is there already. */
+static struct mapping *dark_mapping(const struct image *image, u64 base)
 {
-	u32 n_before = world->n_images;
-	struct image *image = image_of(module);
-	struct mapping *mapping = image ? new_mapping() : NULL;
+	for (u32 i = 0; i < world->n_mappings; i++)
+		if (world->mappings[i].state == MAPPING_DARK && world->mappings[i].base == base &&
+		    &world->images[world->mappings[i].image] == image)
+			return &world->mappings[i];
+	return new_mapping();
+}
+
+void mapping_add(struct image *image, u64 base)
+{
+	struct mapping *mapping = dark_mapping(image, base);
 
 	if (!mapping)
 		return;
 	mapping->image = (u32)(image - world->images);
-	mapping->base = module->base;
-	image->status.base = module->base;
+	mapping->base = base;
 	set_state(mapping, MAPPING_DARK);
 	if (image->n_translations)
-		publish(mapping, image, world->n_images > n_before);
+		publish(mapping, image);
+}
+
+/* Everything at once, before the module runs. */
+static void translate(struct image *record, u64 base)
+{
+	static const struct batch_range all = { 0, ~0ull };
+	struct workshop *workshop = workshop_open(record, base);
+	struct failure fail = { STATUS_OK, 0, 0 };
+
+	if (!workshop)
+		return;
+	if (!batch_translate(workshop, &all, 1, &fail) && fail.status)
+		image_refuse(record, fail.status, fail.addr, fail.detail);
+	workshop_close(workshop);
+}
+
+static void add(const struct module *module)
+{
+	bool fresh;
+	struct image *record = image_of(module, &fresh);
+
+	if (!record)
+		return;
+	record->status.base = module->base;
+	if (fresh && record->wanted && !world->options.sample)
+		translate(record, module->base);
+	for (u32 i = 0; i < world->n_images; i++)
+		if (&world->images[world->images[i].record] == record)
+			mapping_add(&world->images[i], module->base);
 }
 
 void mappings_forget(void)

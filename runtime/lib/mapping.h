@@ -8,10 +8,13 @@
 #include "world.h"
 
 /*
- * Makes the world's mappings those of world->modules: unloaded ones are forgotten, new ones read, translated
+ * Makes the world's mappings those of world->modules: unloaded ones are forgotten, new ones noted, and in the eager modes read, translated
  * and published. In the agent; the loader must stand still meanwhile (its lock, or the thread that waits for us).
  */
 void mappings_sync(void);
+
+/* Publishes an image that was made after its module was loaded, at that loading. */
+void mapping_add(struct image *image, u64 base);
 
 /* Sites get their original bytes back, then every way from one translation into another or back into itself is cut. */
 void mapping_withdraw(struct mapping *mapping);

@@ -68,7 +68,7 @@ static u64 hex(struct maps *maps, int *last)
 
 bool maps_next(struct maps *maps, struct vma *out)
 {
-	static const char heap[] = "[heap]", stack[] = "[stack]";
+	static const char heap[] = "[heap]", stack[] = "[stack]", code[] = "r-xp";
 	u32 at_heap = 0, at_stack = 0;
 	int c;
 
@@ -76,6 +76,11 @@ bool maps_next(struct maps *maps, struct vma *out)
 	if (c != '-')
 		return false;
 	out->end = hex(maps, &c);
+	out->code = true;
+	for (u32 i = 0; i < 4 && c >= 0; i++) {
+		c = next_char(maps);
+		out->code = out->code && c == code[i];
+	}
 	while (c != '\n' && c >= 0) {
 		at_heap = c == heap[at_heap] ? at_heap + 1 : c == heap[0];
 		at_stack = c == stack[at_stack] ? at_stack + 1 : c == stack[0];
@@ -98,6 +103,24 @@ static u64 lower(u64 a, u64 b)
 static u64 higher(u64 a, u64 b)
 {
 	return a > b ? a : b;
+}
+
+bool maps_code(u64 start, u64 end)
+{
+	struct maps maps;
+	struct vma vma;
+
+	if (!maps_open(&maps))
+		return false;
+	while (start < end && maps_next(&maps, &vma)) {
+		if (vma.end <= start)
+			continue;
+		if (vma.start > start || !vma.code)
+			break;
+		start = vma.end;
+	}
+	maps_close(&maps);
+	return start >= end;
 }
 
 struct search {

@@ -10,6 +10,7 @@
 struct vma {
 	u64 start, end;
 	bool heap, stack;
+	bool code; /* readable, executable, private, and not writable */
 };
 
 struct maps {
@@ -22,6 +23,9 @@ struct maps {
 bool maps_open(struct maps *maps);
 bool maps_next(struct maps *maps, struct vma *out);
 void maps_close(struct maps *maps);
+
+/* Is all of [start, end) mapped as code that nobody can write? */
+bool maps_code(u64 start, u64 end);
 
 /*
  * An address for `size` bytes (whole pages) such that all of it is less than 2 GiB away from all of [low, high):

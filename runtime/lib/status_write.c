@@ -75,9 +75,10 @@ static void put_head(struct writer *w)
 	head.size = sizeof(head);
 	head.module_size = sizeof(struct status_module);
 	head.translation_size = sizeof(struct status_translation);
-	head.n_modules = world->n_images;
-	for (u32 i = 0; i < world->n_images; i++)
+	for (u32 i = 0; i < world->n_images; i++) {
+		head.n_modules += world->images[i].record == i;
 		head.n_translations += world->images[i].n_translations;
+	}
 	head.pid = (u32)world->host_pid;
 	head.agent_pid = (u32)world->agent_pid;
 	head.start_time = world->start_time;
@@ -89,14 +90,28 @@ static void put_head(struct writer *w)
 	head.cycles = world->cycles;
 	head.flips = world->flips;
 	head.flip_ns = world->flip_ns;
-	head.mode = world->options.traces[0] ? 2 : world->options.eager ? 1 : 0;
+	head.samples = world->samples;
+	head.samples_cache = world->samples_cache;
+	head.batches = world->batches;
+	head.mode = world->options.traces[0] ? 2 : world->options.eager ? 1 : world->options.sample ? 3 : 0;
 	memcpy(head.program, world->program, sizeof(head.program));
 	put(w, &head, sizeof(head));
+}
+
+/* Which of the modules in the file an image belongs to. */
+static u32 module_row(const struct image *image)
+{
+	u32 row = 0;
+
+	for (u32 i = 0; i < image->record; i++)
+		row += world->images[i].record == i;
+	return row;
 }
 
 static void put_translations(struct writer *w, u32 index)
 {
 	const struct image *image = &world->images[index];
+	u32 row_of_module = module_row(image);
 
 	for (u32 i = 0, site = 0; i < image->n_translations; i++) {
 		const struct translation *t = &image->translations[i];
@@ -107,7 +122,7 @@ static void put_translations(struct writer *w, u32 index)
 		row.head = t->site;
 		row.site = t->site;
 		row.code = image->areas[t->area].start + t->at;
-		row.module = index;
+		row.module = row_of_module;
 		row.size = t->size;
 		row.n_insns = t->n_insns;
 		row.n_blocks = t->n_blocks;
@@ -153,7 +168,8 @@ void status_write(void)
 	w.used = 0;
 	put_head(&w);
 	for (u32 i = 0; i < world->n_images; i++)
-		put(&w, &world->images[i].status, sizeof(struct status_module));
+		if (world->images[i].record == i)
+			put(&w, &world->images[i].status, sizeof(struct status_module));
 	for (u32 i = 0; i < world->n_images; i++)
 		put_translations(&w, i);
 	flush(&w);

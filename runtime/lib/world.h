@@ -4,8 +4,8 @@
  *
  *     options -> modules -> images -> translations -> mappings -> live text
  *
- * An image is one file: its translations, hops and origins in module addresses, made once and kept until
- * the process ends, so that a library loaded again costs no second translation. A mapping is
+ * An image is a set of translations of one file, with their hops and origins in module addresses, made once and kept until
+ * the process ends, so that a library loaded again costs no second translation. The first of a file is its record (image.h). A mapping is
  * one loading of an image at a base. Threads of the program ("host") read mappings in signal wrappers and
  * write the mailbox under its lock; everything else belongs to the agent alone.
  *
@@ -62,6 +62,7 @@ struct area {
 	struct origin *origins;
 	struct link *links;
 	u32 n_origins, n_links;
+	u64 reserved; /* run-time address where a place is held for it, until it is used; 0: none */
 	bool mapped; /* made near the module by us; else part of its text */
 };
 
@@ -76,6 +77,8 @@ struct segment {
 };
 
 struct image {
+	u32 record; /* index of the file's first image (image.h): itself, or another; the following up to text_start are the record's alone */
+	bool wanted, was_read; /* options.modules; text was built once */
 	char path[WORLD_PATH_MAX];
 	u64 ino, size, mtime_ns; /* of the file, to know it again */
 	u64 text_start;
@@ -91,7 +94,7 @@ struct image {
 	u32 *by_slot;       /* indices of sites with slots, by slot address */
 	u32 n_sites, n_slots;
 	u64 keep, keep_size; /* the memory that holds all this */
-	struct status_module status;
+	struct status_module status; /* of the file: the record's */
 };
 
 enum mapping_state { MAPPING_FREE, MAPPING_DARK, MAPPING_LIVE, MAPPING_LEFT };
@@ -124,6 +127,7 @@ struct world {
 	u32 state, cause; /* enum status_state, enum status_cause */
 	u64 detail, start_ns, ready_ns, start_time;
 	u64 cycles, flips, flip_ns;
+	u64 samples, samples_cache, batches; /* options.sample: taken, of these in the code cache; batches translated */
 	u64 status_ns; /* when the status file was written last */
 	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */

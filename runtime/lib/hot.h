@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hot.h - finds out what is hot and has it translated, a batch at a time.
+ *
+ *     samples -> heat by address -> hot functions -> batches -> live text
+ */
+#ifndef DYNOPT_HOT_H
+#define DYNOPT_HOT_H
+
+#include "world.h"
+
+/* In the agent, once the program's modules are known. False with world->cause set if nothing can be sampled. */
+bool hot_start(void);
+/* Each tick: takes samples in, and has translated what they make worth it and the budget allows. */
+void hot_tick(void);
+/* Withdrawn, or nothing left of the program: no more samples. */
+void hot_stop(void);
+
+#endif

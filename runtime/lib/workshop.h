@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * workshop.h - a module while it can be translated: its text, what is taken of its sites and slots, and where its
+ * next translations go.
+ *
+ * Opened when there is something to translate, closed when that is over or the module is unloaded; images stay.
+ */
+#ifndef DYNOPT_WORKSHOP_H
+#define DYNOPT_WORKSHOP_H
+
+#include "cache.h"
+#include "image.h"
+
+#define WORKSHOPS 64
+
+struct workshop {
+	struct image *record; /* NULL: not in use */
+	u64 base; /* load bias: the code cache is near that loading */
+	struct reading reading;
+	void *decoder;
+	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
+	u8 *done;    /* likewise: a function that starts here was translated as far as it can be */
+	u64 *slots;  /* addresses of the text's slots, and which are taken */
+	u8 *taken;
+	struct cache cache; /* areas in the order of the images' */
+	bool mapped[IMAGE_AREAS];
+	bool has_areas;
+	u64 near, near_size; /* run-time place reserved for the mapped area; 0: none */
+};
+
+/* That of the module; NULL if its file is refused (said in the record's status) or there are WORKSHOPS of them. */
+struct workshop *workshop_open(struct image *record, u64 base);
+/* The open one of a loading; NULL: none. */
+struct workshop *workshop_find(const struct image *record, u64 base);
+/* Finds the places of the code cache, once. */
+__must_check enum status workshop_areas(struct workshop *workshop, struct failure *fail);
+/* What is not used of the places near the module goes back. */
+void workshop_close(struct workshop *workshop);
+
+static inline bool workshop_is_site(const struct workshop *workshop, u64 addr)
+{
+	const struct text *text = &workshop->reading.text;
+	u64 i = addr - text->start;
+
+	return addr >= text->start && addr < text->end && (workshop->is_site[i / 8] >> i % 8 & 1);
+}
+void workshop_set_site(struct workshop *workshop, u64 addr, bool set);
+
+/* addr: in the text. */
+static inline bool workshop_done(const struct workshop *workshop, u64 addr)
+{
+	u64 i = addr - workshop->reading.text.start;
+
+	return workshop->done[i / 8] >> i % 8 & 1;
+}
+void workshop_set_done(struct workshop *workshop, u64 addr);
+
+#endif
