@@ -74,7 +74,8 @@ struct status_head {
 	uint64_t cycles; /* undo/apply rounds done (option cycles) */
 	uint64_t flips, flip_ns; /* page-run replacements in live text, and the time they took together */
 	uint64_t samples, samples_cache; /* taken by the sampler; of these in the code cache */
-	uint64_t batches;
+	uint64_t recent, recent_cache; /* the same since the last batch */
+	uint64_t batches; /* translated so far */
 	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
 	uint32_t pad;
 	char program[STATUS_PATH_MAX]; /* cut if longer */

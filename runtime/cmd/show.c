@@ -77,6 +77,11 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 	    ms(h->eager_ns), ms(s->build_ns), ms(s->translate_ns), ms(s->apply_ns));
 	ROW(out, "agent", "%.1f ms of CPU time; text replaced %llu times in %.1f ms",
 	    ms(h->agent_cpu_ns), (ull)h->flips, ms(h->flip_ns));
+	if (h->samples)
+		ROW(out, "samples",
+		    "%llu, %.1f %% of them in translations; since the last of %llu batches %llu, %.1f %%",
+		    (ull)h->samples, percent(h->samples_cache, h->samples), (ull)h->batches,
+		    (ull)h->recent, percent(h->recent_cache, h->recent));
 	if (h->cycles)
 		ROW(out, "cycles", "%llu times undone and applied", (ull)h->cycles);
 }

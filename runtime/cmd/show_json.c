@@ -131,6 +131,11 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "flips", h->flips);
 	json_number(to, "flip_ns", h->flip_ns);
 	json_number(to, "cycles", h->cycles);
+	json_number(to, "samples", h->samples);
+	json_number(to, "samples_cache", h->samples_cache);
+	json_number(to, "recent", h->recent);
+	json_number(to, "recent_cache", h->recent_cache);
+	json_number(to, "batches", h->batches);
 }
 
 struct json_object *show_report_json(const struct status_view *v, bool translations)

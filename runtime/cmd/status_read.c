@@ -33,7 +33,7 @@ LOOKUP(status_state_key, STATUS_STATES(NAME))
 LOOKUP(status_state_words, STATUS_STATES(WORDS))
 LOOKUP(status_cause_key, STATUS_CAUSES(NAME))
 LOOKUP(status_cause_words, STATUS_CAUSES(WORDS))
-LOOKUP(status_mode_key, "off", "eager", "traces")
+LOOKUP(status_mode_key, "off", "eager", "traces", "sampled")
 LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far")
 
 static const struct {

@@ -73,8 +73,10 @@ static void take(void *ctx, u64 rip)
 
 	(void)ctx;
 	world->samples++;
+	world->recent++;
 	if (store_origin(rip, &origin)) {
 		world->samples_cache++;
+		world->recent_cache++;
 		return;
 	}
 	if (hot.n_heat >= HEAT_FULL)
@@ -208,6 +210,7 @@ static void translate(struct pick *pick)
 	else if (fail.status)
 		image_refuse(pick->workshop->record, fail.status, fail.addr, fail.detail);
 	world->batches++;
+	world->recent = world->recent_cache = 0;
 	hot.last_batch_ns = sys_now_ns();
 	status_soon();
 }

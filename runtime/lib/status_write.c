@@ -92,6 +92,8 @@ static void put_head(struct writer *w)
 	head.flip_ns = world->flip_ns;
 	head.samples = world->samples;
 	head.samples_cache = world->samples_cache;
+	head.recent = world->recent;
+	head.recent_cache = world->recent_cache;
 	head.batches = world->batches;
 	head.mode = world->options.traces[0] ? 2 : world->options.eager ? 1 : world->options.sample ? 3 : 0;
 	memcpy(head.program, world->program, sizeof(head.program));

@@ -143,8 +143,10 @@ enum status workshop_areas(struct workshop *w, struct failure *fail)
 	cache_init(&w->cache);
 	if (size > world->options.cache_limit << 20)
 		size = world->options.cache_limit << 20;
-	if (text->cache_end > text->cache && add_area(w, text->cache, text->cache_end, false))
+	if (text->cache_end > text->cache && add_area(w, text->cache, text->cache_end, false)) {
+		w->record->status.cache_reserved = text->cache_end - text->cache;
 		skip_used(w);
+	}
 	at = maps_near(low, w->base + last->addr + last->size, size);
 	if (at && sys_failed(sys_mmap(at, size, PROT_NONE,
 	                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |

@@ -127,7 +127,8 @@ struct world {
 	u32 state, cause; /* enum status_state, enum status_cause */
 	u64 detail, start_ns, ready_ns, start_time;
 	u64 cycles, flips, flip_ns;
-	u64 samples, samples_cache, batches; /* options.sample: taken, of these in the code cache; batches translated */
+	/* options.sample: taken, of these in the code cache; since the last batch; batches translated */
+	u64 samples, samples_cache, recent, recent_cache, batches;
 	u64 status_ns; /* when the status file was written last */
 	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */
