@@ -8,11 +8,11 @@
 #include "target.h"
 
 struct launch {
-	bool eager, children, no_inline, no_agent;
+	bool eager, sample, children, no_inline, no_agent;
 	char *modules, *programs; /* lists of file names, or NULL: all */
 	char *traces;     /* absolute, or NULL */
 	char *status_dir; /* absolute, or NULL: no status file */
-	unsigned long cycles, cache_limit; /* 0: the library's default */
+	unsigned long cycles, cache_limit, budget; /* 0: the library's default */
 };
 
 /*

@@ -24,6 +24,7 @@ enum {
 	KEY_TRACES = 256,
 	KEY_CHILDREN,
 	KEY_STATUS_DIR,
+	KEY_BUDGET,
 	KEY_REPORT,
 	KEY_CYCLES,
 	KEY_CACHE_LIMIT,
@@ -36,6 +37,12 @@ enum {
 static const struct argp_option option_table[] = {
 	{ "eager", 'e', NULL, 0,
 	  "translate every head with proven surroundings before main() and when a library is loaded",
+	  0 },
+	{ "sample", 's', NULL, 0,
+	  "sample the program while it runs and translate the functions in which it spends its time", 0 },
+	{ "budget", KEY_BUDGET, "N", 0,
+	  "with --sample: CPU time of the agent, per mille of the time that passes, after the first "
+	  "100 ms (default: 10)",
 	  0 },
 	{ "traces", KEY_TRACES, "FILE", 0,
 	  "translate the traces of FILE instead (see docs/runtime.md)", 0 },
@@ -84,6 +91,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'e':
 		o->launch.eager = true;
 		return 0;
+	case 's':
+		o->launch.sample = true;
+		return 0;
+	case KEY_BUDGET:
+		o->launch.budget = number(argument, state, "budget");
+		return 0;
 	case 'j':
 		o->json = true;
 		return 0;
@@ -125,8 +138,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->program)
 			argp_error(state, "name a PROGRAM");
-		if (o->launch.eager && o->traces)
-			argp_error(state, "--eager and --traces exclude each other");
+		if (o->launch.eager + (o->traces != NULL) + o->launch.sample > 1)
+			argp_error(state, "--eager, --sample and --traces exclude one another");
 		if (o->json && !o->want_report)
 			argp_error(state, "--json says how --report prints");
 		return 0;
@@ -142,9 +155,9 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "[--] PROGRAM [ARGUMENT...]",
 	.help_filter = help,
-	.doc = "Runs PROGRAM with libdynopt.so loaded. With --eager or --traces its code is translated, and "
+	.doc = "Runs PROGRAM with libdynopt.so loaded. With --eager, --sample or --traces its code is translated, and "
 	       "the translations take the place of the original code in its memory; the program cannot tell. "
-	       "With neither, the library is loaded and does nothing."
+	       "With none of them, the library is loaded and does nothing."
 	       "\v"
 	       "Translations are identical copies of paths of the program in a code cache: they change nothing "
 	       "but place. Programs that no library can be loaded into (static, musl, 32-bit, set-user-ID) run as "

@@ -66,12 +66,15 @@ static void count(struct batch *b, enum status status, u64 head)
 		b->record->refused_at[status] = head;
 }
 
+static bool may_be_head(u16 marks)
+{
+	return (marks & TEXT_INSN) && (marks & TEXT_REACHED) &&
+	       !(marks & (TEXT_NO_PATCH | TEXT_NO_TRANSLATE));
+}
+
 static bool is_head(u16 marks)
 {
-	const u16 head = TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN;
-
-	return (marks & head) && (marks & TEXT_INSN) && (marks & TEXT_REACHED) &&
-	       !(marks & (TEXT_NO_PATCH | TEXT_NO_TRANSLATE));
+	return (marks & (TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN)) && may_be_head(marks);
 }
 
 /* Settles where a head is entered; its site, or 0. */
@@ -113,6 +116,8 @@ static void find_sites(struct batch *b, const struct batch_range *range)
 	u64 start = range->start > b->text->start ? range->start : b->text->start;
 	u64 end = range->end < b->text->end ? range->end : b->text->end;
 
+	if (range->end == 0 && may_be_head(text_marks(b->text, start)))
+		find_site(b, start);
 	for (u64 addr = start; addr < end; addr++) {
 		if (is_head(text_marks(b->text, addr)))
 			find_site(b, addr);

@@ -11,7 +11,7 @@
 
 #include "workshop.h"
 
-/* Module addresses of code whose heads are meant, [start, end). */
+/* Module addresses: the heads in [start, end) are meant. end 0: the block that starts at `start`, whether it would be a head or not. */
 struct batch_range {
 	u64 start, end;
 };

@@ -4,7 +4,8 @@
  *
  * Heat is the number of samples at an address, halved when new samples have come as often as the table has entries.
  * A function is hot when it has HOT_SAMPLES and HOT_SHARE of the samples outside the code cache; all its
- * proven heads are then translated together, once. Work is paid from a bucket: CREDIT_NS of CPU time at the start, then
+ * proven heads are then translated together, once. What stays hot in original text afterwards, cases of a switch for example, is translated
+ * block by block. Work is paid from a bucket: CREDIT_NS of CPU time at the start, then
  * options.budget per mille of the time that passes; a batch begins only while there is credit.
  */
 #include "hot.h"
@@ -131,6 +132,17 @@ static bool function_of(const struct text *text, u64 addr, struct batch_range *o
 	return text_marks(text, start) & TEXT_FUNCTION;
 }
 
+/* The block around an address in a function that was translated: from the last place that is jumped to. */
+static void block_of(const struct text *text, u64 addr, struct batch_range *out)
+{
+	const u16 leader = TEXT_TARGET | TEXT_LOOP | TEXT_RETURN | TEXT_FUNCTION;
+
+	while (addr > out->start && !((text_marks(text, addr) & leader) &&
+	                              (text_marks(text, addr) & TEXT_INSN)))
+		addr--;
+	*out = (struct batch_range){ addr, 0 };
+}
+
 /* ---- what is worth it ---- */
 
 struct pick {
@@ -160,7 +172,18 @@ static void pick_add(struct pick *pick, const struct batch_range *range, u32 hea
 	pick->heat[at] = heat;
 }
 
-/* All functions of one module with any heat that were not translated yet; entries of the table that were looked at are marked in `seen`. */
+static bool is_new(const struct workshop *workshop, u64 addr, struct batch_range *range)
+{
+	const struct text *text = &workshop->reading.text;
+
+	if (!function_of(text, addr, range))
+		return false;
+	if (workshop_done(workshop, range->start))
+		block_of(text, addr, range);
+	return !workshop_done(workshop, range->start);
+}
+
+/* All of one module with any heat that was not translated yet; entries of the table that were looked at are marked in `seen`. */
 static void pick_module(struct pick *pick, const struct module *module, u8 *seen)
 {
 	pick->n = 0;
@@ -172,9 +195,7 @@ static void pick_module(struct pick *pick, const struct module *module, u8 *seen
 		if (!heat->rip || seen[i] || module_of(heat->rip) != module)
 			continue;
 		seen[i] = 1;
-		if (pick->workshop &&
-		    function_of(&pick->workshop->reading.text, heat->rip - module->base, &range) &&
-		    !workshop_done(pick->workshop, range.start))
+		if (pick->workshop && is_new(pick->workshop, heat->rip - module->base, &range))
 			pick_add(pick, &range, heat->n);
 	}
 }
