@@ -145,6 +145,7 @@ bool launch_environment(const struct launch *launch, const struct target *target
 	bool done;
 
 	add_number(&options, "eager", launch->eager);
+	add_number(&options, "all", launch->all);
 	add_number(&options, "children", launch->children);
 	add_number(&options, "cycles", launch->cycles);
 	add_number(&options, "cache_limit", launch->cache_limit);

@@ -4,7 +4,7 @@
  *
  *     heads -> sites -> hops (refused ones end here) -> trees -> code -> links
  *
- * Sites are settled before anything is translated, so that every tree knows where others begin: its exits
+ * What would save no instructions is left alone, unless options.all. Sites are settled before anything is translated, so that every tree knows where others begin: its exits
  * lead there directly. Results are pools that are trimmed at the end; the rest lives in the
  * reading's scratch arena. Same file and same place of the code cache: same bytes.
  */
@@ -153,6 +153,52 @@ static enum status list_sites(struct eager *e, struct failure *fail)
 	return STATUS_OK;
 }
 
+/* A path of its own for each: trees may overlap. */
+static bool no_site(const void *ctx, u64 addr)
+{
+	(void)ctx;
+	(void)addr;
+	return false;
+}
+
+static enum status trace_for(struct eager *e, u64 site, struct grown *grown, struct trace *out);
+
+/* Would the translation of this site save more instructions than the way to it costs? */
+static enum status judge_site(struct eager *e, const struct hop *hop)
+{
+	u64 way = (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY;
+	struct grown grown;
+	struct trace trace;
+	struct code code;
+	enum status status = trace_for(e, hop->site, &grown, &trace);
+
+	if (!status)
+		status = translate(e->text, &trace, e->scratch, &code, NULL);
+	if (status)
+		return status_class(status) == STATUS_CLASS_LIMIT ? STATUS_OK : status;
+	return code.cost + way < code.cost_original ? STATUS_OK : STATUS_COST_GAIN;
+}
+
+/* Leaves sites alone that gain nothing, before others want for slots. */
+static void judge_sites(struct eager *e)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < e->n_hops; i++) {
+		u64 mark = arena_mark(e->scratch);
+		enum status status = judge_site(e, &e->hops[i]);
+
+		arena_release(e->scratch, mark);
+		if (status) {
+			count(e, status, e->hops[i].site);
+			site_set(e, e->hops[i].site, false);
+		} else {
+			e->hops[n++] = e->hops[i];
+		}
+	}
+	e->n_hops = n;
+}
+
 static enum status plan_hops(struct eager *e, struct failure *fail)
 {
 	struct hop_places places = { 0 };
@@ -293,7 +339,8 @@ static enum status trace_for(struct eager *e, u64 site, struct grown *grown, str
 	struct trace_block *blocks;
 
 	if (!e->traces) {
-		grow_trace(e->text, site, world->options.inline_calls, site_at, e, e->decoder, grown);
+		grow_trace(e->text, site, world->options.inline_calls,
+		           world->options.all ? site_at : no_site, e, e->decoder, grown);
 		*out = grown->trace;
 		return STATUS_OK;
 	}
@@ -560,6 +607,8 @@ static enum status prepare(struct eager *e, u64 base, struct failure *fail)
 		find_sites(e);
 	if (!status)
 		status = list_sites(e, fail);
+	if (!status && !world->options.all)
+		judge_sites(e);
 	if (status || e->n_hops == 0)
 		return status;
 	status = find_areas(e, base, fail);
