@@ -90,6 +90,17 @@ static u16 state_along(const struct encoder *e, const struct ir_edge *edge)
 	return state_of(e, &e->tree->ops[e->tree->blocks[edge->block].first]);
 }
 
+/*
+ * The original address that goes with that state: passes may have left out what the block began with, and then its first
+ * instruction's state is not that of the edge's target.
+ */
+static u64 address_along(const struct encoder *e, const struct ir_edge *edge)
+{
+	if (edge->kind == EDGE_EXIT)
+		return edge->target;
+	return e->tree->ops[e->tree->blocks[edge->block].first].addr;
+}
+
 static void add_fixup(struct encoder *e, u8 kind, u64 target, u32 at, u32 end, u32 to)
 {
 	struct code_fixup *f = &e->code->fixups[e->code->n_fixups++];
@@ -123,11 +134,11 @@ static void align_field(struct encoder *e, u32 at)
 static void emit_back(struct encoder *e, const struct ir_edge *edge, u32 at)
 {
 	u16 state = state_along(e, edge);
+	u64 target = address_along(e, edge);
 
 	if (state)
-		e->debts[e->n_debts++] =
-			(struct debt){ edge->target, 0, e->code->n_fixups, state, true };
-	add_fixup(e, FIXUP_BACK, edge->target, at, at + FIELD_LEN, e->offset[edge->block]);
+		e->debts[e->n_debts++] = (struct debt){ target, 0, e->code->n_fixups, state, true };
+	add_fixup(e, FIXUP_BACK, target, at, at + FIELD_LEN, e->offset[edge->block]);
 }
 
 /* A branch with a 32-bit field along an edge; in the code it stands for `origin`. */
@@ -154,11 +165,11 @@ static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir
 		add_fixup(e, FIXUP_EXIT, edge->target, at, at + FIELD_LEN, 0);
 }
 
-/* Control goes on along `edge`, with the state of edge->target. */
+/* Control goes on along `edge`. */
 static void go_on(struct encoder *e, const struct ir_edge *edge, u32 follower)
 {
 	if (!layout_leads_to(edge, follower))
-		emit_branch(e, jmp_rel32, edge, edge->target, state_along(e, edge));
+		emit_branch(e, jmp_rel32, edge, address_along(e, edge), state_along(e, edge));
 }
 
 /* An odd condition is the negation of the even one below it (SDM 2D, B.1.4.7). */
@@ -204,16 +215,17 @@ static void encode_count(struct encoder *e, const struct insn *insn, const struc
 	emit(e, &no_distance, 1);
 	end = e->code->size;
 	if (layout_leads_to(&block->next, follower)) {
-		begin_insn(e, block->next.target, state_along(e, &block->next));
+		begin_insn(e, address_along(e, &block->next), state_along(e, &block->next));
 		emit(e, jmp_over, sizeof(jmp_over));
 		over = e->code->size;
 		land_here(e, end);
-		emit_branch(e, jmp_rel32, &block->taken, block->taken.target,
+		emit_branch(e, jmp_rel32, &block->taken, address_along(e, &block->taken),
 		            state_along(e, &block->taken));
 		land_here(e, over);
 		return;
 	}
-	emit_branch(e, jmp_rel32, &block->next, block->next.target, state_along(e, &block->next));
+	emit_branch(e, jmp_rel32, &block->next, address_along(e, &block->next),
+	            state_along(e, &block->next));
 	land_here(e, end);
 	go_on(e, &block->taken, follower);
 }
@@ -442,7 +454,8 @@ static bool allocate(struct encoder *e, struct arena *arena, u64 *mark)
 	e->stack = arena_alloc(arena, blocks, sizeof(*e->stack));
 	e->links = arena_alloc(arena, 2 * blocks, sizeof(*e->links));
 	e->debts = arena_alloc(arena, b.debts + 1, sizeof(*e->debts));
-	return e->debts && code->bytes && code->fixups && code->origins && e->offset && e->stack && e->links;
+	return e->debts && code->bytes && code->fixups && code->origins && e->offset && e->stack &&
+	       e->links;
 }
 
 enum status encode_tree(const struct ir_tree *tree, struct arena *arena, struct code *code,

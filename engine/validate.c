@@ -387,21 +387,13 @@ static enum status leave(struct validator *v, struct path *path, u64 target)
 	return status ? fail_at(v, status, path) : STATUS_OK;
 }
 
-/* A return or an indirect jump: the original must be about to do the same. */
+/* A return or an indirect jump: the original must be about to do the same, for both can fault. */
 static enum status leave_to_value(struct validator *v, struct path *path, bool *done)
 {
-	const struct insn *ours = v->insn, *insn;
+	const struct insn *ours = v->insn, *insn = original_insn(v, path->pc);
 	u32 target[2];
 
 	*done = true;
-	for (u32 i = 0; i < MAX_CATCH_UP; i++) {
-		insn = original_insn(v, path->pc);
-		if (!insn || insn->role == ours->role)
-			break;
-		original_step(v, path);
-		if (v->why)
-			return fail_at(v, v->why, path);
-	}
 	if (!insn || insn->role != ours->role)
 		return fail_at(v, STATUS_VALIDATE_LEAVE, path);
 	for (u32 side = 0; side < 2; side++) {

@@ -147,6 +147,7 @@ bool launch_environment(const struct launch *launch, const struct target *target
 	add_number(&options, "eager", launch->eager);
 	add_number(&options, "sample", launch->sample);
 	add_number(&options, "budget", launch->budget);
+	add_number(&options, "all", launch->all);
 	add_number(&options, "children", launch->children);
 	add_number(&options, "cycles", launch->cycles);
 	add_number(&options, "cache_limit", launch->cache_limit);

@@ -8,7 +8,7 @@
 #include "target.h"
 
 struct launch {
-	bool eager, sample, children, no_inline, no_agent;
+	bool eager, all, sample, children, no_inline, no_agent;
 	char *modules, *programs; /* lists of file names, or NULL: all */
 	char *traces;     /* absolute, or NULL */
 	char *status_dir; /* absolute, or NULL: no status file */

@@ -31,7 +31,8 @@ enum {
 	KEY_MODULES,
 	KEY_PROGRAMS,
 	KEY_NO_INLINE,
-	KEY_NO_AGENT
+	KEY_NO_AGENT,
+	KEY_ALL
 };
 
 static const struct argp_option option_table[] = {
@@ -64,6 +65,8 @@ static const struct argp_option option_table[] = {
 	  "(with --children)",
 	  0 },
 	{ "no-inline", KEY_NO_INLINE, NULL, 0, "do not go into small functions", 0 },
+	{ "all", KEY_ALL, NULL, 0,
+	  "publish also translations that are thought to save no instructions (for tests)", 0 },
 	{ "no-agent", KEY_NO_AGENT, NULL, 0,
 	  "let the program's own thread do the work, before main (for tools that follow no clone, as "
 	  "valgrind)",
@@ -127,6 +130,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_NO_INLINE:
 		o->launch.no_inline = true;
+		return 0;
+	case KEY_ALL:
+		o->launch.all = true;
 		return 0;
 	case KEY_NO_AGENT:
 		o->launch.no_agent = true;

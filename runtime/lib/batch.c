@@ -2,7 +2,7 @@
 /*
  * batch.c - see batch.h.
  *
- * Sites are settled before anything is translated, so that every tree knows where others begin: its exits
+ * What would save no instructions is left alone, unless options.all. Sites are settled before anything is translated, so that every tree knows where others begin: its exits
  * lead there directly. Results are pools that are trimmed at the end; the rest lives in the
  * reading's scratch arena. Same file, same heads and same place of the code cache: same bytes.
  */
@@ -150,6 +150,52 @@ static enum status list_sites(struct batch *b, struct failure *fail)
 	return STATUS_OK;
 }
 
+/* A path of its own for each: trees may overlap. */
+static bool no_site(const void *ctx, u64 addr)
+{
+	(void)ctx;
+	(void)addr;
+	return false;
+}
+
+static enum status trace_for(struct batch *b, u64 site, struct grown *grown, struct trace *out);
+
+/* Would the translation of this site save more instructions than the way to it costs? */
+static enum status judge_site(struct batch *b, const struct hop *hop)
+{
+	u64 way = (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY;
+	struct grown grown;
+	struct trace trace;
+	struct code code;
+	enum status status = trace_for(b, hop->site, &grown, &trace);
+
+	if (!status)
+		status = translate(b->text, &trace, b->scratch, &code, NULL);
+	if (status)
+		return status_class(status) == STATUS_CLASS_LIMIT ? STATUS_OK : status;
+	return code.cost + way < code.cost_original ? STATUS_OK : STATUS_COST_GAIN;
+}
+
+/* Leaves sites alone that gain nothing, before others want for slots. */
+static void judge_sites(struct batch *b)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < b->n_hops; i++) {
+		u64 mark = arena_mark(b->scratch);
+		enum status status = judge_site(b, &b->hops[i]);
+
+		arena_release(b->scratch, mark);
+		if (status) {
+			count(b, status, b->hops[i].site);
+			drop_site(b, b->hops[i].site);
+		} else {
+			b->hops[n++] = b->hops[i];
+		}
+	}
+	b->n_hops = n;
+}
+
 static void plan_hops(struct batch *b)
 {
 	struct hop_places places = { .slots = b->w->slots,
@@ -255,7 +301,8 @@ static enum status trace_for(struct batch *b, u64 site, struct grown *grown, str
 	struct trace_block *blocks;
 
 	if (!b->traces) {
-		grow_trace(b->text, site, world->options.inline_calls, site_at, b->w, b->w->decoder, grown);
+		grow_trace(b->text, site, world->options.inline_calls,
+		           world->options.all ? site_at : no_site, b->w, b->w->decoder, grown);
 		*out = grown->trace;
 		return STATUS_OK;
 	}
@@ -559,6 +606,8 @@ static enum status prepare(struct batch *b, const struct batch_range *ranges, u3
 			find_sites(b, &ranges[i]);
 	if (!status)
 		status = list_sites(b, fail);
+	if (!status && !world->options.all)
+		judge_sites(b);
 	if (status || b->n_hops == 0)
 		return status;
 	status = workshop_areas(b->w, fail);

@@ -17,6 +17,11 @@ static bool has_stack(const struct outcome *a)
 	return a->state.gpr[RSP] - GUEST_STACK - PAGE / 4 < GUEST_STACK_SIZE;
 }
 
+static bool only_alive(const struct trial *t)
+{
+	return t->loose || t->states.framed;
+}
+
 /* Do the outcomes say something about each other? */
 static bool comparable(const struct trial *t)
 {
@@ -27,8 +32,10 @@ static bool comparable(const struct trial *t)
 		return false;
 	if (spent && !t->guest.exact)
 		return false;
-	/* A loop's counter stands where an inlined call may be under way. */
-	return !t->states.framed || (!spent && has_stack(a));
+	/* A loop's counter stands where an inlined call may be under way, or where the translation need not loop. */
+	if (spent && only_alive(t))
+		return false;
+	return !t->states.framed || has_stack(a);
 }
 
 /* Steps the original to see what is dead; false if its run says nothing. */
@@ -54,7 +61,7 @@ static const char *differs(struct trial *t, u64 budget)
 	const char *what;
 	bool known;
 
-	if (!t->states.framed) {
+	if (!only_alive(t)) {
 		what = outcome_differs(a, &t->translation, RFLAGS_STATUS);
 		return what ? what : memory_differs(&t->states);
 	}
@@ -81,11 +88,11 @@ const char *trial_run(struct trial *t, u64 budget)
 	return t->compared ? differs(t, budget) : NULL;
 }
 
-static const char *step_framed(struct trial *t, u64 budget)
+static const char *step_alive(struct trial *t, u64 budget)
 {
 	begin_run(t, budget, t->head);
 	frames_log(&t->guest, &t->original);
-	t->compared = !frames_odd() && has_stack(&t->original);
+	t->compared = !frames_odd() && (!t->states.framed || has_stack(&t->original));
 	if (!t->compared)
 		return NULL;
 	begin_run(t, budget, t->entry);
@@ -102,8 +109,8 @@ const char *trial_step(struct trial *t, u64 budget)
 	t->compared = true;
 	if (what)
 		return what;
-	if (t->states.framed)
-		return step_framed(t, budget);
+	if (only_alive(t))
+		return step_alive(t, budget);
 	begin_run(t, budget, t->entry);
 	what = oracle_translation(&t->guest, &t->translation);
 	if (t->original.kind != OUTCOME_SPENT || t->guest.exact)
@@ -117,7 +124,7 @@ void trial_print(struct trial *t, bool stepped)
 	outcome_print(&t->original, &t->translation);
 	if (!stepped)
 		memory_print(&t->guest);
-	else if (t->states.framed)
+	else if (only_alive(t))
 		frames_print();
 	else
 		oracle_print();

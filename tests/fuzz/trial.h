@@ -15,6 +15,7 @@ struct trial {
 	struct guest guest;
 	struct states states;
 	u64 head, entry; /* module addresses of the original and of the translation */
+	bool loose; /* what is dead need not be the same, wherever it is */
 	struct outcome original, translation;
 	bool compared; /* the last run's outcomes say something about each other */
 	u32 steps; /* of the original, stepped */

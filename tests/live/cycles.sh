@@ -14,7 +14,7 @@ run() # CYCLES OPTION...
 {
 	cycles=$1
 	shift
-	out=$("$dynopt" run --eager --status-dir="$folder" --cycles="$cycles" "$@" -- \
+	out=$("$dynopt" run --eager --all --status-dir="$folder" --cycles="$cycles" "$@" -- \
 		"$program" "$folder" "$cycles")
 	[ "$out" = "ok $cycles" ] || {
 		echo "wanted 'ok $cycles', got '$out'"

@@ -34,7 +34,7 @@ same() # PROGRAM ARGUMENT...
 	alone=0 under=0
 	"$@" >alone.out 2>alone.err </dev/null || alone=$?
 	rm -f status/*
-	"$dynopt" run --eager --status-dir="$folder/status" -- "$@" >under.out 2>under.err </dev/null ||
+	"$dynopt" run --eager --all --status-dir="$folder/status" -- "$@" >under.out 2>under.err </dev/null ||
 		under=$?
 	[ "$alone" = "$under" ] && cmp alone.out under.out && cmp alone.err under.err || {
 		echo "FAILED: $* (exit codes $alone and $under)"

@@ -36,28 +36,28 @@ expect() # WHAT JQ-FREE-PATTERN
 }
 
 name=$(basename "$program")
-run --eager
+run --eager --all
 expect "eager" '"state": ?"RUNNING"'
-run --eager --no-agent
+run --eager --all --no-agent
 expect "no agent" '"state": ?"RUNNING"'
-run --eager --modules=nothing-is-called-like-this
+run --eager --all --modules=nothing-is-called-like-this
 expect "no module of that name" '"state": ?"IDLE"'
-run --eager --programs="$name-not"
+run --eager --all --programs="$name-not"
 [ ! -s "$folder/report.json" ] || {
 	echo "a program that was not named has a status file"
 	failed=1
 }
-run --eager --no-inline
+run --eager --all --no-inline
 expect "no inlining" '"state": ?"RUNNING"'
 
 # One trace: the loop that never leaves, which is where its only jump leads back to.
 loop=$(objdump -d --no-show-raw-insn "$program" | awk '/<spin>:/ { on = 1 }
 	on && $2 ~ /^j/ { print $3; exit }')
 printf '# a trace\ntrace %s 0x%s\n  block 0x%s\nend\n' "$name" "$loop" "$loop" >"$folder/traces"
-run --traces="$folder/traces"
+run --all --traces="$folder/traces"
 expect "a trace" '"n_heads": ?1\b|"heads": ?1\b'
 expect "a trace" '"state": ?"RUNNING"'
 printf 'trace %s\n  nonsense\n' "$name" >"$folder/traces"
-run --traces="$folder/traces"
+run --all --traces="$folder/traces"
 expect "broken traces" '"cause": ?"TRACES"'
 exit $failed

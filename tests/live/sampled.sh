@@ -20,7 +20,7 @@ out=$("$program" 1)
 	echo "plain: $out"
 	exit 1
 }
-out=$("$dynopt" run --sample --status-dir="$folder" -- "$program")
+out=$("$dynopt" run --sample --all --status-dir="$folder" -- "$program")
 report >"$folder/report"
 if grep -q '"cause": *"SAMPLER"' "$folder/report"; then
 	[ "$out" = "ok text" ] || exit 1

@@ -11,7 +11,7 @@ out=$("$2")
 	echo "plain: $out"
 	exit 1
 }
-out=$("$1/bin/dynopt" run --eager --status-dir="$folder" -- "$2")
+out=$("$1/bin/dynopt" run --eager --all --status-dir="$folder" -- "$2")
 [ "$out" = "ok cache" ] || {
 	echo "under dynopt: $out"
 	exit 1

@@ -136,6 +136,7 @@ test_eagerly()
 	mkdir status
 	LD_PRELOAD=$build/lib/dynopt/libdynopt.so
 	DYNOPT_OPTIONS="eager=1
+all=1
 children=1
 status_dir=$PWD/status
 modules=$modules

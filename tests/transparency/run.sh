@@ -8,7 +8,7 @@
 # For each way of building that the row names: the plain run must say what the row
 # expects; the run under dynopt must write the same to both outputs, end in the same
 # way and leave no process behind (observe.c). The words put before the program are
-# DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --status-dir=STATUS --`; with
+# DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --all --status-dir=STATUS --`; with
 # DYNOPT_TEST_RUN set to `plain` only the plain runs are done. Where STATUS is among the
 # words, a folder takes its place, and the run must have left a status file there that
 # tells of live translations: a program that was silently left alone proves nothing. Rows
@@ -25,7 +25,7 @@ work=$build/transparency
 limit=${DYNOPT_TEST_SECONDS:-60}
 given=${DYNOPT_TEST_RUN:+1}
 given=${given:-0}
-run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --status-dir=STATUS --}
+run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --all --status-dir=STATUS --}
 failed=0 skipped=''
 picked=${DYNOPT_TEST_BUILDS:-}
 # The programs see no variable that only this script is about.

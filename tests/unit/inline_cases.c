@@ -86,6 +86,14 @@ __asm__(".pushsection .text.inline_cases, \"ax\", @progbits\n"
 "around_x: ret\n	ud2\n"
 "around_f: push %rbx\n	lea (%rsi,%rcx), %rbx\n	add %rbx, %rax\n	pop %rbx\n	ret\n	ud2\n"
 
+/* the same, where the callee begins with what needs no code */
+"subs: call subs_f\n"
+"subs_b: dec %rcx\n	jnz subs\n"
+"subs_x: ret\n	ud2\n"
+"subs_f: sub $0x18, %rsp\n	mov %rsi, (%rsp)\n	cmp %rsi, %rax\n	je subs_g\n"
+"subs_h: add (%rsp), %rax\n	add $0x18, %rsp\n	ret\n"
+"subs_g: mov %rax, 8(%rsp)\n	jmp subs_h\n	ud2\n"
+
 /* a loop whose stack grows */
 "grows: call grows_f\n"
 "grows_b: ret\n	ud2\n"
@@ -308,7 +316,7 @@ extern const u8 pushes[], pushes_f[], pushes_b[], leaves[], leaves_f[], leaves_b
 	tail_b[], keeps[], keeps_f[], keeps_g[], keeps_fb[], keeps_b[], forgets_h[], forgets[],
 	forgets_f[], empties[], empties_c[], empties_f[], empties_r[], empties_b[], counts[],
 	counts_f[], counts_h[], counts_x[], counts_y[], counts_b[], edges[], edges_f[], edges_b[],
-	three[], three_f[], three_x[];
+	three[], three_f[], three_x[], subs[], subs_f[], subs_h[], subs_b[], subs_g[], subs_x[];
 
 const struct inline_case inline_cases[] = {
 	{ "pushes", inline_end, -1, false, { { pushes, 0 }, { pushes_f, 0 }, { pushes_b, 1 } } },
@@ -378,6 +386,17 @@ const struct inline_case inline_cases[] = {
 	  -1,
 	  false,
 	  { { around, 0 }, { around_f, 0 }, { around_b, 1 }, { around_x, 2 } } },
+	{ "subs",
+	  subs_x,
+	  -1,
+	  true,
+	  { { subs, 0 },
+	    { subs_f, 0 },
+	    { subs_h, 1 },
+	    { subs_b, 2 },
+	    { subs_g, 1 },
+	    { subs_h, 4 },
+	    { subs_b, 5 } } },
 	{ "grows",
 	  grows_h,
 	  -1,

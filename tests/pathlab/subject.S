@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * subject.S - the program of test_pathlab.py: a loop that calls a small function and jumps over a rare piece. It is
+ * never executed: the test makes up the path.
+ */
+	.text
+	.globl leaf
+	.type leaf, @function
+leaf:
+	.cfi_startproc
+	push %rbx
+	.cfi_adjust_cfa_offset 8
+	mov %rdi, %rbx
+	lea 1(%rbx), %rax
+	pop %rbx
+	.cfi_adjust_cfa_offset -8
+leaf_ret:
+	ret
+	.cfi_endproc
+	.size leaf, .-leaf
+
+	.globl loop
+	.type loop, @function
+loop:
+	.cfi_startproc
+	push %rbp
+	.cfi_adjust_cfa_offset 8
+	mov $1000, %ebp
+head:
+	mov $7, %edi
+	test %eax, %eax
+	js rare
+	call leaf
+behind:
+	jmp middle
+rare:
+	nop
+	nop
+middle:
+	dec %ebp
+	jnz head
+out:
+	pop %rbp
+	.cfi_adjust_cfa_offset -8
+	ret
+	.cfi_endproc
+	.size loop, .-loop
+
+	.globl main
+	.type main, @function
+main:
+	.cfi_startproc
+	call loop
+main_behind:
+	ret
+	.cfi_endproc
+	.size main, .-main
+	.section .note.GNU-stack,"",@progbits

@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The path lab on a made-up path through subject.S, whose every figure can be counted by hand.
+
+    test_pathlab.py PATHLAB SUBJECT
+"""
+
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PATHLAB, SUBJECT = sys.argv[1:3]
+FILE, BLOCK = 0xfffffff0, 0xfffffff1
+ROUNDS, RARE = 1000, 10
+
+
+def symbols():
+    done = subprocess.run(["nm", SUBJECT], capture_output=True, text=True, check=True)
+    return {words[2]: int(words[0], 16) for words in map(str.split, done.stdout.splitlines()) if len(words) == 3}
+
+
+def offset_of(addr):
+    """File offset of a link-time address."""
+    data = Path(SUBJECT).read_bytes()
+    at, size, n = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    for i in range(n):
+        kind, _, offset, start, _, filled = struct.unpack_from("<IIQQQQ", data, at + i * size)
+        if kind == 1 and start <= addr < start + filled:
+            return addr - start + offset
+    raise AssertionError(f"no segment holds {addr:#x}")
+
+
+class Path_:
+    """A stream, block by block, as the recorder writes it."""
+
+    def __init__(self):
+        self.known = {}
+        path = SUBJECT.encode()
+        self.words = [FILE, len(path), *struct.unpack(f"<{(len(path) + 3) // 4}I", path.ljust(-len(path) % 4 + len(path),
+                                                                                             b"\0"))]
+
+    def go(self, start, end):
+        if start not in self.known:
+            self.known[start] = len(self.known)
+            offset = offset_of(start)
+            self.words += [BLOCK, 0, offset & 0xffffffff, offset >> 32, 0, end - start]
+        self.words.append(self.known[start])
+
+    def answer(self, *rules):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(struct.pack(f"<{len(self.words)}I", *self.words))
+            file.flush()
+            done = subprocess.run([PATHLAB, file.name, *rules], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+
+def loop_path():
+    """main calls loop, which goes round ROUNDS times; every RARE-th round takes the rare way."""
+    at = symbols()
+    path = Path_()
+    call_at = at["behind"] - 5
+    path.go(at["main"], at["main_behind"])
+    for i in range(ROUNDS):
+        path.go(at["head"] if i else at["loop"], call_at)
+        if i % RARE:
+            path.go(call_at, at["behind"])
+            path.go(at["leaf"], at["leaf_ret"] + 1)
+            path.go(at["behind"], at["rare"])
+            path.go(at["middle"], at["out"])
+        else:
+            path.go(at["rare"], at["out"])
+    path.go(at["out"], at["main"])
+    path.go(at["main_behind"], at["main_behind"] + 1)
+    return path
+
+
+USUAL = ROUNDS - ROUNDS // RARE
+RARE_ROUNDS = ROUNDS // RARE
+# mov test js | call, push mov lea pop ret, jmp | nop nop | dec jnz
+INSNS = 3 + 2 + 1 + ROUNDS * 5 + USUAL * 7 + RARE_ROUNDS * 2
+
+
+class Loop(unittest.TestCase):
+    def check(self, answer, **figures):
+        self.assertEqual({name: answer[name] for name in figures}, figures)
+
+    def test_all_in_one_tree(self):
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01")
+        self.check(answer, insns=INSNS, torn=0, trees=1, entries=1, inside=INSNS - 6,
+                   calls=2 * USUAL, jumps=USUAL, nops=2 * RARE_ROUNDS, stubs=0, rsp_leas=0, exits=1, stub_exits=0,
+                   pushes_inlined=2 * USUAL, pushes_unused=0, pushes_root=0)
+
+    def test_rare_way_left_out(self):
+        answer = loop_path().answer("side=0.2", "rounds=1", "least=0.01")
+        # It leaves by the branch, runs to head in original text, and enters by the site again.
+        self.check(answer, trees=1, entries=1 + RARE_ROUNDS, exits=1 + RARE_ROUNDS, hops=1 + RARE_ROUNDS,
+                   inside=INSNS - 6 - 4 * RARE_ROUNDS, calls=2 * USUAL, nops=0)
+
+    def test_calls_stay(self):
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "depth=0")
+        # Each usual round leaves in front of its call, and the next one enters; rare ones stay.
+        self.check(answer, calls=0, stub_exits=0, pushes_inlined=0, entries=USUAL, hops=USUAL, jumps=0,
+                   inside=3 * ROUNDS + RARE_ROUNDS * 4)
+
+    def test_no_loops_in_trees(self):
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "back=0")
+        self.check(answer, entries=ROUNDS, exits=ROUNDS, linked=ROUNDS - 1, hops=1)
+
+    def test_no_links_either(self):
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "back=0", "linked=0")
+        self.check(answer, entries=ROUNDS, exits=ROUNDS, linked=0, hops=ROUNDS)
+
+    def test_traces_name_the_blocks(self):
+        at = symbols()
+        with tempfile.NamedTemporaryFile() as file:
+            loop_path().answer("side=0.05", "rounds=1", "least=0.01", f"traces={file.name}")
+            lines = Path(file.name).read_text(encoding="ascii").split("\n")
+        self.assertEqual(lines[0], f"trace {Path(SUBJECT).name} {at['head']:#x}")
+        self.assertEqual(lines[1].split()[:2], ["block", f"{at['head']:#x}"])
+        starts = [int(line.split()[1], 16) for line in lines if line.startswith("  block")]
+        self.assertEqual(sorted(starts), sorted([at["head"], at["behind"] - 5, at["leaf"], at["behind"], at["middle"],
+                                                 at["rare"]]))
+
+    def test_damaged_stream(self):
+        path = loop_path()
+        path.words.append(12345)
+        with self.assertRaises(subprocess.CalledProcessError):
+            path.answer()
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
