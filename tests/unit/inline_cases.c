@@ -236,6 +236,11 @@ __asm__(".pushsection .text.inline_cases, \"ax\", @progbits\n"
 "dead_y: lea -0x80(%rsp), %rsp\n	sub $-0x80, %rsp\n	add $8, %rsp\n	ret\n"
 "dead_z: add $8, %rsp\n	ret\n	ud2\n"
 
+/* flags of an addition that is gone, kept by a shift and overwritten */
+"shifts: call shifts_f\n"
+"shifts_b: shl %cl, %edx\n	sar %cl, %rsi\n	cmp %rdx, %rax\n	ret\n	ud2\n"
+"shifts_f: sub $8, %rsp\n	mov %rsi, (%rsp)\n	xor %eax, %eax\n	add $8, %rsp\n	ret\n	ud2\n"
+
 /* a callee that ends in a jump to another function, which calls a third */
 "tail: call tail_f\n"
 "tail_b: inc %rdx\n	ret\n	ud2\n"
@@ -469,6 +474,7 @@ const struct inline_case inline_cases[] = {
 	  16,
 	  true,
 	  { { dead, 0 }, { dead_f, 0 }, { dead_y, 1 }, { dead_b, 2 } } },
+	{ "shifts", inline_end, -1, true, { { shifts, 0 }, { shifts_f, 0 }, { shifts_b, 1 } } },
 	{ "tail",
 	  inline_end,
 	  -1,
