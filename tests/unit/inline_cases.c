@@ -321,7 +321,8 @@ extern const u8 pushes[], pushes_f[], pushes_b[], leaves[], leaves_f[], leaves_b
 	tail_b[], keeps[], keeps_f[], keeps_g[], keeps_fb[], keeps_b[], forgets_h[], forgets[],
 	forgets_f[], empties[], empties_c[], empties_f[], empties_r[], empties_b[], counts[],
 	counts_f[], counts_h[], counts_x[], counts_y[], counts_b[], edges[], edges_f[], edges_b[],
-	three[], three_f[], three_x[], subs[], subs_f[], subs_h[], subs_b[], subs_g[], subs_x[];
+	three[], three_f[], three_x[], subs[], subs_f[], subs_h[], subs_b[], subs_g[], subs_x[],
+	shifts[], shifts_f[], shifts_b[];
 
 const struct inline_case inline_cases[] = {
 	{ "pushes", inline_end, -1, false, { { pushes, 0 }, { pushes_f, 0 }, { pushes_b, 1 } } },
