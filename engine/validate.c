@@ -110,15 +110,25 @@ static enum status same_registers(struct validator *v, const struct path *path,
 	return a[SLOT_EVENTS] == b[SLOT_EVENTS] ? STATUS_OK : STATUS_VALIDATE_MEMORY;
 }
 
+static const u16 flag_bits[N_FLAGS] = { FLAG_CF, FLAG_PF, FLAG_AF, FLAG_ZF,
+	                                FLAG_SF, FLAG_DF, FLAG_OF };
+
+/* Makes dead flags the same value on both sides: DF's, which is not among them. */
+static void drop_flags(struct machine *m, u16 dead)
+{
+	for (u32 i = 0; i < N_FLAGS; i++)
+		if (dead & flag_bits[i])
+			m->v[SLOT_FLAGS + i] = m->v[SLOT_FLAGS + 5];
+}
+
 static enum status same_flags(struct validator *v, const struct path *path)
 {
-	static const u16 bits[N_FLAGS] = { FLAG_CF, FLAG_PF, FLAG_AF, FLAG_ZF,
-		                           FLAG_SF, FLAG_DF, FLAG_OF };
 	const u32 *a = path->original.v + SLOT_FLAGS, *b = path->translated.v + SLOT_FLAGS;
 	u16 differ = 0;
 
 	for (u32 i = 0; i < N_FLAGS; i++)
-		differ |= a[i] == b[i] ? 0 : bits[i];
+		differ |= a[i] == b[i] ? 0 : flag_bits[i];
+	differ &= (u16)~path->stale;
 	if (!differ || (!(differ & FLAG_DF) && flags_dead_at(v, path->pc, differ)))
 		return STATUS_OK;
 	return STATUS_VALIDATE_FLAGS;
@@ -281,6 +291,7 @@ static void forget(struct validator *v, struct path *path, struct head *head)
 		b->v[GPR_SP] = value_plus(&v->values, a->v[GPR_SP], ahead);
 	path->low = head->low;
 	path->facts = NULL;
+	path->stale = 0;
 	head->original = *a;
 }
 
@@ -400,9 +411,7 @@ static enum status leave_to_value(struct validator *v, struct path *path, bool *
 		struct machine *m = side ? &path->translated : &path->original;
 
 		insn_execute(v, path, side, side ? ours : insn, &target[side]);
-		if (ours->role == ROLE_RET)
-			for (u32 i = 0; i < N_FLAGS; i++)
-				m->v[SLOT_FLAGS + i] = m->v[SLOT_FLAGS + 5]; /* dead but for DF */
+		drop_flags(m, ours->role == ROLE_RET ? FLAGS_STATUS : path->stale);
 	}
 	if (v->why)
 		return fail_at(v, v->why, path);

@@ -17,10 +17,23 @@ struct way {
 	u16 live;
 };
 
+bool flags_kept_by(const struct insn *insn)
+{
+	const u8 *opcode = insn->bytes + insn->opcode_at;
+	u8 group = opcode[1] >> 3 & 7;
+
+	/* d2 and d3; /2 and /3 are rcl and rcr, which read the carry */
+	return insn->flags_use && (opcode[0] & 0xfe) == 0xd2 && group != 2 && group != 3;
+}
+
 /* Behind an instruction: false if one of the flags is read, or nothing is known. */
 static bool judge(const struct insn *insn, u16 *live)
 {
-	if ((insn->flags & INSN_OPAQUE) || (insn->flags_use & *live))
+	if (insn->flags & INSN_OPAQUE)
+		return false;
+	if (flags_kept_by(insn))
+		return true;
+	if (insn->flags_use & *live)
 		return false;
 	switch (insn->role) {
 	case ROLE_CALL:

@@ -157,9 +157,9 @@ static bool is_vex(const struct insn *insn)
 /* Offset of ModRM if it names a memory operand; 0: it does not, or there is none. */
 static u32 modrm_of_memory(const struct insn *insn)
 {
-	static const u8 implicit[] = { 0x68, 0x6a, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6,
-		                       0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xc2, 0xc3,
-		                       0xc8, 0xc9, 0xd7, 0xe8, 0x9c, 0x9d };
+	static const u8 implicit[] = { 0x68, 0x6a, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5,
+		                       0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf,
+		                       0xc2, 0xc3, 0xc8, 0xc9, 0xd7, 0xe8, 0x9c, 0x9d };
 	u32 at = insn->opcode_at;
 	const u8 *opcode = insn->bytes + at;
 
@@ -222,7 +222,7 @@ static void add_operation(struct node *node, const struct insn *insn)
 		bytes[n++] = modrm[1];
 	if (!vague && !is_vex(insn) && insn->opcode_at &&
 	    (insn->bytes[insn->opcode_at - 1] & 0xf0) == 0x40)
-		bytes[insn->opcode_at - 1] &= (u8)~(REX_X | REX_B);
+		bytes[insn->opcode_at - 1] &= (u8) ~(REX_X | REX_B);
 	memcpy(bytes + n, insn->bytes + tail, insn->len - tail);
 	add_bytes(node, bytes, n + insn->len - tail);
 	node_add(node, insn->mem[0].segment);
@@ -235,7 +235,8 @@ static void add_set(struct node *node, const struct machine *m, u32 first, u32 s
 			node_add(node, m->v[first + i]);
 }
 
-static const u16 flag_bits[N_FLAGS] = { FLAG_CF, FLAG_PF, FLAG_AF, FLAG_ZF, FLAG_SF, FLAG_DF, FLAG_OF };
+static const u16 flag_bits[N_FLAGS] = { FLAG_CF, FLAG_PF, FLAG_AF, FLAG_ZF,
+	                                FLAG_SF, FLAG_DF, FLAG_OF };
 
 static u32 flag_set(u16 flags)
 {
@@ -265,8 +266,7 @@ static void add_addresses(struct validator *v, struct path *path, bool translate
 		node_add(v->node, address);
 		if (!translated)
 			note_depth(v, path, address, access);
-		if (access &&
-		    touches_return(path, value_sum(&v->values, address), mem->size))
+		if (access && touches_return(path, value_sum(&v->values, address), mem->size))
 			refuse(v, STATUS_VALIDATE_SLOT);
 	}
 }
@@ -278,11 +278,22 @@ static void write_set(struct machine *m, u32 number, u32 first, u32 set)
 			m->v[first + i] = number << SLOT_BITS | (first + i);
 }
 
+/* What a shift by cl leaves in its register does not depend on the flags that it may keep. */
+static u32 shift_number(struct validator *v, const struct machine *m, const struct insn *insn)
+{
+	node_begin(v->node, NODE_INSN);
+	add_operation(v->node, insn);
+	add_set(v->node, m, SLOT_GPR, insn->gpr_values);
+	return node_number(&v->values, v->node);
+}
+
 /* Returns the node's number. */
 static u32 apply_unknown(struct validator *v, struct path *path, bool translated,
                          const struct insn *insn)
 {
 	struct machine *m = translated ? &path->translated : &path->original;
+	bool shift = !insn->n_mem && flags_kept_by(insn);
+	u32 result = shift ? shift_number(v, m, insn) : 0;
 	struct node *node = v->node;
 	u32 number;
 
@@ -299,7 +310,7 @@ static u32 apply_unknown(struct validator *v, struct path *path, bool translated
 	if (has_event(insn))
 		node_add(node, m->v[SLOT_EVENTS]);
 	number = node_number(&v->values, node);
-	write_set(m, number, SLOT_GPR, insn->def.gpr);
+	write_set(m, shift ? result : number, SLOT_GPR, insn->def.gpr);
 	write_set(m, number, SLOT_VEC, insn->def.vec);
 	write_set(m, number, SLOT_MASK, insn->def.mask);
 	write_set(m, number, SLOT_OTHER, insn->def.other & 0xf);
@@ -331,7 +342,8 @@ static struct shape shape_of(const struct insn *insn)
 {
 	struct shape s = { insn->bytes, insn->len, 0, false };
 
-	while (s.n > 1 && (s.at[0] == 0x2e || s.at[0] == 0x3e || s.at[0] == 0x26 || s.at[0] == 0x36))
+	while (s.n > 1 &&
+	       (s.at[0] == 0x2e || s.at[0] == 0x3e || s.at[0] == 0x26 || s.at[0] == 0x36))
 		s.at++, s.n--;
 	if (s.n > 1 && (s.at[0] & 0xf0) == 0x40)
 		s.rex = *s.at++, s.n--;
@@ -460,8 +472,8 @@ static bool interpret_stack(const struct step *t)
 		return true;
 	case 0x68:
 	case 0x6a:
-		push(t, value_of(&t->v->values, 0,
-		                 signed_bytes(t->s.at + 1, opcode == 0x6a ? 1 : 4)));
+		push(t,
+		     value_of(&t->v->values, 0, signed_bytes(t->s.at + 1, opcode == 0x6a ? 1 : 4)));
 		return true;
 	case 0xc9:
 		t->m->v[GPR_SP] = t->m->v[GPR_BP];
@@ -509,7 +521,7 @@ static void note_registers(struct validator *v, struct path *path, u16 written)
 void insn_execute(struct validator *v, struct path *path, bool translated, const struct insn *insn,
                   u32 *condition)
 {
-	struct step step = { v,    path, translated ? &path->translated : &path->original,
+	struct step step = { v,    path,           translated ? &path->translated : &path->original,
 		             insn, shape_of(insn), translated };
 
 	if (insn->flags & INSN_NOP)
@@ -518,6 +530,10 @@ void insn_execute(struct validator *v, struct path *path, bool translated, const
 		*condition = apply_unknown(v, path, translated, insn) << SLOT_BITS | SLOT_CONDITION;
 	else if (!interpret(&step))
 		apply_unknown(v, path, translated, insn);
-	if (!translated && path->n_returns)
+	if (translated)
+		return;
+	if (!flags_kept_by(insn))
+		path->stale &= (u16)~insn->flags_def;
+	if (path->n_returns)
 		note_registers(v, path, insn->def.gpr);
 }

@@ -127,9 +127,12 @@ struct path {
 	struct head *head; /* innermost loop */
 	const struct fact *facts;
 	s64 low; /* while calls are inlined: the original has used the stack down to here (same atom as rsp) */
+	u16 stale; /* flags of the original from before a call or return: nobody reads them */
 	u32 n_returns, n_places;
-	struct place returns[LIMIT_INLINE_DEPTH + 2]; /* of calls that the original has made and that are not over */
-	struct place places[PLACES]; /* return addresses and scratch that the translation has written */
+	struct place returns[LIMIT_INLINE_DEPTH +
+	                     2]; /* of calls that the original has made and that are not over */
+	struct place
+		places[PLACES]; /* return addresses and scratch that the translation has written */
 };
 
 /* A loop that is being followed. */
@@ -174,8 +177,8 @@ static inline void refuse(struct validator *v, enum status why)
 /* ---- validate_insn.c ---- */
 
 /* Executes an instruction that goes on with the next; also the counting part of branches (*condition). */
-void insn_execute(struct validator *v, struct path *path, bool translated,
-                  const struct insn *insn, u32 *condition);
+void insn_execute(struct validator *v, struct path *path, bool translated, const struct insn *insn,
+                  u32 *condition);
 /* The value that a conditional branch tests; holds if the flag form of an even condition code does. */
 u32 insn_condition(struct validator *v, const struct machine *m, const struct insn *insn);
 /* 8 bytes at an address; false sides: the original's. */
@@ -201,5 +204,7 @@ int fact_find(const struct path *path, u32 condition);
 
 /* Is each of these flags written before it is read, on every way on from addr in original text? */
 bool flags_dead_at(struct validator *v, u64 addr, u16 flags);
+/* Shifts and rotations by cl: they read no flag, and keep all if cl is 0 (SDM 2, SAL/SAR/SHL/SHR). */
+bool flags_kept_by(const struct insn *insn);
 
 #endif

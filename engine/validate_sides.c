@@ -80,11 +80,11 @@ static void call(struct validator *v, struct path *path, const struct insn *insn
 	}
 	if (!path->n_returns || at.c < path->low)
 		path->low = at.c;
-	path->returns[path->n_returns++] = (struct place){
-		at.atom, value_text(&v->values, insn->addr + insn->len), at.c
-	};
+	path->returns[path->n_returns++] =
+		(struct place){ at.atom, value_text(&v->values, insn->addr + insn->len), at.c };
 	path->original.v[GPR_SP] = rsp;
 	path->pc = insn->target;
+	path->stale = FLAGS_STATUS;
 }
 
 /* Where the innermost inlined call comes back to; false if this return is none of an inlined call. */
@@ -99,6 +99,7 @@ static bool return_inlined(struct validator *v, struct path *path, const struct 
 	path->pc = (u64)value_sum(&v->values, place->value).c;
 	path->original.v[GPR_SP] = value_plus(&v->values, path->original.v[GPR_SP], WORD);
 	path->n_returns--;
+	path->stale = FLAGS_STATUS;
 	return true;
 }
 
@@ -192,7 +193,8 @@ static bool has_long_field(const struct insn *insn)
 {
 	u8 opcode = insn->bytes[insn->opcode_at];
 
-	return (insn->role == ROLE_JMP && opcode == 0xe9) || (insn->role == ROLE_JCC && opcode == 0x0f);
+	return (insn->role == ROLE_JMP && opcode == 0xe9) ||
+	       (insn->role == ROLE_JCC && opcode == 0x0f);
 }
 
 /* The fixup must be that of the instruction's address field, and there must be one if there has to. */

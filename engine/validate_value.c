@@ -79,7 +79,8 @@ u32 node_number(struct values *values, const struct node *node)
 	u32 hash = hash_of(node), at, number;
 	u32 *words;
 
-	for (at = hash & (values->size - 1); values->table[at]; at = (at + 1) & (values->size - 1)) {
+	for (at = hash & (values->size - 1); values->table[at];
+	     at = (at + 1) & (values->size - 1)) {
 		words = row(values, values->table[at]);
 		if (words[0] == hash && words[1] == node->n &&
 		    !memcmp(words + HEADER, node->word, node->n * sizeof(u32)))

@@ -236,6 +236,11 @@ __asm__(".pushsection .text.inline_cases, \"ax\", @progbits\n"
 "dead_y: lea -0x80(%rsp), %rsp\n	sub $-0x80, %rsp\n	add $8, %rsp\n	ret\n"
 "dead_z: add $8, %rsp\n	ret\n	ud2\n"
 
+/* flags of an addition that is gone, kept by a shift and overwritten */
+"shifts: call shifts_f\n"
+"shifts_b: shl %cl, %edx\n	sar %cl, %rsi\n	cmp %rdx, %rax\n	ret\n	ud2\n"
+"shifts_f: sub $8, %rsp\n	mov %rsi, (%rsp)\n	xor %eax, %eax\n	add $8, %rsp\n	ret\n	ud2\n"
+
 /* a callee that ends in a jump to another function, which calls a third */
 "tail: call tail_f\n"
 "tail_b: inc %rdx\n	ret\n	ud2\n"
@@ -316,7 +321,8 @@ extern const u8 pushes[], pushes_f[], pushes_b[], leaves[], leaves_f[], leaves_b
 	tail_b[], keeps[], keeps_f[], keeps_g[], keeps_fb[], keeps_b[], forgets_h[], forgets[],
 	forgets_f[], empties[], empties_c[], empties_f[], empties_r[], empties_b[], counts[],
 	counts_f[], counts_h[], counts_x[], counts_y[], counts_b[], edges[], edges_f[], edges_b[],
-	three[], three_f[], three_x[], subs[], subs_f[], subs_h[], subs_b[], subs_g[], subs_x[];
+	three[], three_f[], three_x[], subs[], subs_f[], subs_h[], subs_b[], subs_g[], subs_x[],
+	shifts[], shifts_f[], shifts_b[];
 
 const struct inline_case inline_cases[] = {
 	{ "pushes", inline_end, -1, false, { { pushes, 0 }, { pushes_f, 0 }, { pushes_b, 1 } } },
@@ -469,6 +475,7 @@ const struct inline_case inline_cases[] = {
 	  16,
 	  true,
 	  { { dead, 0 }, { dead_f, 0 }, { dead_y, 1 }, { dead_b, 2 } } },
+	{ "shifts", inline_end, -1, true, { { shifts, 0 }, { shifts_f, 0 }, { shifts_b, 1 } } },
 	{ "tail",
 	  inline_end,
 	  -1,

@@ -44,7 +44,8 @@ static bool is_site(const void *ctx, u64 addr)
 	return (text_marks(text, addr) & (TEXT_LOOP | TEXT_REACHED)) == (TEXT_LOOP | TEXT_REACHED);
 }
 
-static void print_tree(const struct ir_tree *tree, const struct code *code, const struct failure *fail)
+static void print_tree(const struct ir_tree *tree, const struct code *code,
+                       const struct failure *fail)
 {
 	static char text[1 << 20];
 
@@ -88,7 +89,8 @@ static void one_tree(u64 head, bool calls)
 	run.arena.peak = run.arena.used;
 	status = validate(&run.module.text, &lifted, &code, &run.arena, &fail);
 	spent = now_ns() - start;
-	run.peak = run.arena.peak - run.arena.used > run.peak ? run.arena.peak - run.arena.used : run.peak;
+	run.peak = run.arena.peak - run.arena.used > run.peak ? run.arena.peak - run.arena.used
+	                                                      : run.peak;
 	run.trees++;
 	run.insns += lifted.n_ops;
 	run.validate_ns += spent;
@@ -112,7 +114,8 @@ static void print_totals(void)
 	       run.insns ? (double)run.translate_ns / (double)run.insns : 0);
 	for (u32 i = 1; i < STATUS_N; i++)
 		if (run.refused[i])
-			printf("  %-20s %llu\n", status_name(i), (unsigned long long)run.refused[i]);
+			printf("  %-20s %llu\n", status_name(i),
+			       (unsigned long long)run.refused[i]);
 }
 
 static bool one_file(const char *path, u64 every, bool plain)
@@ -157,7 +160,8 @@ int main(int argc, char **argv)
 			break;
 	}
 	if (i == argc || argv[i][0] == '-' || !every) {
-		fprintf(stderr, "usage: validate_text [--every N] [--plain] [--dump STATUS] FILE...\n");
+		fprintf(stderr,
+		        "usage: validate_text [--every N] [--plain] [--dump STATUS] FILE...\n");
 		return 2;
 	}
 	arena_init(&run.arena, malloc(ARENA_BYTES), ARENA_BYTES);
