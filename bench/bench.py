@@ -15,11 +15,12 @@ import sys
 import time
 from pathlib import Path
 
-from harness import Failed, Skip, build, count, machine, measure, report, results, table, text, variants
+from harness import Failed, Skip, build, count, machine, measure, report, results, sharing, table, text, variants
 
 HERE = Path(__file__).resolve().parent
 QUICK_PROGRAMS = ["sqlite", "lua", "zstd"]
 EMULATION_ROUNDS = 3
+BUILDING_THREADS = 4 * os.cpu_count()
 DESCRIPTION = "Run-time optimization against PGO, BOLT and emulators, on real programs."
 EPILOG = """examples:
   ./dev bench --quick                       three programs, -O2, PGO, dynopt: a quarter of an hour
@@ -139,7 +140,7 @@ class Bench:
     def build_all(self, plan):
         jobs = [(experiment, variant) for experiment, chosen in plan for variant in chosen]
         say(f"{len(jobs)} variants of {len(plan)} inputs to build, those at hand excepted")
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        with concurrent.futures.ThreadPoolExecutor(BUILDING_THREADS) as pool:
             made = list(pool.map(lambda job: self.build_one(*job), jobs))
         for (experiment, variant), binary in zip(jobs, made):
             if isinstance(binary, Skip):
@@ -154,11 +155,14 @@ class Bench:
     def count_all(self, experiments):
         """Executed instructions, one pool for all: valgrind runs do not disturb each other's counts."""
         def one(job):
-            experiment, name, (variant, binary) = job
+            experiment, _, (variant, binary) = job
             places = self.builder.places(experiment.program, experiment.input, count.SIZE, binary)
             try:
-                folder = self.keep / "work" / "count" / build.digest(experiment.name, name)
-                return count.count(experiment.input, places, variant, folder, self.builder.environment())
+                if variant.counted and self.options.quick:
+                    raise Skip("translating under valgrind takes minutes; not with --quick")
+                if variant.counted:
+                    places.update(stripped=self.builder.without_debug_information(), name=Path(binary).name)
+                return count.kept(self.builder, experiment.program, experiment.input, variant, places)
             except Skip as reason:
                 return reason
 
@@ -173,6 +177,29 @@ class Bench:
             else:
                 found.setdefault((experiment.name, experiment.kind), {})[name] = figure
         return found
+
+    def share_all(self, experiments):
+        """Memory of several processes at once: the first input of each program, the baseline and
+        what runs something beside the program."""
+        made, seen = [], set()
+        for e in experiments:
+            names = [name for name, (variant, _) in e.variants.items() if name == e.baseline or variant.live]
+            if e.kind != "programs" or e.program.name in seen or len(names) < 2:
+                continue
+            seen.add(e.program.name)
+            found = {}
+            for name in names:
+                variant, binary = e.variants[name]
+                places = self.builder.places(e.program, e.input, "quick", binary)
+                try:
+                    found[name] = sharing.measure(e.input, "quick", places, variant.wrap, self.keep / "work/sharing",
+                                                  self.builder.environment())
+                except Skip as reason:
+                    self.skip(e, f"{name}, memory", reason)
+            if len(found) > 1:
+                made.append({"program": e.program.name, "input": e.input.name, "processes": sharing.PROCESSES,
+                             "variants": found})
+        return made
 
     def measure_all(self, experiments):
         lab = measure.Lab(self.runner, self.builder.places, self.keep / "work/status", say)
@@ -196,6 +223,7 @@ class Bench:
         experiments = self.build_all(self.plan())
         counts = {} if self.options.no_counts else self.count_all(experiments)
         experiments = self.measure_all(experiments)
+        shared = [] if self.interrupted else self.share_all(experiments)
         precision = self.options.precision / 100
         records = [results.experiment_record(e, precision) for e in experiments]
         for record in records:
@@ -209,8 +237,14 @@ class Bench:
             "machine": dict(machine.describe(self.builder.build_folder), load_before=load, load_after=machine.load()),
             "programs": results.programs_record(experiments), "variants": results.variants_record(experiments),
             "experiments": records, "summary": results.summary(experiments, precision),
+            "sharing": shared, "absent": self.absent(experiments),
             "noise": results.noise(experiments), "skipped": self.skipped, "failures": self.failures,
         }
+
+    def absent(self, experiments):
+        """Figures that dynopt cannot give yet, by name, where it was measured at all."""
+        measured = any(variant.report for e in experiments for variant, _ in e.variants.values())
+        return self.variants.absent if measured else {}
 
     def list(self):
         for program in self.programs.values():

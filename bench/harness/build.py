@@ -5,7 +5,8 @@ A build lives in builds/PROGRAM/KEY, where KEY is a digest of all that decides w
 comes out: shell lines, compiler, flags, profile. Invariant: a folder with a file
 "done" holds exactly what its key says; anything else is built anew. All keys have one
 length, so that no variant has a longer path, and with it another stack, than another.
-Safe to call from several threads: one builds, the others wait.
+Safe to call from several threads: one builds, the others wait; commands that use a processor
+take a turn each, so that threads that wait for one another cost nothing.
 """
 
 import hashlib
@@ -46,6 +47,7 @@ class Builder:
         self.log = log
         self.locks = {}
         self.locks_lock = threading.Lock()
+        self.turns = threading.BoundedSemaphore(os.cpu_count())
         self.versions = {}
         self.sources = {}
 
@@ -91,12 +93,29 @@ class Builder:
             self.versions["clang"] = said.stdout.splitlines()[0] if said.returncode == 0 else ""
         return "clang-19", self.versions["clang"]
 
+    def without_debug_information(self):
+        """A folder with dynopt and its library for valgrind, which does not read clang's DWARF 5."""
+        files = ["bin/dynopt", "lib/dynopt/libdynopt.so"]
+        for name in files:
+            if not (self.build_folder / name).exists():
+                raise Skip(f"build/{name} is not built")
+
+        def make(folder):
+            for name in files:
+                (folder / name).parent.mkdir(parents=True)
+                self.tool(["strip", "-g", "-o", folder / name, self.build_folder / name], "strip")
+
+        return self.kept("tool", "stripped", digest([file_digest(self.build_folder / f) for f in files]), make)
+
     # -- folders made once ---------------------------------------------------
 
     def folder(self, kind, program, key, make):
         """kind/PROGRAM/KEY, made by make(folder) unless it is there complete."""
-        path = self.keep / kind / program.name / key
-        with self.lock(kind, program.name, key):
+        return self.kept(kind, program.name, key, make)
+
+    def kept(self, kind, name, key, make):
+        path = self.keep / kind / name / key
+        with self.lock(kind, name, key):
             if not (path / "done").exists():
                 shutil.rmtree(path, ignore_errors=True)
                 path.mkdir(parents=True)
@@ -106,7 +125,7 @@ class Builder:
 
     def run_lines(self, program, lines, folder, **environment):
         src = self.source(program)
-        with open(folder / "build.log", "w", encoding="utf-8") as log:
+        with self.turns, open(folder / "build.log", "w", encoding="utf-8") as log:
             done = subprocess.run([HERE / "build.sh", lines], cwd=folder, stdin=subprocess.DEVNULL, check=False,
                                   stdout=log, stderr=subprocess.STDOUT,
                                   env=self.environment(src=str(src), **environment))
@@ -186,7 +205,7 @@ class Builder:
         work.mkdir(exist_ok=True)
         where = given.place(given.folder, TRAINING_SIZE, places) or work
         stdin = given.place(given.stdin, TRAINING_SIZE, places) or os.devnull
-        with open(folder / "train.log", "wb") as log, open(stdin, "rb") as read:
+        with self.turns, open(folder / "train.log", "wb") as log, open(stdin, "rb") as read:
             done = subprocess.run([*wrap, *given.command(TRAINING_SIZE, places)], cwd=where, stdin=read, check=False,
                                   stdout=subprocess.DEVNULL, stderr=log, env=self.environment(**environment))
         shutil.rmtree(work)
@@ -195,8 +214,9 @@ class Builder:
             raise Skip(f"training on '{name}' ended with {done.returncode}" + (f": {said[-1]}" if said else ""))
 
     def tool(self, command, what):
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL)
+        with self.turns:
+            done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False,
+                                  stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
             errors = [line for line in said if "ERROR" in line or "error:" in line or "Assertion" in line]

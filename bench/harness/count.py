@@ -3,20 +3,28 @@
 
 Where an optimizer rewrites code while it runs, valgrind must look for changed code
 (--smc-check=all); then there must also be instructions outside of every file, or
-what was counted is the original program: that is checked.
+what was counted is the original program: that is checked. Its own instructions, which it
+executes in the program's thread here for want of another, are told apart.
 """
 
+import functools
+import json
 import re
 import shutil
 import signal
+import string
 import subprocess
 from collections import Counter
+from pathlib import Path
 
-from . import Skip
+from . import Skip, build
 
 SIZE = "count"
 TIMEOUT_S = 1800
 LEAST_TRANSLATED = 0.01
+OPTIMIZER = "/libdynopt.so"
+LIBRARIES = [Path("/lib64/ld-linux-x86-64.so.2"), Path("/lib/x86_64-linux-gnu/libc.so.6"),
+             Path("/lib/x86_64-linux-gnu/libm.so.6")]
 COST_LINE = re.compile(r"[+\-*0-9]\S* (\d+)$")
 
 
@@ -42,23 +50,55 @@ def by_object(lines):
     return totals
 
 
-def share(totals, binary):
-    """program, libraries and code that is in no file, as parts of the whole."""
+def kind_of(name, binary):
+    if name in ("???", ""):
+        return "translated"
+    if name.endswith(OPTIMIZER):
+        return "optimizer"
+    return "program" if name == str(binary) else "libraries"
+
+
+def figures(totals, binary):
+    """total: what the program executed; share: the parts of it that are in its own file, in
+    libraries and in no file; optimizer: what an optimizer executed beside it."""
     kinds = Counter()
     for name, n in totals.items():
-        kind = "translated" if name in ("???", "") else "program" if name == str(binary) else "libraries"
-        kinds[kind] += n
-    total = sum(kinds.values()) or 1
-    return {kind: round(n / total, 5) for kind, n in kinds.items()}
+        kinds[kind_of(name, binary)] += n
+    optimizer = kinds.pop("optimizer", 0)
+    total = sum(kinds.values())
+    return {"total": total, "share": {kind: round(n / (total or 1), 5) for kind, n in kinds.items()},
+            "optimizer": optimizer}
+
+
+def wrap_of(variant, places):
+    """What the program is run by while it is counted."""
+    return [string.Template(word).safe_substitute(places) for word in variant.counted or variant.wrap]
+
+
+@functools.cache
+def surroundings():
+    """What a count depends on beside the binary and its data: scripts, loader, libraries."""
+    return [build.file_digest(p) for p in [*sorted((build.HERE / "inputs").iterdir()), *LIBRARIES] if p.is_file()]
+
+
+def kept(builder, program, given, variant, places):
+    """The count of a binary, made once: it does not vary."""
+    key = build.digest(places, given.run, given.stdin, given.n[SIZE], wrap_of(variant, places), surroundings())
+
+    def make(folder):
+        counted = count(given, places, variant, folder, builder.environment())
+        (folder / "counted.json").write_text(json.dumps(counted), encoding="ascii")
+
+    folder = builder.folder("counts", program, key, make)
+    return json.loads((folder / "counted.json").read_text(encoding="ascii"))
 
 
 def count(given, places, variant, folder, environment):
-    """Total and where; raises Skip with the reason where valgrind cannot do it."""
+    """Total and where, in an empty folder; raises Skip with the reason where valgrind cannot do it."""
     if not shutil.which("valgrind"):
         raise Skip("valgrind is not installed")
     if variant.uncounted:
         raise Skip(variant.uncounted)
-    shutil.rmtree(folder, ignore_errors=True)
     work = folder / "run"
     work.mkdir(parents=True)
     where = given.place(given.folder, SIZE, places) or work
@@ -68,7 +108,7 @@ def count(given, places, variant, folder, environment):
     stdin = given.place(given.stdin, SIZE, places) or "/dev/null"
     with open(stdin, "rb") as read, open(folder / "log", "wb") as log:
         try:
-            done = subprocess.run([*tool, *variant.wrap, *given.command(SIZE, places)], cwd=where, stdin=read,
+            done = subprocess.run([*tool, *wrap_of(variant, places), *given.command(SIZE, places)], cwd=where, stdin=read,
                                   check=False, stdout=subprocess.DEVNULL, stderr=log, env=environment,
                                   timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -88,9 +128,8 @@ def read_counts(folder, binary, variant):
         command = next((line[5:].strip() for line in lines if line.startswith("cmd: ")), "")
         if command.split(" ")[0] != str(binary):
             continue
-        totals = by_object(lines)
-        parts = share(totals, binary)
-        if variant.report and parts.get("translated", 0) < LEAST_TRANSLATED:
-            raise Skip("nothing was executed outside of the program's files: nothing was translated under valgrind")
-        return {"total": sum(totals.values()), "share": parts}
+        counted = figures(by_object(lines), binary)
+        if variant.report and counted["share"].get("translated", 0) < LEAST_TRANSLATED:
+            raise Skip("under 1 % of what was executed lay outside of the program's files: hot code was not translated")
+        return counted
     raise Skip("callgrind left no figures for the program")

@@ -76,6 +76,23 @@ def summary_lines(document):
     return lines
 
 
+def sharing_lines(document):
+    rows = document["sharing"]
+    if not rows:
+        return []
+    names = list(dict.fromkeys(name for row in rows for name in row["variants"]))
+    cells = [[f"{row['program']}/{row['input']}",
+              *(f"{row['variants'][n]['pss_kib'] / 1024:.1f}" if n in row["variants"] else "" for n in names)]
+             for row in rows]
+    return ["", f"memory of {rows[0]['processes']} processes at once, MiB; what they share counts once"] + \
+        table(cells, ["input", *names])
+
+
+def absent_lines(document):
+    rows = document["absent"]
+    return ["", "not measured", *(f"    {name}: {reason}" for name, reason in rows.items())] if rows else []
+
+
 def reason_lines(document):
     lines = []
     grouped = {}
@@ -105,7 +122,8 @@ def lines(document):
     made = []
     for experiment in document["experiments"]:
         made += experiment_lines(experiment)
-    return made + summary_lines(document) + reason_lines(document) + legend(document)
+    return made + summary_lines(document) + sharing_lines(document) + reason_lines(document) + \
+        absent_lines(document) + legend(document)
 
 
 def compare_lines(rows):

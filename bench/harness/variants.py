@@ -13,7 +13,7 @@ from . import Failed, Skip, table
 
 WORD_KEYS = {"about": str, "cflags": str, "ldflags": str, "level": bool, "driver": str,
              "profile": str, "post": str, "wrap": list, "probe": list, "probe_says": str,
-             "hint": str, "report": list, "live": str, "uncounted": str}
+             "hint": str, "report": list, "live": str, "counted": list, "uncounted": str}
 PROBE_TIMEOUT_S = 20
 
 
@@ -30,6 +30,7 @@ class Variant:
     wrap: tuple
     report: tuple
     live: str
+    counted: tuple
     uncounted: str
 
     def unwrapped(self):
@@ -42,6 +43,7 @@ class Variants:
         document = table.read_toml(path)
         self.words = dict(document["words"], **more_words)
         self.sets = document["sets"]
+        self.absent = document["absent"]
         self.places = places
         self.probed = {}
         for name, word in self.words.items():
@@ -73,6 +75,7 @@ class Variants:
                        ldflags=joined("ldflags"), driver=one("driver"),
                        profile=one("profile"), post=one("post"),
                        wrap=words("wrap"), report=words("report"), live=one("live"),
+                       counted=words("counted"),
                        uncounted=next((row["uncounted"] for row in rows if "uncounted" in row), ""))
 
     def fill(self, text):

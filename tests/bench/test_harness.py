@@ -121,7 +121,7 @@ class Harness(Case):
         self.assertEqual(self.document()["summary"]["programs"]["slower"]["verdict"], "slower")
 
     def test_the_document_fits_its_schema(self):
-        self.measure("slower,missing", rounds=3)
+        self.measure("slower,missing,translates", rounds=3)
         schema = json.loads((BENCH / "results.schema.json").read_text())
         jsonschema.Draft7Validator.check_schema(schema)
         jsonschema.validate(self.document(), schema)
@@ -132,8 +132,20 @@ class Harness(Case):
         experiment = self.document()["experiments"][0]
         self.assertEqual(set(experiment["results"]), {"O2", "translates"})
         self.assertEqual(experiment["reports"], {"translates": {"totals": {"translated": 5}}})
+        self.assertIn("not measured\n    progress curve", said)
         self.assertIn("idle (mine/a): it did nothing: nothing to do", said)
         self.assertIn("mute (mine/a): it did nothing: no report", said)
+
+    def test_instructions_are_counted_once_for_each_binary(self):
+        if not shutil.which("valgrind"):
+            self.skipTest("valgrind is not installed")
+        done = self.bench("--table", self.table, "mine/a", "--variants", "again,translates", "--rounds", 1, runner=FAKE)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        counts = self.document()["experiments"][0]["instructions"]
+        self.assertEqual(set(counts), {"O2", "again"})
+        self.assertEqual(counts["O2"], counts["again"])
+        self.assertEqual(len(list((self.folder / "build/bench/counts/mine").glob("*/counted.json"))), 1)
+        self.assertIn("translates, instructions (mine/a): under 1 %", done.stdout)
 
     def test_an_interrupted_run_keeps_what_it_has(self):
         said = self.measure("equal,interrupts", code=1, rounds=20)

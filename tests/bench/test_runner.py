@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""bench-run: everything a command leaves behind is counted; and callgrind files are read right."""
+"""bench-run: everything a command leaves behind is counted; callgrind files are read right; what
+several processes share is told from what they do not."""
 
 import os
 import subprocess
@@ -8,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from common import BENCH, Case
-from harness import Skip, count, variants
+from harness import Skip, count, sharing, table, variants
 
 BUSY = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done"
 
@@ -96,9 +97,23 @@ class Callgrind(unittest.TestCase):
 
     def test_shares(self):
         totals = count.by_object(CALLGRIND.splitlines(keepends=True))
-        shares = count.share(totals, "/b/prog")
-        self.assertAlmostEqual(shares["translated"], 50 / 972, places=4)
-        self.assertAlmostEqual(sum(shares.values()), 1, places=3)
+        counted = count.figures(totals, "/b/prog")
+        self.assertEqual((counted["total"], counted["optimizer"]), (972, 0))
+        self.assertAlmostEqual(counted["share"]["translated"], 50 / 972, places=4)
+        self.assertAlmostEqual(sum(counted["share"].values()), 1, places=3)
+
+    def test_the_optimizer_s_own_instructions_are_told_apart(self):
+        totals = count.by_object(CALLGRIND.replace("/lib/libc.so.6", "/x/lib/dynopt/libdynopt.so").splitlines(True))
+        counted = count.figures(totals, "/b/prog")
+        self.assertEqual((counted["total"], counted["optimizer"]), (72, 900))
+        self.assertAlmostEqual(counted["share"]["translated"], 50 / 72, places=4)
+
+    def test_other_words_stand_before_the_program_while_it_is_counted(self):
+        words = {"x": {"wrap": ["x"], "counted": ["$stripped/x", "--programs=$name"]}, "y": {"wrap": ["y"]}}
+        known = variants.Variants(BENCH / "variants.toml", words, {})
+        places = {"stripped": "/s", "name": "prog"}
+        self.assertEqual(count.wrap_of(known.get("x"), places), ["/s/x", "--programs=prog"])
+        self.assertEqual(count.wrap_of(known.get("y"), places), ["y"])
 
     def test_an_optimizer_whose_code_did_not_run_is_no_count(self):
         words = {"x": {"wrap": ["x"], "report": ["x"]}}
@@ -109,10 +124,34 @@ class Callgrind(unittest.TestCase):
             counted = count.read_counts(Path(folder), "/b/prog", variant)
             self.assertEqual(counted["total"], 972)
             path.write_text(CALLGRIND.replace("0 50\n", "0 5\n"))
-            with self.assertRaisesRegex(Skip, "nothing was translated"):
+            with self.assertRaisesRegex(Skip, "was not translated"):
                 count.read_counts(Path(folder), "/b/prog", variant)
             with self.assertRaisesRegex(Skip, "no figures"):
                 count.read_counts(Path(folder), "/b/other", variant)
+
+
+MEBIBYTES = 30
+HOLDER = f"x = bytearray(b'1' * ({MEBIBYTES} << 20)); print('ready', flush=True); input()"
+
+
+class Sharing(Case):
+    def test_private_memory_is_in_the_sum_once_for_each(self):
+        processes = [subprocess.Popen(["/usr/bin/python3", "-c", HOLDER], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        for process in processes:
+            self.assertEqual(process.stdout.readline(), "ready\n")
+        now = sharing.at_once(processes)
+        for process in processes:
+            process.communicate("\n")
+        self.assertGreater(now["private_kib"], 3 * MEBIBYTES << 10)
+        self.assertGreater(now["pss_kib"], now["private_kib"])
+        self.assertIsNone(sharing.at_once(processes))
+
+    def test_one_that_fails_is_a_reason(self):
+        given = table.Input(name="a", run="$program -c 'exit 3'", n={"quick": 1})
+        places = {"program": "sh", "data": "", "here": "", "src": ""}
+        with self.assertRaisesRegex(Skip, "exit code 3"):
+            sharing.measure(given, "quick", places, (), self.folder / "work", dict(os.environ))
 
 
 if __name__ == "__main__":
