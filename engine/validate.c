@@ -225,11 +225,12 @@ static enum status catch_up(struct validator *v, struct path *path, u64 origin,
 
 	drop_places(v, path);
 	for (u32 i = 0; i <= MAX_CATCH_UP; i++) {
-		if (path->pc == origin && i >= least) {
+		if (path->pc == origin) {
 			status = same_state(v, path, state);
-			if (!status)
+			if (!status && i >= least)
 				return STATUS_OK;
-			first = first ? first : status;
+			if (!first)
+				first = status ? status : STATUS_VALIDATE_PROGRESS;
 		}
 		original_step(v, path);
 		if (v->why)
