@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The program changes its own text: pages made writable and back, a function's constant
 // patched again and again (both whole functions and one instruction in a hot loop), and
-// protections put back. What it writes takes effect, and the rest goes on working.
+// protections put back. What it writes takes effect, and the rest goes on working. With
+// IN_CHILD only forked children do so.
 #include "t_proc.h"
 #include <sys/mman.h>
 
@@ -50,18 +51,14 @@ static T_NOINLINE uint64_t calls(uint64_t n)
 	return sum;
 }
 
-int main(void)
+static void change(uint64_t sum, uint64_t constant)
 {
-	uint64_t sum = t_hot(50);
-	pid_t child;
-
-	CHECK(calls(1000) == 499500 + 6000 && patched_loop(1000) == 1000);
 	/* Only the protection: nothing is different afterwards. */
 	for (int i = 0; i < 20; i++) {
 		protect((void *)patched, 64, PROT_READ | PROT_WRITE | PROT_EXEC);
-		CHECK(calls(1000) == 499500 + 6000);
+		CHECK(calls(1000) == 499500 + 1000 * (constant + 1));
 		protect((void *)patched, 64, PROT_READ | PROT_EXEC);
-		CHECK(calls(1000) == 499500 + 6000 && t_hot(50) == sum);
+		CHECK(calls(1000) == 499500 + 1000 * (constant + 1) && t_hot(50) == sum);
 	}
 	for (uint32_t i = 0; i < 300; i++) {
 		set_constant(patched_constant, i, PROT_READ | PROT_EXEC);
@@ -70,13 +67,33 @@ int main(void)
 		CHECK(patched_loop(100) == 100ul * (i + 7));
 		CHECK(t_hot(1) == t_hot(1));
 	}
-	child = fork();
+}
+
+static void in_child(uint64_t sum, uint64_t constant)
+{
+	pid_t child = fork();
+
 	CHECK(child >= 0);
 	if (!child) {
+		change(sum, constant);
 		set_constant(patched_constant, 1000, PROT_READ | PROT_EXEC);
 		_exit(calls(10) == 45 + 10010 ? 4 : 1);
 	}
 	CHECK(t_wait(child) == 4);
-	CHECK(calls(100) == 4950 + 100 * 300);
+}
+
+int main(void)
+{
+	uint64_t sum = t_hot(50), constant = 5;
+
+	CHECK(calls(1000) == 499500 + 6000 && patched_loop(1000) == 1000);
+#ifndef IN_CHILD
+	change(sum, constant);
+	constant = 299;
+#endif
+	for (int i = 0; i < 3; i++) {
+		in_child(sum, constant);
+		CHECK(calls(100) == 4950 + 100 * (constant + 1) && t_hot(50) == sum);
+	}
 	return t_ok(sum);
 }
