@@ -34,7 +34,7 @@ static struct {
 	u64 slots[CALLS_MAX]; /* return addresses that calls of this run have pushed */
 	u32 n_slots;
 	u64 frame_top; /* the first byte above a signal's frame */
-	u16 stale; /* flags from before a call or a return */
+	u16 stale; /* flags from before a call or a return, and those that the manual leaves undefined */
 	bool odd, denied, into_frame, spent;
 	const char *broken;
 	u64 broken_at;
@@ -152,7 +152,7 @@ static bool follow(void)
 
 	if (!insn_at(run.rip, &insn))
 		return false;
-	run.stale &= (u16)~insn.flags_def;
+	run.stale = (u16)((run.stale & ~insn.flags_def) | insn.flags_undef);
 	if (insn.role == ROLE_CALL || insn.role == ROLE_RET)
 		run.stale = RFLAGS_STATUS & ~FLAG_DF;
 	if (insn.role == ROLE_CALL && run.n_slots < CALLS_MAX)

@@ -8,9 +8,9 @@
  * bytes of the stack that have lain, since the original last wrote them, below the red zone or, at a return, below rsp. Nothing that
  * lives may lie where a signal's frame would be, nor may making good write there.
  *
- * Code may do what no compiler's does and the engine need not bear: read bytes that are dead or flags from before a call or
- * return, touch a return address but by call and return, index an array to below rsp. Such runs of the original say
- * nothing (frames_odd).
+ * Code may do what no compiler's does and the engine need not bear: read bytes that are dead, flags from before a call or return or
+ * flags that the manual leaves undefined, touch a return address but by call and return, index an array to below rsp.
+ * Such runs of the original say nothing (frames_odd).
  */
 #ifndef DYNOPT_FUZZ_ORACLE_FRAMES_H
 #define DYNOPT_FUZZ_ORACLE_FRAMES_H
@@ -25,7 +25,7 @@ const char *frames_check(const struct guest *g, struct outcome *out);
 bool frames_dead(const struct guest *g, u8 *dead);
 /* Of the original's last run. */
 bool frames_odd(void);
-/* Flags that are dead at its end, for they come from before a call or return. */
+/* Flags that are dead at its end, for they come from before a call or return or are undefined. */
 u64 frames_stale(void);
 u32 frames_steps(void);
 void frames_print(void);
