@@ -108,8 +108,8 @@ def count(given, places, variant, folder, environment):
     stdin = given.place(given.stdin, SIZE, places) or "/dev/null"
     with open(stdin, "rb") as read, open(folder / "log", "wb") as log:
         try:
-            done = subprocess.run([*tool, *wrap_of(variant, places), *given.command(SIZE, places)], cwd=where, stdin=read,
-                                  check=False, stdout=subprocess.DEVNULL, stderr=log, env=environment,
+            done = subprocess.run([*tool, *wrap_of(variant, places), *given.command(SIZE, places)], cwd=where,
+                                  stdin=read, stdout=subprocess.DEVNULL, stderr=log, check=False, env=environment,
                                   timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise Skip("callgrind took too long") from None

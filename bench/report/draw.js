@@ -15,7 +15,9 @@ const mood = r => r.verdict === 'faster' || r.verdict === 'slower' ? r.verdict :
 const number = (x, digits = 3) => x.toFixed(digits);
 const percent = (x, digits = 1) => `${x < 1 ? '−' : '+'}${number(Math.abs(100 * (x - 1)), digits)}`;
 const byId = id => document.getElementById(id);
-const kinds = { programs: 'Real programs', kernels: 'Kernels beyond a profile’s reach', emulation: 'Emulation: all code translated' };
+const kinds = {
+	programs: 'Real programs', kernels: 'Kernels beyond a profile’s reach', emulation: 'Emulation: all code translated',
+};
 if (window.Chart) Object.assign(Chart.defaults.font, { family: FONT, size: 12 });
 
 function make(tag, parent, content, className) {
@@ -26,8 +28,8 @@ function make(tag, parent, content, className) {
 }
 
 // A name that may be broken after + and -, but nowhere else.
-function name(tag, parent, words, className) {
-	const element = make(tag, parent, undefined, className);
+function breakable(tag, parent, words) {
+	const element = make(tag, parent);
 	words.split(/(?<=[+-])/).forEach((part, i) => {
 		if (i) make('wbr', element);
 		element.append(part);
@@ -90,7 +92,7 @@ const estimates = {
 			ctx.fillText(number(r.value), edge + 12, y);
 			ctx.fillStyle = muted;
 			ctx.font = `11px ${FONT}`;
-			ctx.fillText(`${number(r.low)} – ${number(r.high)}`, edge + 52, y);
+			ctx.fillText(`${number(r.low)} – ${number(r.high)}`, edge + 56, y);
 		});
 	},
 };
@@ -117,8 +119,13 @@ function forest(canvas, rows, logarithmic) {
 			}],
 		},
 		options: {
-			indexAxis: 'y', animation: false, maintainAspectRatio: false, layout: { padding: { right: 142 } },
-			scales: { x: axis('CPU time relative to -O2', { ...range, ticks: { color: muted, callback: v => +v.toFixed(2) } }), y: names() },
+			indexAxis: 'y', animation: false, maintainAspectRatio: false, layout: { padding: { right: 146 } },
+			scales: {
+				x: axis('CPU time relative to -O2', { ...range, ticks: {
+					color: muted, callback: v => logarithmic && !Number.isInteger(v) ? '' : +v.toFixed(2),
+				} }),
+				y: names(),
+			},
 			plugins: {
 				legend: { display: false },
 				tooltip: { callbacks: { label: item => describe(rows[item.dataIndex]) } },
@@ -129,7 +136,8 @@ function forest(canvas, rows, logarithmic) {
 }
 
 function describe(row) {
-	const r = row.ratio, said = [`${number(r.value)}  (95 %: ${number(r.low)} to ${number(r.high)})`, r.verdict, `${r.rounds} rounds`];
+	const r = row.ratio;
+	const said = [`${number(r.value)}  (95 %: ${number(r.low)} to ${number(r.high)})`, r.verdict, `${r.rounds} rounds`];
 	if (r.more_rounds) said.push(`${r.more_rounds} more for ±${100 * doc.precision} %`);
 	if (row.seconds) said.push(`median ${number(row.seconds)} s`);
 	return said;
@@ -142,8 +150,9 @@ const title = e => `${e.program} / ${e.input}`;
 
 function drawHead() {
 	const when = doc.started.replace('T', ' ').replace('+00:00', ' UTC');
-	byId('what').textContent = `${doc.machine.processor}, ${doc.machine.processors} processors, Linux ${doc.machine.kernel}. `
-		+ `${when}, revision ${doc.revision}, ${doc.rounds} rounds${doc.interrupted ? ', interrupted' : ''}.`;
+	byId('what').textContent = `${doc.machine.processor}, ${doc.machine.processors} processors, `
+		+ `Linux ${doc.machine.kernel}. ${when}, revision ${doc.revision}, ${doc.rounds} rounds`
+		+ `${doc.interrupted ? ', interrupted' : ''}.`;
 	for (const row of doc.failures) {
 		byId('failures').hidden = false;
 		make('li', byId('failures').querySelector('ul'), `${row.program}/${row.input}, ${row.variant}: ${row.reason}`);
@@ -152,9 +161,9 @@ function drawHead() {
 	const means = doc.summary.programs || {};
 	for (const variant of shown.filter(n => means[n])) {
 		const card = make('div', byId('cards'), undefined, 'card'), r = means[variant];
-		make('span', card, variant);
+		make('span', card, r.inputs < r.of ? `${variant}, ${r.inputs} of ${r.of} inputs` : variant);
 		make('b', card, `${percent(r.value)} %`, mood(r));
-		make('span', card, `${percent(r.low)} to ${percent(r.high)} %, ${r.inputs} input${r.inputs === 1 ? '' : 's'}`);
+		make('span', card, `${percent(r.low)} to ${percent(r.high)} %`);
 	}
 }
 
@@ -162,7 +171,7 @@ function drawHead() {
 function matrix(table, experiments, variants, cell) {
 	const head = make('tr', table);
 	make('th', head, '');
-	variants.forEach(v => name('th', head, v));
+	variants.forEach(v => breakable('th', head, v));
 	for (const e of experiments) {
 		const row = make('tr', table);
 		make('td', row, title(e));
@@ -187,7 +196,7 @@ function drawOverview() {
 		const r = e.results[v] && e.results[v].ratio;
 		if (!r) return void make('span', cell, '–');
 		make('b', cell, percent(r.value));
-		make('small', cell, `${percent(r.low)} … ${percent(r.high)}`);
+		make('small', cell, `${percent(r.low)}…${percent(r.high)}`);
 		tint(cell, r.value, mood(r));
 	});
 }
@@ -232,13 +241,15 @@ function drawInstructions() {
 }
 
 function drawShares(counted) {
-	const rows = counted.flatMap(e => Object.keys(e.instructions)
-		.filter(n => n === e.baseline || e.instructions[n].share.translated > 0.01)
-		.map(n => ({ name: n === e.baseline ? title(e) : n, share: e.instructions[n].share })));
+	const translated = e => Object.keys(e.instructions).filter(n => e.instructions[n].share.translated > 0.01).slice(0, 1);
+	const rows = counted.flatMap(e => [e.baseline, ...translated(e)].map(n =>
+		({ name: n === e.baseline ? title(e) : n, share: e.instructions[n].share })));
 	const parts = { program: 'the program’s file', libraries: 'libraries', translated: 'translated' };
-	const chart = bars(panel(byId('share'), '', '', 96 + 22 * rows.length), rows.map(r => r.name), Object.keys(parts).map(part => ({
+	const sets = Object.keys(parts).map(part => ({
 		label: parts[part], data: rows.map(r => 100 * (r.share[part] || 0)), backgroundColor: palette[part], stack: 'one',
-	})), '% of executed instructions', true);
+	}));
+	const canvas = panel(byId('share'), '', '', 96 + 22 * rows.length);
+	const chart = bars(canvas, rows.map(r => r.name), sets, '% of executed instructions', true);
 	chart.options.scales.x.max = 100;
 	chart.update();
 }
@@ -246,8 +257,11 @@ function drawShares(counted) {
 // Every run as a dot: what the intervals were made from.
 function drawRuns() {
 	for (const e of doc.experiments.filter(e => e.kind !== 'emulation')) {
-		const variants = Object.keys(e.samples).filter(v => e.samples[v].length), most = LIMIT * e.results[e.baseline].cpu_s.median;
-		const all = variants.flatMap(v => e.samples[v].map(s => ({ x: Math.min(s.cpu_s, most), y: v, far: s.cpu_s > most, s })));
+		const variants = Object.keys(e.samples).filter(v => e.samples[v].length);
+		const limit = LIMIT * e.results[e.baseline].cpu_s.median, times = variants.flatMap(v => e.samples[v].map(s => s.cpu_s));
+		const most = 1.03 * Math.max(...times.filter(t => t <= limit));
+		const all = variants.flatMap(v => e.samples[v].map(s =>
+			({ x: Math.min(s.cpu_s, most), y: v, far: s.cpu_s > most, s })));
 		new Chart(panel(byId('rounds'), title(e), '', 84 + 20 * variants.length), {
 			type: 'scatter',
 			data: { datasets: [{
@@ -256,8 +270,13 @@ function drawRuns() {
 			}] },
 			options: {
 				animation: false, maintainAspectRatio: false,
-				scales: { x: axis('CPU s', { grace: '5%' }), y: names({ type: 'category', labels: variants, offset: true, grid: { color: line } }) },
-				plugins: { legend: { display: false }, tooltip: { callbacks: { label: p => `${p.raw.y}, round ${p.raw.s.round + 1}: ${number(p.raw.s.cpu_s)} s` } } },
+				scales: {
+					x: axis('CPU s', { grace: '5%' }),
+					y: names({ type: 'category', labels: variants, offset: true, grid: { color: line } }),
+				},
+				plugins: { legend: { display: false }, tooltip: { callbacks: {
+					label: p => `${p.raw.y}, round ${p.raw.s.round + 1}: ${number(p.raw.s.cpu_s)} s`,
+				} } },
 			},
 		});
 	}
@@ -276,9 +295,9 @@ function drawFigures() {
 		for (const [variant, r] of Object.entries(e.results)) {
 			const count = e.instructions && e.instructions[variant] && e.instructions[e.baseline]
 				? number(e.instructions[variant].total / e.instructions[e.baseline].total) : '';
-			row([variant, number(r.cpu_s.median), `${number(r.cpu_s.quartile_1)}–${number(r.cpu_s.quartile_3)}`, number(r.wall_s),
-				number(r.peak_kib / 1024, 1), number(r.helper_s), number(r.ratio.value), `${number(r.ratio.low)}–${number(r.ratio.high)}`,
-				r.ratio.verdict, r.ratio.more_rounds || '', count], 'td');
+			row([variant, number(r.cpu_s.median), `${number(r.cpu_s.quartile_1)}–${number(r.cpu_s.quartile_3)}`,
+				number(r.wall_s), number(r.peak_kib / 1024, 1), number(r.helper_s), number(r.ratio.value),
+				`${number(r.ratio.low)}–${number(r.ratio.high)}`, r.ratio.verdict, r.ratio.more_rounds || '', count], 'td');
 		}
 	}
 }
@@ -311,19 +330,23 @@ function facts(table, rows) {
 function drawMachine() {
 	const m = doc.machine, noise = doc.noise;
 	facts(byId('machine'), {
-		processor: `${m.processor}, ${m.processors} processors${m.virtual ? ', virtual' : ''}`, kernel: m.kernel, system: m.system,
-		governor: m.governor, 'address randomization': m.address_randomization, 'huge pages': m.huge_pages,
+		processor: `${m.processor}, ${m.processors} processors${m.virtual ? ', virtual' : ''}`,
+		kernel: m.kernel, system: m.system, governor: m.governor,
+		'address randomization': m.address_randomization, 'huge pages': m.huge_pages,
 		'load average': `${m.load_before.join(', ')} before; ${m.load_after.join(', ')} after`,
-		'baseline moved by itself': `${number(100 * noise.baseline_quartile_spread, 1)} % (middle half of its runs, median over inputs)`,
+		'baseline moved by itself': `${number(100 * noise.baseline_quartile_spread, 1)} % (middle half of its runs, over inputs)`,
 		'others kept busy': `${number(noise.others_busy_processors, 2)} processors (median over runs)`,
-		'stolen by the host': `${number(100 * noise.stolen_share, 1)} %`, took: `${Math.round(doc.seconds / 60)} minutes`, ...m.tools,
+		'stolen by the host': `${number(100 * noise.stolen_share, 1)} %`, took: `${Math.round(doc.seconds / 60)} minutes`,
+		...m.tools,
 	});
 }
 
 // What dynopt says of its runs; a figure that a version of it does not give stays empty.
 function reportRow(e, variant, r) {
-	const t = r.totals || {}, own = e.results[variant] && e.results[variant].over, base = e.results[own ? own.variant : e.baseline];
-	const milli = ns => ns === undefined ? '' : number(ns / 1e6, 1), kib = bytes => bytes === undefined ? '' : Math.round(bytes / 1024);
+	const t = r.totals || {}, own = e.results[variant] && e.results[variant].over;
+	const base = e.results[own ? own.variant : e.baseline];
+	const milli = ns => ns === undefined ? '' : number(ns / 1e6, 1);
+	const kib = bytes => bytes === undefined ? '' : Math.round(bytes / 1024);
 	const refused = (t.refused || []).map(x => `${x.status} ${x.count}`).join(', ');
 	const memory = e.results[variant] ? number((e.results[variant].peak_kib - base.peak_kib) / 1024, 1) : '';
 	return [title(e), variant, t.heads, t.translated, milli(r.before_main_ns), milli(r.agent_cpu_ns), memory, r.flips,
@@ -339,7 +362,8 @@ function drawReports() {
 		const tr = make('tr', byId('reports'));
 		cells.forEach((c, i) => make(tag, tr, c === undefined ? '' : c, i === 1 || i === 10 ? 'text' : ''));
 	};
-	put(['', 'variant', 'heads', 'translated', 'ms to the first', 'agent CPU ms', 'MiB added', 'patches', 'ms a patch', 'cache KiB', 'refused'], 'th');
+	put(['', 'variant', 'heads', 'translated', 'ms to the first', 'agent CPU ms', 'MiB added', 'patches', 'ms a patch', 'cache KiB',
+		'refused'], 'th');
 	rows.forEach(row => put(reportRow(...row), 'td'));
 	if (window.Chart) drawStart(rows);
 }
@@ -347,20 +371,24 @@ function drawReports() {
 function drawStart(rows) {
 	const parts = { build_ns: 'reading modules', translate_ns: 'translating', apply_ns: 'patching' };
 	const some = rows.filter(([, , r]) => r.totals.translate_ns !== undefined);
+	const sets = Object.keys(parts).map((part, i) => ({
+		label: parts[part], data: some.map(([, , r]) => (r.totals[part] || 0) / 1e6), backgroundColor: series[i + 1], stack: 'one',
+	}));
 	if (some.length) bars(panel(byId('start'), 'Time until the program starts', 'wall time by phase', 110 + 24 * some.length),
-		some.map(([e, v]) => `${title(e)}, ${v}`), Object.keys(parts).map((part, i) => ({
-			label: parts[part], data: some.map(([, , r]) => (r.totals[part] || 0) / 1e6), backgroundColor: series[i + 1], stack: 'one',
-		})), 'ms', true);
+		some.map(([e, v]) => `${title(e)}, ${v}`), sets, 'ms', true);
 }
 
 function drawSharing() {
 	byId('sharing-section').hidden = !doc.sharing.length;
 	if (!doc.sharing.length || !window.Chart) return;
 	const variants = [...new Set(doc.sharing.flatMap(s => Object.keys(s.variants)))];
-	bars(panel(byId('sharing'), `${doc.sharing[0].processes} processes at once`, 'pages that they share count once',
-		110 + doc.sharing.length * (12 + 16 * variants.length)), doc.sharing.map(s => `${s.program} / ${s.input}`), variants.map((v, i) => ({
-		label: v, data: doc.sharing.map(s => s.variants[v] ? s.variants[v].pss_kib / 1024 : null), backgroundColor: series[i % series.length],
-	})), 'MiB', false);
+	const sets = variants.map((v, i) => ({
+		label: v, data: doc.sharing.map(s => s.variants[v] ? s.variants[v].pss_kib / 1024 : null),
+		backgroundColor: series[i % series.length],
+	}));
+	const canvas = panel(byId('sharing'), `${doc.sharing[0].processes} processes at once`, 'pages that they share count once',
+		110 + doc.sharing.length * (12 + 16 * variants.length));
+	bars(canvas, doc.sharing.map(s => `${s.program} / ${s.input}`), sets, 'MiB', false);
 }
 
 drawHead();
