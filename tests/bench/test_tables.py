@@ -44,6 +44,13 @@ class Shipped(unittest.TestCase):
             for name in names:
                 self.variants.get(name)
 
+    def test_dynopt_stands_on_every_build_with_and_without_the_flag(self):
+        for built in ("", "pgo-same+", "thinlto+"):
+            with_flag, without = (self.variants.get(built + w) for w in ("dynopt-eager", "dynopt-unprepared"))
+            self.assertEqual((with_flag.driver, without.driver), ("dynopt", ""))
+            self.assertEqual(with_flag.wrap, without.wrap)
+            self.assertLessEqual({with_flag.name, without.name}, set(self.variants.sets["full"]))
+
 
 class Wrong(Case):
     def refuse(self, text, *words):
