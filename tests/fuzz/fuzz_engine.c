@@ -2,10 +2,10 @@
 /*
  * fuzz_engine - the translation pipe against requests and modules that nobody should send.
  *
- *     fuzz_engine [--count N] [--seed S] [--start I] FILE...
+ *     fuzz_engine [--proofs] [--count N] [--seed S] [--start I] FILE...
  *
  * Case I of seed S is always the same. A case spoils a trace, the bytes of a text, its marks, a whole file,
- * a dump or a trace's text form, gives the engine an arena that may be far too small, and holds the answer against rules: a
+ * a dump, a trace's text form, or a translation and its tables for the validator (--proofs: only those), gives the engine an arena that may be far too small, and holds the answer against rules: a
  * status of the table, never of class BUG; on failure the arena and the results as before; on success code whose fixups and
  * origins are in order and in bounds and that decodes from end to end. Sanitizers see every access, also those
  * within the arena (arena_redzone.c). Exit codes: 0 nothing found, 1 found something, 2 wrong use.
@@ -21,7 +21,9 @@
 #include "module.h"
 #include "rnd.h"
 #include "shape.h"
+#include "spoil_code.h"
 #include "translate.h"
+#include "validate.h"
 
 #define FILES_MAX 16
 #define ARENA_BYTES (1u << 20)
@@ -44,18 +46,21 @@ static struct {
 	struct input files[FILES_MAX];
 	struct shape shape;
 	struct trace_block *huge;
-	u8 *memory;
+	u8 *memory, *trees; /* trees: what a case needs besides what it tests */
 	char form[TEXT_FORM_MAX];
 	u64 answers[STATUS_N];
-	u64 n_translated;
+	u64 n_translated, n_proofs;
+	bool proofs; /* no other cases */
 } run;
 
 /* ---- findings ---- */
 
 static void print_repeat(void)
 {
-	fprintf(stderr, "\nfuzz_engine: to repeat: fuzz_engine --seed %llu --start %llu --count 1",
-	        (unsigned long long)run.seed, (unsigned long long)run.now);
+	fprintf(stderr,
+	        "\nfuzz_engine: to repeat: fuzz_engine%s --seed %llu --start %llu --count 1",
+	        run.proofs ? " --proofs" : "", (unsigned long long)run.seed,
+	        (unsigned long long)run.now);
 	for (u32 i = 0; i < run.n_files; i++)
 		fprintf(stderr, " %s", run.files[i].module.path);
 	fprintf(stderr, "\n");
@@ -496,13 +501,49 @@ static void case_form(struct input *in, u64 *rnd)
 		rules_code(&code, rnd);
 }
 
+/* A translation, mostly with tables that lie, of a text that may have changed: proven or refused, no more. */
+static void case_proof(struct input *in, u64 *rnd)
+{
+	struct text *text = &in->module.text;
+	struct arena room, arena;
+	struct failure fail = { 0 };
+	struct code code, copy;
+	struct ir_tree tree;
+	enum status status;
+	u16 *mark, kept;
+	u64 used;
+
+	arena_init(&room, run.trees, ARENA_BYTES);
+	shape_grow(&run.shape, &in->module, rnd);
+	if (lift_trace(text, &run.shape.trace, &room, &tree, &fail) ||
+	    translate(text, &run.shape.trace, &room, &code, &fail))
+		return;
+	require(code_copy(&copy, &code), "memory");
+	if (rnd_chance(rnd, 95))
+		code_spoil(&copy, rnd);
+	mark = (u16 *)text->marks + rnd_below(rnd, text->end - text->start);
+	kept = *mark;
+	if (rnd_chance(rnd, 20))
+		*mark = (u16)rnd_next(rnd);
+	arena_random(&arena, rnd);
+	used = arena_mark(&arena);
+	status = validate(text, &tree, &copy, &arena, &fail);
+	rules_answer(status, &fail);
+	require(arena_mark(&arena) == used, "the arena is as before a proof");
+	run.n_proofs += !status;
+	*mark = kept;
+	code_forget(&copy);
+}
+
 static void one_case(u64 *rnd)
 {
 	struct input *in = &run.files[rnd_below(rnd, run.n_files)];
 	u32 how = (u32)rnd_below(rnd, 100);
 
 	run.shape.calls = rnd_chance(rnd, 50);
-	if (how < 40)
+	if (run.proofs || how < 15)
+		case_proof(in, rnd);
+	else if (how < 40)
 		case_trace(in, rnd);
 	else if (how < 60)
 		case_bytes(in, rnd);
@@ -565,7 +606,9 @@ static bool parse(int argc, char **argv)
 		             : !strcmp(argv[i], "--start") ? &run.start
 		                                           : NULL;
 
-		if (value) {
+		if (!strcmp(argv[i], "--proofs")) {
+			run.proofs = true;
+		} else if (value) {
 			if (i + 1 == argc || !number(argv[++i], value))
 				return false;
 		} else if (argv[i][0] == '-' || run.n_files == FILES_MAX) {
@@ -582,17 +625,19 @@ int main(int argc, char **argv)
 	u32 n_seen = 0;
 
 	run.memory = malloc(ARENA_BYTES + 16);
+	run.trees = malloc(ARENA_BYTES);
 	run.huge = calloc(BLOCKS_HUGE, sizeof(*run.huge));
-	if (!run.memory || !run.huge || !parse(argc, argv)) {
-		fprintf(stderr, "usage: fuzz_engine [--count N] [--seed S] [--start I] FILE...\n");
+	if (!run.memory || !run.trees || !run.huge || !parse(argc, argv)) {
+		fprintf(stderr,
+		        "usage: fuzz_engine [--proofs] [--count N] [--seed S] [--start I] FILE...\n");
 		return 2;
 	}
 	__sanitizer_set_death_callback(print_repeat);
 	signal(SIGVTALRM, on_alarm);
 	cases();
-	printf("fuzz_engine: %llu cases of seed %llu, nothing found; %llu translations; answers:",
+	printf("fuzz_engine: %llu cases of seed %llu, nothing found; %llu translations, %llu proofs; answers:",
 	       (unsigned long long)run.count, (unsigned long long)run.seed,
-	       (unsigned long long)run.n_translated);
+	       (unsigned long long)run.n_translated, (unsigned long long)run.n_proofs);
 	for (u32 i = 0; i < STATUS_N; i++) {
 		n_seen += run.answers[i] != 0;
 		if (run.answers[i])
