@@ -222,8 +222,9 @@ class Bench:
         clock = time.monotonic()
         experiments = self.build_all(self.plan())
         counts = {} if self.options.no_counts else self.count_all(experiments)
-        experiments = self.measure_all(experiments)
-        shared = [] if self.interrupted else self.share_all(experiments)
+        with build.locked(self.keep / "work/lock"):
+            experiments = self.measure_all(experiments)
+            shared = [] if self.interrupted else self.share_all(experiments)
         precision = self.options.precision / 100
         records = [results.experiment_record(e, precision) for e in experiments]
         for record in records:

@@ -5,10 +5,12 @@ A build lives in builds/PROGRAM/KEY, where KEY is a digest of all that decides w
 comes out: shell lines, compiler, flags, profile. Invariant: a folder with a file
 "done" holds exactly what its key says; anything else is built anew. All keys have one
 length, so that no variant has a longer path, and with it another stack, than another.
-Safe to call from several threads: one builds, the others wait; commands that use a processor
-take a turn each, so that threads that wait for one another cost nothing.
+Safe to call from several threads and from several runs: one builds, the others wait; commands
+that use a processor take a turn each, so that threads that wait for one another cost nothing.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -36,6 +38,15 @@ def digest(*things):
     return hashlib.sha256(text).hexdigest()[:KEY_LENGTH]
 
 
+@contextlib.contextmanager
+def locked(path):
+    """Holds a file's lock against other threads and other runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def file_digest(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
@@ -45,15 +56,10 @@ class Builder:
         self.build_folder = Path(build).resolve()
         self.keep = Path(keep).resolve()
         self.log = log
-        self.locks = {}
-        self.locks_lock = threading.Lock()
+        self.source_lock = threading.Lock()
         self.turns = threading.BoundedSemaphore(os.cpu_count())
         self.versions = {}
         self.sources = {}
-
-    def lock(self, *name):
-        with self.locks_lock:
-            return self.locks.setdefault(name, threading.Lock())
 
     # -- what is needed first ------------------------------------------------
 
@@ -61,7 +67,7 @@ class Builder:
         """$src: the unpacked source package, or the program's own folder."""
         if not program.source:
             return (program.table.parent / program.local).resolve()
-        with self.lock("source"):
+        with self.source_lock:
             if program.source not in self.sources:
                 done = subprocess.run([SOURCE_SH, program.source], env=self.environment(),
                                       capture_output=True, text=True, check=False)
@@ -115,7 +121,7 @@ class Builder:
 
     def kept(self, kind, name, key, make):
         path = self.keep / kind / name / key
-        with self.lock(kind, name, key):
+        with locked(path.with_suffix(".lock")):
             if not (path / "done").exists():
                 shutil.rmtree(path, ignore_errors=True)
                 path.mkdir(parents=True)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """bench-run: everything a command leaves behind is counted; callgrind files are read right; what
-several processes share is told from what they do not."""
+several processes share is told from what they do not; a build is made once."""
 
+import concurrent.futures
 import os
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from common import BENCH, Case
-from harness import Skip, count, sharing, table, variants
+from harness import Skip, build, count, sharing, table, variants
 
 BUSY = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done"
 
@@ -152,6 +153,36 @@ class Sharing(Case):
         places = {"program": "sh", "data": "", "here": "", "src": ""}
         with self.assertRaisesRegex(Skip, "exit code 3"):
             sharing.measure(given, "quick", places, (), self.folder / "work", dict(os.environ))
+
+
+class Folders(Case):
+    def test_made_once_by_whoever_comes_first(self):
+        made = []
+
+        def make(folder):
+            made.append(folder)
+            (folder / "file").touch()
+
+        # As many builders as there are threads: what locks must be seen by other processes too.
+        def use(_):
+            folder = build.Builder(self.folder, self.folder / "keep", print).kept("builds", "p", "key", make)
+            return (folder / "file").exists()
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            self.assertEqual(list(pool.map(use, range(16))), [True] * 16)
+        self.assertEqual(len(made), 1)
+
+    def test_what_was_not_finished_is_made_anew(self):
+        builder = build.Builder(self.folder, self.folder / "keep", print)
+
+        def fail(folder):
+            (folder / "half").touch()
+            raise Skip("no")
+
+        with self.assertRaises(Skip):
+            builder.kept("builds", "p", "key", fail)
+        folder = builder.kept("builds", "p", "key", lambda folder: None)
+        self.assertEqual([p.name for p in folder.iterdir()], ["done"])
 
 
 if __name__ == "__main__":
