@@ -177,13 +177,18 @@ static enum status same_returns(struct validator *v, const struct path *path,
 	return STATUS_OK;
 }
 
-/* A signal overwrites what lies below rsp-128: of the translation's rsp. */
+/*
+ * A signal overwrites what lies below rsp-128: of the translation's rsp. The original may keep something anywhere down to its own
+ * rsp-128; in an inlined call, whose red zone is new, only as deep as it has used it.
+ */
 static enum status safe_stack(struct validator *v, const struct path *path)
 {
 	struct sum r = value_sum(&v->values, path->original.v[GPR_SP]);
 	struct sum a = value_sum(&v->values, path->translated.v[GPR_SP]);
-	s64 low = path->low > r.c - RED_ZONE ? path->low : r.c - RED_ZONE;
+	s64 low = r.c - RED_ZONE;
 
+	if (path->n_returns && path->low > low)
+		low = path->low;
 	if (a.atom != r.atom || a.c <= r.c || low >= a.c - RED_ZONE)
 		return STATUS_OK; /* unlike atoms: same_registers() has refused */
 	return STATUS_VALIDATE_RED_ZONE;
