@@ -35,7 +35,8 @@ static struct {
 	u32 n_slots;
 	u64 frame_top; /* the first byte above a signal's frame */
 	u16 stale; /* flags from before a call or a return, and those that the manual leaves undefined */
-	bool odd, denied, into_frame, spent;
+	bool odd, denied, spent;
+	bool into_frame; /* making good reads or writes where a signal's frame is */
 	const char *broken;
 	u64 broken_at;
 } run;
@@ -279,6 +280,7 @@ static bool load(void *ctx, u64 addr, u64 *value)
 		run.denied = true;
 		return false;
 	}
+	run.into_frame |= addr < run.frame_top;
 	memcpy(value, (u8 *)ctx + (addr - GUEST_STACK), 8);
 	return true;
 }
@@ -353,7 +355,7 @@ static bool check_step(void)
 	if (state)
 		state_apply(state, pendings, run.g->m->base, run.now.gpr, &memory);
 	if (run.into_frame)
-		return broken("what it owes lies in a signal's frame", rip);
+		return broken("what it owes or needs for that lies in a signal's frame", rip);
 	if (run.n > ORACLE_STEPS && run.agreed > ORACLE_STEPS - AHEAD)
 		return false; /* the log may be full before the original ended */
 	if (!run.denied && !agree()) {
