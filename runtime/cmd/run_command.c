@@ -16,7 +16,7 @@
 struct options {
 	struct launch launch;
 	const char *traces, *status_dir, *report;
-	bool want_report, json;
+	bool want_report, json, off;
 	char **program;
 };
 
@@ -25,6 +25,7 @@ enum {
 	KEY_CHILDREN,
 	KEY_STATUS_DIR,
 	KEY_BUDGET,
+	KEY_OFF,
 	KEY_REPORT,
 	KEY_CYCLES,
 	KEY_CACHE_LIMIT,
@@ -40,7 +41,9 @@ static const struct argp_option option_table[] = {
 	  "translate every head with proven surroundings before main() and when a library is loaded",
 	  0 },
 	{ "sample", 's', NULL, 0,
-	  "sample the program while it runs and translate the functions in which it spends its time", 0 },
+	  "sample the program while it runs and translate the functions in which it spends its time; the default",
+	  0 },
+	{ "off", KEY_OFF, NULL, 0, "load the library and do nothing (for comparisons)", 0 },
 	{ "budget", KEY_BUDGET, "N", 0,
 	  "with --sample: CPU time of the agent, per mille of the time that passes, after the first "
 	  "100 ms (default: 10)",
@@ -89,6 +92,7 @@ static unsigned long number(const char *text, struct argp_state *state, const ch
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *o = state->input;
+	int modes;
 
 	switch (key) {
 	case 'e':
@@ -96,6 +100,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 's':
 		o->launch.sample = true;
+		return 0;
+	case KEY_OFF:
+		o->off = true;
 		return 0;
 	case KEY_BUDGET:
 		o->launch.budget = number(argument, state, "budget");
@@ -144,8 +151,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->program)
 			argp_error(state, "name a PROGRAM");
-		if (o->launch.eager + (o->traces != NULL) + o->launch.sample > 1)
-			argp_error(state, "--eager, --sample and --traces exclude one another");
+		modes = o->launch.eager + (o->traces != NULL) + o->launch.sample + o->off;
+		if (modes > 1)
+			argp_error(state, "--eager, --sample, --traces and --off exclude one another");
+		if (!modes)
+			o->launch.sample = true;
 		if (o->json && !o->want_report)
 			argp_error(state, "--json says how --report prints");
 		return 0;
@@ -161,17 +171,17 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "[--] PROGRAM [ARGUMENT...]",
 	.help_filter = help,
-	.doc = "Runs PROGRAM with libdynopt.so loaded. With --eager, --sample or --traces its code is translated, and "
-	       "the translations take the place of the original code in its memory; the program cannot tell. "
-	       "With none of them, the library is loaded and does nothing."
+	.doc = "Runs PROGRAM with libdynopt.so loaded. Functions in which it spends its time (with --eager all, with "
+	       "--traces those of a file) are translated, and the translations take the place of the original code in "
+	       "its memory; the program cannot tell."
 	       "\v"
-	       "Translations are identical copies of paths of the program in a code cache: they change nothing "
-	       "but place. Programs that no library can be loaded into (static, musl, 32-bit, set-user-ID) run as "
+	       "Only translations that save instructions, by the engine's reckoning, are published, and only if they are "
+	       "proven to do what the original does. Programs that no library can be loaded into (static, musl, 32-bit, set-user-ID) run as "
 	       "they are, after one line that says so. A script's interpreter is what gets the library.\n\n"
 	       "Standard streams, arguments, working folder and exit code are the program's. Environment: "
 	       "DYNOPT_LIBRARY names another libdynopt.so.\n\n"
 	       "Example:\n"
-	       "  $ dynopt run --eager --report -- ./prog input.txt"
+	       "  $ dynopt run --report -- ./prog input.txt"
 };
 
 /* Files and folders named in options, before anything starts. False after saying what is wrong. */
