@@ -11,10 +11,18 @@ static void begin_run(struct trial *t, u64 budget, u64 module_addr)
 	native.in.rip = t->guest.m->base + module_addr;
 }
 
-/* Inlined calls may touch the stack earlier or later than the original: it has to be there. */
+/*
+ * Inlined calls may touch the stack earlier or later than the original, and deeper, for rsp is moved as far as the deepest
+ * path needs: it has to be there.
+ */
 static bool has_stack(const struct outcome *a)
 {
 	return a->state.gpr[RSP] - GUEST_STACK - PAGE / 4 < GUEST_STACK_SIZE;
+}
+
+static bool ran_out_of_stack(const struct outcome *b)
+{
+	return b->kind == OUTCOME_FAULT && GUEST_STACK - b->stop.addr < 16 * PAGE;
 }
 
 static bool only_alive(const struct trial *t)
@@ -35,7 +43,7 @@ static bool comparable(const struct trial *t)
 	/* A loop's counter stands where an inlined call may be under way, or where the translation need not loop. */
 	if (spent && only_alive(t))
 		return false;
-	return !t->states.framed || has_stack(a);
+	return !t->states.framed || (has_stack(a) && !ran_out_of_stack(b));
 }
 
 /* Steps the original to see what is dead; false if its run says nothing. */
