@@ -188,9 +188,13 @@ static u64 cost_stub(const struct ir_tree *tree, const struct ir_edge *edge)
 {
 	const struct ir_state *state = &tree->states[edge->state];
 
+	u32 returns;
+
 	if (edge->kind != EDGE_EXIT || !edge->state)
 		return 0;
-	return (u64)edge->flow * (state->n ? stub_insns(state->n) + 1 : 2);
+	returns = stub_returns(state, tree->pendings);
+	return (u64)edge->flow *
+	       (returns ? stub_insns(returns, state->n - returns) + 1 : state->n + 2u);
 }
 
 /* The block's branch, and jumps to where nothing follows. */

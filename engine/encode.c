@@ -400,17 +400,18 @@ struct bounds {
 static void bound_edge(const struct ir_tree *tree, const struct ir_edge *edge, struct bounds *sum)
 {
 	u16 state = edge->kind == EDGE_EXIT ? edge->state : 0;
-	u32 n;
+	u32 n, r;
 
 	if (edge->kind == EDGE_BACK && tree->op_state)
 		state = tree->op_state[tree->blocks[edge->block].first];
 	if (!state)
 		return;
-	n = tree->states[state].n;
+	n = stub_returns(&tree->states[state], tree->pendings);
+	r = tree->states[state].n - n;
 	sum->debts++;
-	sum->bytes += stub_bytes(n);
-	sum->insns += stub_insns(n);
-	sum->pendings += stub_pendings(n);
+	sum->bytes += stub_bytes(n, r);
+	sum->insns += stub_insns(n, r);
+	sum->pendings += stub_pendings(n, r);
 }
 
 /* The tree's states, with room for those of the stubs. */

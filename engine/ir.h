@@ -63,7 +63,7 @@ struct ir_pending {
 struct ir_state {
 	s32 rsp; /* R - A */
 	u16 n;
-	u32 first; /* tree.pendings[first .. first + n) */
+	u32 first; /* tree.pendings[first .. first + n): return addresses, outermost first, then registers */
 };
 
 struct ir_block {

@@ -92,12 +92,27 @@ static void write_return(struct stub *s, const struct ir_pending *pending)
 	put(s, bytes, reencode_store(bytes, RAX, pending->at - s->moved));
 }
 
+/* They come last among what is owed, and are written first. */
+static void write_registers(struct stub *s)
+{
+	u32 n = stub_returns(&s->from, s->pendings);
+
+	for (u32 i = n; i < s->from.n; i++) {
+		const struct ir_pending *pending = &s->pendings[s->from.first + i];
+		u8 bytes[INSN_MAX_LEN];
+
+		put(s, bytes, reencode_store(bytes, pending->reg, pending->at));
+	}
+	s->from.n = (u16)n;
+}
+
 void stub_emit(struct code *code, struct ir_state *states, struct ir_pending *pendings, u16 state,
                u64 target)
 {
 	struct stub s = { code, states, pendings, states[state], target, 0, false };
 	u8 bytes[INSN_MAX_LEN];
 
+	write_registers(&s);
 	if (!s.from.n) {
 		move_rsp(&s, s.from.rsp);
 		return;

@@ -4,6 +4,7 @@
  *
  * With R the original's rsp and A the real one:
  *
+ *     mov [rsp + ...], reg          for each pending register
  *     lea rsp, [rsp + R-A-136]      below the red zone of R: what follows touches nothing that lives
  *     call +1; int3                 once for each inlined frame: keeps the processor's return stack in step
  *     lea rsp, [rsp + 8n]           forgets what the calls have pushed
@@ -22,18 +23,27 @@
 
 #include "code.h"
 
-/* Upper bounds for one stub with n pending writes. */
-static inline u32 stub_bytes(u32 n)
+/* Upper bounds for one stub with n pending return addresses and r registers. */
+static inline u32 stub_bytes(u32 n, u32 r)
 {
-	return 48 + 29 * n;
+	return 48 + 29 * n + 8 * r;
 }
-static inline u32 stub_insns(u32 n)
+static inline u32 stub_insns(u32 n, u32 r)
 {
-	return 6 + 4 * n;
+	return 6 + 4 * n + r;
 }
-static inline u32 stub_pendings(u32 n)
+static inline u32 stub_pendings(u32 n, u32 r)
 {
-	return stub_insns(n) * (n + 1);
+	return stub_insns(n, 0) * (n + 1) + r * (n + r);
+}
+/* How many return addresses a state owes. */
+static inline u32 stub_returns(const struct ir_state *state, const struct ir_pending *pendings)
+{
+	u32 n = 0;
+
+	while (n < state->n && pendings[state->first + n].kind == PENDING_RETURN)
+		n++;
+	return n;
 }
 
 /*

@@ -160,6 +160,57 @@ static bool is_written(struct validator *v, const struct path *path, const struc
 	return place && place->value == r->value;
 }
 
+static const struct place *find_word(const struct path *path, struct sum at)
+{
+	for (u32 i = 0; i < path->n_words; i++)
+		if (path->words[i].atom == at.atom && path->words[i].at == at.c)
+			return &path->words[i];
+	return NULL;
+}
+
+/* Will reconstruction write what the original has there? */
+static bool is_word(struct validator *v, const struct path *path, const struct ir_state *state,
+                    const struct ir_pending *p)
+{
+	const struct place *word =
+		find_word(path, value_sum(&v->values, at_rsp(v, path, p->at)));
+
+	return word && word->value == reloaded(v, path, state, p->reg);
+}
+
+static bool is_owed(struct validator *v, const struct path *path, const struct ir_state *state,
+                    u32 address)
+{
+	for (u32 i = 0; i < state->n; i++) {
+		const struct ir_pending *p = &v->code->pendings[state->first + i];
+
+		if (p->kind == PENDING_REG && at_rsp(v, path, p->at) == address)
+			return true;
+	}
+	return false;
+}
+
+/* Private words of inlined calls: each of the original's is there or owed, and there are no others. */
+static enum status same_words(struct validator *v, const struct path *path,
+                              const struct ir_state *state)
+{
+	for (u32 i = 0; i < path->n_words; i++) {
+		const struct place *word = &path->words[i];
+		u32 address = value_of(&v->values, word->atom, word->at);
+		const struct place *place = find_place(v, path, address);
+
+		if (!is_owed(v, path, state, address) && (!place || place->value != word->value))
+			return STATUS_VALIDATE_PENDING;
+	}
+	for (u32 i = 0; i < path->n_places; i++) {
+		struct sum at = { path->places[i].atom, path->places[i].at };
+
+		if (stack_is_frame(v, path, at) && !find_word(path, at))
+			return STATUS_VALIDATE_PENDING;
+	}
+	return STATUS_OK;
+}
+
 static enum status same_returns(struct validator *v, const struct path *path,
                                 const struct ir_state *state)
 {
@@ -168,7 +219,7 @@ static enum status same_returns(struct validator *v, const struct path *path,
 
 		if (p->kind == RELOAD_REG)
 			continue;
-		if (p->kind != PENDING_RETURN || !is_return(v, path, p))
+		if (p->kind == PENDING_REG ? !is_word(v, path, state, p) : !is_return(v, path, p))
 			return STATUS_VALIDATE_PENDING;
 	}
 	for (u32 i = 0; i < path->n_returns; i++)
@@ -205,6 +256,8 @@ static enum status same_state(struct validator *v, const struct path *path,
 		status = same_returns(v, path, state);
 	if (!status)
 		status = safe_stack(v, path);
+	if (!status)
+		status = same_words(v, path, state);
 	return status;
 }
 
@@ -271,6 +324,19 @@ static struct head *head_of(const struct path *path, u32 offset)
 	return head;
 }
 
+static u32 owed_value(struct validator *v, const struct path *path, const struct ir_state *state,
+                      const struct place *word)
+{
+	for (u32 i = 0; i < state->n; i++) {
+		const struct ir_pending *p = &v->code->pendings[state->first + i];
+
+		if (p->kind == PENDING_REG &&
+		    at_rsp(v, path, p->at) == value_of(&v->values, word->atom, word->at))
+			return path->translated.v[p->reg];
+	}
+	return word->value;
+}
+
 /* Forgets what the loop may change: the same unknown values on both sides, but for flags that differ. */
 static void forget(struct validator *v, struct path *path, struct head *head)
 {
@@ -299,6 +365,8 @@ static void forget(struct validator *v, struct path *path, struct head *head)
 	path->facts = NULL;
 	path->stale = 0;
 	head->original = *a;
+	for (u32 i = 0; i < path->n_words; i++) /* what is left of them is owed */
+		path->words[i].value = owed_value(v, path, head->state, &path->words[i]);
 }
 
 /* What is supposed at first: pointers into the stack stay, flags that are equal stay equal. */
@@ -316,7 +384,7 @@ static void suppose(struct validator *v, const struct path *path, struct head *h
 }
 
 /* First arrival at a head. */
-static enum status enter_loop(struct validator *v, struct path *path)
+static enum status enter_loop(struct validator *v, struct path *path, const struct ir_state *state)
 {
 	struct head *head = arena_alloc(v->arena, 1, sizeof(*head));
 
@@ -325,12 +393,14 @@ static enum status enter_loop(struct validator *v, struct path *path)
 	for (u32 i = 0; i < 16; i++)
 		if (i != GPR_SP && path->original.v[i] != path->translated.v[i])
 			return fail_at(v, STATUS_VALIDATE_REGISTER, path);
+	stack_settle(v, path);
 	if (path->n_places)
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
 	head->offset = path->offset;
 	head->around = path->head;
 	head->mark = v->top;
 	suppose(v, path, head);
+	head->state = state;
 	path->head = head;
 	head->entry = path_copy(v, path);
 	if (!head->entry)
@@ -362,6 +432,15 @@ static bool still_holds(const struct path *path, struct head *head)
 	return false;
 }
 
+/* The same words; what is in them was compared at the boundary. */
+static bool same_places(const struct path *path, const struct path *entry)
+{
+	for (u32 i = 0; i < entry->n_words; i++)
+		if (!find_word(path, (struct sum){ entry->words[i].atom, entry->words[i].at }))
+			return false;
+	return true;
+}
+
 /* Back at a head: either all is as supposed, or the loop is followed again with less. */
 static enum status close_loop(struct validator *v, struct path *path, struct head *head)
 {
@@ -371,7 +450,9 @@ static enum status close_loop(struct validator *v, struct path *path, struct hea
 	for (u32 i = 0; i < 16; i++)
 		if (i != GPR_SP && path->original.v[i] != path->translated.v[i])
 			return fail_at(v, STATUS_VALIDATE_LOOP, path);
+	stack_settle(v, path);
 	if (path->n_returns != entry->n_returns || path->n_places ||
+	    path->n_words != entry->n_words || !same_places(path, entry) ||
 	    memcmp(path->returns, entry->returns, path->n_returns * sizeof(*path->returns)))
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
 	if (still_holds(path, head))
@@ -584,7 +665,8 @@ static enum status arrive(struct validator *v, struct path *path, bool *done)
 	if (!(v->is_head[path->offset / 8] >> path->offset % 8 & 1))
 		return STATUS_OK;
 	*done = head;
-	return head ? close_loop(v, path, head) : enter_loop(v, path);
+	return head ? close_loop(v, path, head) :
+	              enter_loop(v, path, &v->code->states[row->state]);
 }
 
 /* A path that begins behind a boundary: a loop that is followed again. */
@@ -657,7 +739,7 @@ static enum status run(struct validator *v)
 {
 	struct path *path;
 	enum status status = STATUS_OK;
-	struct head root = { 0 };
+	struct head root = { .state = &exact };
 
 	v->is_head = arena_alloc(v->arena, v->code->size / 8 + 1, 1);
 	if (!v->is_head || !sides_init(v) || !values_init(&v->values, v->arena))

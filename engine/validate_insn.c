@@ -6,8 +6,7 @@
  * instruction is an unknown function: of its bytes, less those that only form addresses, and of all it reads. Whatever
  * accesses memory, can fault or is ordered reads and yields EVENTS, so equal EVENTS mean an equal history.
  *
- * Only two kinds of access to the stack are no event: of a return address while its call is inlined, and, by the
- * translation, below the original's red zone, where nothing lives.
+ * Accesses to the stack of inlined calls, and below the original's red zone, may be no events (validate_stack.c).
  */
 #include "validate_private.h"
 
@@ -31,23 +30,8 @@ u32 insn_address(struct validator *v, const struct machine *m, const struct insn
 	return value_plus(&v->values, address, mem->disp);
 }
 
-/* Does [at, at + size) of the stack touch a place? Of unknown size: upwards without end. */
-static bool touches(const struct place *place, struct sum at, u32 size)
-{
-	return place->atom == at.atom && at.c < place->at + WORD &&
-	       (size == 0 || place->at < at.c + (s64)size);
-}
-
-static bool touches_return(const struct path *path, struct sum at, u32 size)
-{
-	for (u32 i = 0; i < path->n_returns; i++)
-		if (touches(&path->returns[i], at, size))
-			return true;
-	return false;
-}
-
 /* How deep the original uses the stack of inlined calls. What points below rsp may point anywhere into its red zone. */
-static void note_depth(struct validator *v, struct path *path, u32 address, bool access)
+void note_depth(struct validator *v, struct path *path, u32 address, bool access)
 {
 	struct sum at = value_sum(&v->values, address);
 	struct sum rsp = value_sum(&v->values, path->original.v[GPR_SP]);
@@ -58,79 +42,6 @@ static void note_depth(struct validator *v, struct path *path, u32 address, bool
 		path->low = at.c < path->low ? at.c : path->low;
 	else if (at.c < rsp.c && rsp.c - RED_ZONE < path->low)
 		path->low = rsp.c - RED_ZONE;
-}
-
-static struct place *place_at(struct place *places, u32 n, struct sum at)
-{
-	for (u32 i = 0; i < n; i++)
-		if (places[i].atom == at.atom && places[i].at == at.c)
-			return &places[i];
-	return NULL;
-}
-
-u32 memory_load(struct validator *v, struct path *path, bool translated, u32 addr)
-{
-	struct machine *m = translated ? &path->translated : &path->original;
-	struct sum at = value_sum(&v->values, addr);
-	struct node node = { .n = 3, .word = { NODE_LOAD, m->v[SLOT_EVENTS], addr } };
-	u32 number;
-
-	if (translated) {
-		struct place *place = place_at(path->places, path->n_places, at);
-
-		if (place)
-			return place->value;
-	} else {
-		note_depth(v, path, addr, true);
-	}
-	if (touches_return(path, at, WORD))
-		refuse(v, STATUS_VALIDATE_SLOT);
-	number = node_number(&v->values, &node);
-	m->v[SLOT_EVENTS] = number << SLOT_BITS | SLOT_EVENTS;
-	return number << SLOT_BITS;
-}
-
-/* The translation's own: the place of a return address, or below what lives. */
-static bool is_private(const struct validator *v, const struct path *path, struct sum at)
-{
-	struct sum rsp = value_sum(&v->values, path->original.v[GPR_SP]);
-
-	for (u32 i = 0; i < path->n_returns; i++)
-		if (path->returns[i].atom == at.atom && path->returns[i].at == at.c)
-			return true;
-	return at.atom == rsp.atom && at.c + WORD <= rsp.c - RED_ZONE;
-}
-
-static void store_private(struct validator *v, struct path *path, struct sum at, u32 value)
-{
-	u32 n = 0;
-
-	for (u32 i = 0; i < path->n_places; i++)
-		if (!touches(&path->places[i], at, WORD))
-			path->places[n++] = path->places[i];
-	if (n == PLACES) {
-		refuse(v, STATUS_VALIDATE_SLOT);
-		return;
-	}
-	path->places[n] = (struct place){ at.atom, value, at.c };
-	path->n_places = n + 1;
-}
-
-void memory_store(struct validator *v, struct path *path, bool translated, u32 addr, u32 value)
-{
-	struct machine *m = translated ? &path->translated : &path->original;
-	struct sum at = value_sum(&v->values, addr);
-	struct node node = { .n = 4, .word = { NODE_STORE, m->v[SLOT_EVENTS], addr, value } };
-
-	if (translated && is_private(v, path, at)) {
-		store_private(v, path, at, value);
-		return;
-	}
-	if (!translated)
-		note_depth(v, path, addr, true);
-	if (touches_return(path, at, WORD))
-		refuse(v, STATUS_VALIDATE_SLOT);
-	m->v[SLOT_EVENTS] = node_number(&v->values, &node) << SLOT_BITS | SLOT_EVENTS;
 }
 
 /* ---- the unknown function ---- */
@@ -299,6 +210,10 @@ static u32 apply_unknown(struct validator *v, struct path *path, bool translated
 
 	if (path->n_returns && (insn->flags & INSN_OPAQUE))
 		refuse(v, STATUS_VALIDATE_SLOT);
+	for (u32 i = 0; i < insn->n_mem; i++)
+		if (insn->mem[i].load || insn->mem[i].store)
+			stack_access(v, path, translated, insn_address(v, m, insn, i),
+			             insn->mem[i].size);
 	node_begin(node, NODE_INSN);
 	add_operation(node, insn);
 	add_addresses(v, path, translated, insn);
@@ -530,6 +445,7 @@ void insn_execute(struct validator *v, struct path *path, bool translated, const
 		*condition = apply_unknown(v, path, translated, insn) << SLOT_BITS | SLOT_CONDITION;
 	else if (!interpret(&step))
 		apply_unknown(v, path, translated, insn);
+	stack_escape(v, path, translated, insn->def.gpr);
 	if (translated)
 		return;
 	if (!flags_kept_by(insn))

@@ -5,6 +5,7 @@
  *     validate.c        paths, boundaries, loops, ways out
  *     validate_sides.c  one step of the original, one of the translation
  *     validate_insn.c   what an instruction does to symbolic state
+ *     validate_stack.c  memory of 8 bytes, and the stack of inlined calls
  *     validate_value.c  symbolic values, each kept once: equal numbers, equal values
  *     validate_flags.c  which flags are dead
  */
@@ -128,10 +129,12 @@ struct path {
 	const struct fact *facts;
 	s64 low; /* while calls are inlined: the original has used the stack down to here (same atom as rsp) */
 	u16 stale; /* flags of the original from before a call or return: nobody reads them */
-	u32 n_returns, n_places;
+	u32 n_returns, n_places, n_words;
+	bool escaped[2]; /* an address in the stack of inlined calls is in a register, or was: original, translation */
 	struct place returns[LIMIT_INLINE_DEPTH +
 	                     2]; /* of calls that the original has made and that are not over */
 	struct place
+		words[PLACES], /* of inlined calls, private, as the original has them */
 		places[PLACES]; /* return addresses and scratch that the translation has written */
 };
 
@@ -143,6 +146,7 @@ struct head {
 	u32 offset;
 	u16 kept; /* general registers that are supposed not to change in the loop */
 	u8 flags; /* flags that are supposed to be the same on both sides */
+	const struct ir_state *state; /* what is owed there */
 	s64 low;
 	struct machine original; /* as the loop began */
 };
@@ -181,9 +185,28 @@ void insn_execute(struct validator *v, struct path *path, bool translated, const
                   u32 *condition);
 /* The value that a conditional branch tests; holds if the flag form of an even condition code does. */
 u32 insn_condition(struct validator *v, const struct machine *m, const struct insn *insn);
+/* How deep the original uses the stack of inlined calls. What points below rsp may point anywhere into its red zone. */
+void note_depth(struct validator *v, struct path *path, u32 address, bool access);
+
+/* ---- validate_stack.c ---- */
+
 /* 8 bytes at an address; false sides: the original's. */
 u32 memory_load(struct validator *v, struct path *path, bool translated, u32 addr);
 void memory_store(struct validator *v, struct path *path, bool translated, u32 addr, u32 value);
+/* Is this memory that holds the return address of an inlined call? */
+bool touches_return(const struct path *path, struct sum at, u32 size);
+/* Does it lie in the stack of inlined calls, other than as a return address? */
+bool stack_is_frame(const struct validator *v, const struct path *path, struct sum at);
+/* An access of another kind: words that it may touch become events. Size 0: unknown. */
+void stack_access(struct validator *v, struct path *path, bool translated, u32 address, u32 size);
+/* An instruction has written these general registers: if one holds an address in the stack of inlined calls, words become events. */
+void stack_escape(struct validator *v, struct path *path, bool translated, u16 written);
+/* The original has made an inlined call (its return address is at `at`), or returned from one. */
+void stack_call(struct path *path, struct sum at);
+void stack_return(struct validator *v, struct path *path);
+/* Words that both sides have become events, in whatever order; what the translation alone has there is dropped. */
+void stack_settle(struct validator *v, struct path *path);
+
 /* Address of a memory operand. */
 u32 insn_address(struct validator *v, const struct machine *m, const struct insn *insn, u32 number);
 

@@ -82,6 +82,7 @@ static void call(struct validator *v, struct path *path, const struct insn *insn
 		path->low = at.c;
 	path->returns[path->n_returns++] =
 		(struct place){ at.atom, value_text(&v->values, insn->addr + insn->len), at.c };
+	stack_call(path, at);
 	path->original.v[GPR_SP] = rsp;
 	path->pc = insn->target;
 	path->stale = FLAGS_STATUS;
@@ -99,6 +100,7 @@ static bool return_inlined(struct validator *v, struct path *path, const struct 
 	path->pc = (u64)value_sum(&v->values, place->value).c;
 	path->original.v[GPR_SP] = value_plus(&v->values, path->original.v[GPR_SP], WORD);
 	path->n_returns--;
+	stack_return(v, path);
 	path->stale = FLAGS_STATUS;
 	return true;
 }
