@@ -74,10 +74,12 @@ struct rules {
 	u32 blocks, insns; /* of one tree */
 	double side; /* least share of its parent's executions that makes a child worth having */
 	double least; /* least share of all executed instructions that makes a tree worth having */
+	double worth; /* what passes are taken to save of a tree's instructions; trees that cost more go */
 	u32 rounds, trees; /* of choosing heads; trees in all */
 	bool back; /* loops are closed within trees */
 	bool linked; /* exits lead to other trees directly */
 	bool stop; /* trees end where a loop of another tree begins */
+	bool direct; /* a site is the next instruction of its block that needs no slot, if there is one */
 	bool leave; /* calls that are left inside too often are not gone into */
 };
 

@@ -128,35 +128,51 @@ static u8 moved_reg(const struct insn *insn)
 	return (u8)__builtin_ctz(regs);
 }
 
+static void count_access(struct scan *s, const struct insn_mem *mem, enum class class)
+{
+	u64 n = s->node->count;
+
+	s->gains->stack_accesses += mem->base == RSP ? n : 0;
+	s->gains->private_accesses += class == CLASS_PRIVATE ? n : 0;
+	s->gains->plain_accesses += class == CLASS_PLAIN ? n : 0;
+}
+
+/* A load of a place that is known: by which rule may it go? */
+static void count_known(struct scan *s, const struct op *op, const struct cell *cell,
+                        const struct cell *old)
+{
+	struct gains *g = s->gains;
+	u64 n = s->node->count;
+	bool held = old->reg != NO_REG, gone = held && moved_reg(&op->insn) == old->reg;
+
+	if (cell->class == CLASS_PRIVATE) {
+		*(held ? &g->loads_private : &g->again_private) += n;
+		g->gone_private += gone ? n : 0;
+	} else if (cell->class == CLASS_PLAIN && old->class == CLASS_PLAIN) {
+		*(held ? &g->loads_plain : &g->again_plain) += n;
+		g->gone_plain += gone ? n : 0;
+	} else if (old->stored && !old->loads_since) {
+		*(held ? &g->loads_ordered : &g->again_ordered) += n;
+		g->gone_ordered += gone ? n : 0;
+	} else {
+		g->loads_unproved += n;
+	}
+}
+
 static void on_load(struct scan *s, const struct op *op, const struct insn_mem *mem)
 {
 	struct known *k = s->at;
 	struct cell cell = cell_of(s, op, mem);
-	u64 n = s->node->count;
-	bool found = false;
 
-	for (u32 i = 0; i < k->n_cells && !found; i++) {
-		const struct cell *old = &k->cells[i];
-		bool gone = moved_reg(&op->insn) == old->reg;
-
-		if (old->reg == NO_REG || !same_place(old, &cell))
+	for (u32 i = k->n_cells; i-- > 0;) {
+		if (!same_place(&k->cells[i], &cell))
 			continue;
-		found = true;
-		if (cell.class == CLASS_PRIVATE) {
-			s->gains->loads_private += n;
-			s->gains->gone_private += gone ? n : 0;
-		} else if (cell.class == CLASS_PLAIN && old->class == CLASS_PLAIN) {
-			s->gains->loads_plain += n;
-			s->gains->gone_plain += gone ? n : 0;
-		} else if (old->stored && !old->loads_since) {
-			s->gains->loads_ordered += n;
-			s->gains->gone_ordered += gone ? n : 0;
-		} else {
-			s->gains->loads_unproved += n;
-		}
+		count_known(s, op, &cell, &k->cells[i]);
+		drop_cell(k, i);
+		break;
 	}
-	s->gains->all_loads += n;
-	s->gains->stack_accesses += mem->base == RSP ? n : 0;
+	s->gains->all_loads += s->node->count;
+	count_access(s, mem, cell.class);
 	if (cell.class != CLASS_PRIVATE)
 		for (u32 i = 0; i < k->n_cells; i++)
 			k->cells[i].loads_since = true;
@@ -168,7 +184,7 @@ static void on_store(struct scan *s, const struct op *op, const struct insn_mem 
 	struct cell cell = cell_of(s, op, mem);
 
 	s->gains->all_stores += s->node->count;
-	s->gains->stack_accesses += mem->base == RSP ? s->node->count : 0;
+	count_access(s, mem, cell.class);
 	for (u32 i = k->n_cells; i-- > 0;)
 		if (!apart(&k->cells[i], &cell))
 			drop_cell(k, i);
@@ -196,12 +212,15 @@ static void on_written(struct known *k, u16 gpr)
 		k->saves[i].written |= gpr >> k->saves[i].reg & 1;
 }
 
-static void remember_move(struct scan *s, const struct op *op, struct cell cell, bool store)
+/* What the instruction has read or written lies in a register, or is at least known. */
+static void remember(struct scan *s, const struct op *op, struct cell cell, bool store)
 {
 	cell.reg = moved_reg(&op->insn);
 	cell.stored = store;
-	if (cell.reg != NO_REG && cell.mem.base != cell.reg && cell.mem.index != cell.reg)
-		add_cell(s->at, cell);
+	if (cell.reg != NO_REG && !store &&
+	    (cell.mem.base == cell.reg || cell.mem.index == cell.reg))
+		return; /* its own address is gone */
+	add_cell(s->at, cell);
 }
 
 /* ---- the stack ---- */
@@ -334,10 +353,11 @@ static void scan_op(struct scan *s, const struct op *op, u32 at)
 			on_store(s, op, &insn->mem[i]);
 	if (insn->flags & (INSN_LOCKED | INSN_FENCE | INSN_OPAQUE))
 		k->n_cells = 0;
+	move_stack(s, op);
 	on_written(k, insn->def.gpr);
-	if (insn->n_mem == 1 && (insn->mem[0].load != insn->mem[0].store) &&
+	if (insn->n_mem == 1 && (insn->mem[0].load || insn->mem[0].store) &&
 	    !(insn->flags & INSN_STACK))
-		remember_move(s, op, cells[0], insn->mem[0].store);
+		remember(s, op, cells[0], insn->mem[0].store);
 	if (insn->role == ROLE_JCC)
 		on_branch(s, insn);
 	if (insn->flags_def) {
@@ -345,7 +365,6 @@ static void scan_op(struct scan *s, const struct op *op, u32 at)
 		k->compare.len = compares_registers(insn) ? insn->len : 0;
 		s->gains->compares += k->compare.len ? s->node->count : 0;
 	}
-	move_stack(s, op);
 	need_sum(s->f, s->tree, s->node, at, s->gains);
 }
 
@@ -359,6 +378,46 @@ static void hand_on(const struct scan *s, struct known *all, u32 which)
 	all[way->node] = *s->at;
 	if (run->role == ROLE_JCC && s->node->end == END_BRANCH)
 		learn(&all[way->node], (u8)(run_last(run)->insn.cc ^ (which ? 0 : 1)));
+}
+
+/* ---- loops ---- */
+
+static bool has_loop(const struct tree *tree)
+{
+	for (u32 i = 0; i < tree->n_nodes; i++)
+		for (u32 w = 0; w < 2; w++)
+			if (tree->nodes[i].ways[w].kind == WAY_BACK && tree->nodes[i].ways[w].count)
+				return true;
+	return false;
+}
+
+/* Loads of [rsp+disp] in frame 0 and stores there; displacements are those of the instructions. */
+static void sum_invariant(const struct forest *f, const struct tree *tree, struct gains *gains)
+{
+	struct map *stored = map_new();
+
+	for (u32 pass = 0; pass < 2 && has_loop(tree); pass++) {
+		for (u32 i = 0; i < tree->n_nodes; i++) {
+			const struct node *node = &tree->nodes[i];
+			const struct run *run = &f->runs->runs[node->run];
+
+			for (u32 at = 0; at < node->n && !node->frame; at++) {
+				const struct insn_mem *mem = &run->ops[at]->insn.mem[0];
+				u64 key = 1ull << 40 | (u32)mem->disp, any;
+
+				if (!run->ops[at]->insn.n_mem || mem->base != RSP ||
+				    mem->index != MEM_NO_REG ||
+				    !(run->ops[at]->marks & TEXT_STACK_PRIVATE))
+					continue;
+				if (!pass && mem->store)
+					map_put(stored, key, 1);
+				if (pass && mem->load && !map_get(stored, key, &any) &&
+				    node->count > tree->entries)
+					gains->invariant += node->count - tree->entries;
+			}
+		}
+	}
+	map_free(stored);
 }
 
 static void scan_tree(const struct forest *f, const struct tree *tree, struct gains *gains)
@@ -381,7 +440,10 @@ static void scan_tree(const struct forest *f, const struct tree *tree, struct ga
 void gains_sum(const struct forest *f, struct gains *gains)
 {
 	memset(gains, 0, sizeof(*gains));
-	for (u32 i = 0; i < f->n_trees; i++)
-		if (!f->trees[i].dead)
-			scan_tree(f, &f->trees[i], gains);
+	for (u32 i = 0; i < f->n_trees; i++) {
+		if (f->trees[i].dead)
+			continue;
+		scan_tree(f, &f->trees[i], gains);
+		sum_invariant(f, &f->trees[i], gains);
+	}
 }

@@ -21,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import tables  # noqa: E402
 from harness import Failed, Skip, build, count, table, variants  # noqa: E402
 
 PROGRAMS = ["sqlite/main", "lua/objects", "duktape/objects", "tcc/compile", "mawk/text", "bzip2/compress",
@@ -29,6 +30,7 @@ SIZE = "count"
 EPILOG = """examples:
   /usr/bin/python3 bench/pathlab/lab.py traces lua/objects        writes build/bench/lab/lua.objects/traces
   /usr/bin/python3 bench/pathlab/lab.py measure                   all programs: traces, then callgrind
+  /usr/bin/python3 bench/pathlab/lab.py table --runs 20000000     the tables of docs/gains.md
   /usr/bin/python3 bench/pathlab/lab.py simulate --rules 'depth=0 , depth=4 side=0.1' sqlite/main
 """
 
@@ -37,12 +39,13 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__.splitlines()[0], epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("command", choices=["traces", "simulate", "measure"])
+    add("command", choices=["traces", "simulate", "measure", "table"])
     add("programs", nargs="*", metavar="PROGRAM/INPUT", help=f"default: {' '.join(PROGRAMS)}")
     add("--runs", type=int, default=100_000_000, metavar="N", help="end the recording after so many branches")
     add("--rules", default="", metavar="RULES", help="rules for pathlab (pathlab.c); sets are separated by ' , '")
     add("--plain", action="store_true", help="built without -fdynopt-jumpstations")
     add("--modules", default="", metavar="NAMES", help="measure: translate only in these modules (colons)")
+    add("--all", action="store_true", help="measure: publish what the engine thinks saves nothing, too")
     add("--jobs", type=int, default=1, metavar="N", help="programs at a time")
     add("--build", default=str(HERE.parent.parent / "build"), metavar="DIR", help="where dynopt is built (build)")
     add("--compiler", metavar="DIR", help="build folder whose dynopt-clang builds the programs (that of --build)")
@@ -91,8 +94,7 @@ class Lab:
 
     def simulate(self, subject, rules):
         """pathlab's answers, one for each set of rules, about the path that the program takes."""
-        pipe = subject.folder / "path"
-        pipe.unlink(missing_ok=True)
+        pipe = subject.folder / f"path.{os.getpid()}"
         os.mkfifo(pipe)
         recorder = ["qemu-x86_64", "-cpu", "max", "-plugin",
                     f"{self.keep}/tool/record.so,out={pipe}"]
@@ -101,7 +103,7 @@ class Lab:
                                          stdout=subprocess.DEVNULL, stderr=log, env=self.environment())
             done = subprocess.run([self.keep / "tool/pathlab", pipe, f"limit={self.options.runs}", *rules], capture_output=True, text=True,
                                   check=False)
-        pipe.unlink()
+        pipe.unlink(missing_ok=True)
         if recording.wait() not in (0, -signal.SIGPIPE):
             raise Failed(f"{subject.name}: recording ended with {recording.returncode}, see {subject.folder}/record.log")
         if done.returncode != 0:
@@ -135,6 +137,7 @@ class Lab:
         environment = self.environment()
         if traces:
             modules = [f"--modules={self.options.modules}"] if self.options.modules else []
+            modules += ["--all"] if self.options.all else []
             command = [str(self.built / "bin/dynopt"), "run", "--no-agent", "--children", f"--status-dir={subject.folder}/status",
                        f"--programs={subject.binary.name}", f"--traces={traces}", *modules, "--", *command]
             environment["DYNOPT_LIBRARY"] = str(self.keep / "lab/libdynopt.so")
@@ -213,27 +216,47 @@ def answer(lab, name):
         made = lab.traces(name)
         made.pop("subject")
         return [json.dumps(made)]
-    sets = [words.split() for words in options.rules.split(" , ")]
+    rules = tables.all_rules() if options.command == "table" else options.rules.split(" , ")
+    sets = [words.split() for words in rules]
     joined = sum(([","] * (number > 0) + words for number, words in enumerate(sets)), [])
     answers = lab.simulate(lab.subject(name), joined)
-    return [json.dumps(dict(row, program=name, rules=" ".join(words))) for row, words in zip(answers, sets)]
+    rows = [dict(row, program=name, rules=" ".join(words)) for row, words in zip(answers, sets)]
+    if options.command == "table":
+        (lab.keep / "lab" / f"{name.replace('/', '.')}.answers.json").write_text(json.dumps(rows))
+    return [json.dumps(row) for row in rows]
+
+
+def write_tables(lab, programs):
+    """Of all programs that have answers by now."""
+    answers = {}
+    for name in programs:
+        path = lab.keep / "lab" / f"{name.replace('/', '.')}.answers.json"
+        if path.exists():
+            answers[name] = {row["rules"]: row for row in json.loads(path.read_text())}
+    path = lab.keep / "lab/tables.md"
+    path.write_text("\n".join(tables.write(list(answers), answers)) + "\n")
+    print(path)
 
 
 def main(arguments):
     options = parse(arguments)
     lab = Lab(options)
-    failures = 0
+    failures, programs = 0, options.programs or PROGRAMS
     if options.command == "measure":
         lab.library()
         print("| program | instructions | trees asked | done | simulated: in trees | executed "
               "| counted: in the cache | executed |\n|---|---|---|---|---|---|---|---|")
     with ThreadPoolExecutor(options.jobs) as pool:
-        for name, job in [(name, pool.submit(answer, lab, name)) for name in options.programs or PROGRAMS]:
+        for name, job in [(name, pool.submit(answer, lab, name)) for name in programs]:
             try:
-                print("\n".join(job.result()), flush=True)
+                lines = job.result()
+                if options.command != "table":
+                    print("\n".join(lines), flush=True)
             except (Failed, Skip) as failure:
                 failures += 1
                 say(f"{name}: {failure}")
+    if options.command == "table":
+        write_tables(lab, programs)
     return 1 if failures else 0
 
 

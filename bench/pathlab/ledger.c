@@ -166,36 +166,43 @@ static void sum_rsp(const struct forest *f, const struct tree *tree, struct ledg
 	free(d.outermost);
 }
 
+void ledger_add(const struct forest *f, const struct tree *tree, struct ledger *sum)
+{
+	sum->entries += tree->entries;
+	sum->hops += tree->by_hop * tree->hop;
+	for (u32 n = 0; n < tree->n_nodes; n++) {
+		sum_end(f, &tree->nodes[n], sum);
+		sum_exits(tree, &tree->nodes[n], sum);
+		sum_nops(f, &tree->nodes[n], sum);
+	}
+	sum_rsp(f, tree, sum);
+}
+
 void ledger_sum(const struct forest *f, struct ledger *sum)
 {
 	memset(sum, 0, sizeof(*sum));
 	sum->insns = f->insns;
 	sum->inside = f->inside;
-	for (u32 i = 0; i < ARRIVE_KINDS; i++)
-		sum->hops += f->hops_behind[i];
-	for (u32 i = 0; i < f->n_trees; i++) {
-		const struct tree *tree = &f->trees[i];
+	for (u32 i = 0; i < f->n_trees; i++)
+		if (!f->trees[i].dead)
+			ledger_add(f, &f->trees[i], sum);
+}
 
-		if (tree->dead)
-			continue;
-		sum->entries += tree->entries;
-		for (u32 n = 0; n < tree->n_nodes; n++) {
-			sum_end(f, &tree->nodes[n], sum);
-			sum_exits(tree, &tree->nodes[n], sum);
-			sum_nops(f, &tree->nodes[n], sum);
-		}
-		sum_rsp(f, tree, sum);
-	}
+u64 ledger_saved(const struct ledger *sum)
+{
+#define X(name) +sum->name
+	return 0 LEDGER_SAVED(X);
+#undef X
+}
+
+u64 ledger_added(const struct ledger *sum)
+{
+#define X(name) +sum->name
+	return 0 LEDGER_ADDED(X);
+#undef X
 }
 
 u64 ledger_translated(const struct ledger *sum)
 {
-	u64 n = sum->insns;
-
-#define X(name) +sum->name
-	n = n LEDGER_ADDED(X);
-#undef X
-#define X(name) -sum->name
-	return n LEDGER_SAVED(X);
-#undef X
+	return sum->insns + ledger_added(sum) - ledger_saved(sum);
 }

@@ -26,13 +26,17 @@ struct ledger {
 	LEDGER_SAVED(X)
 	LEDGER_ADDED(X)
 #undef X
-		u64 insns,
-		inside; /* executed by the original; of these in trees */
+	u64 insns, inside; /* executed by the original; of these in trees */
 	u64 entries, exits, linked; /* of trees; exits that led to another tree directly */
 	u64 stub_exits;
 };
 
 void ledger_sum(const struct forest *f, struct ledger *sum);
+/* Adds what one tree saves and adds, the way into it included. */
+void ledger_add(const struct forest *f, const struct tree *tree, struct ledger *sum);
+/* Instructions saved, and added. */
+u64 ledger_saved(const struct ledger *sum);
+u64 ledger_added(const struct ledger *sum);
 /* Executed instructions with translations. */
 u64 ledger_translated(const struct ledger *sum);
 /* The child that follows a node in the code, as encode.c chooses it; NO_NODE. */

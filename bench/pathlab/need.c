@@ -12,10 +12,18 @@
 	0x0fc2u /* rcx, rsi, rdi, r8..r11 without rax, rdx and what callees keep */
 #define ARITHMETIC (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
+struct seen {
+	double share;
+	u16 gpr, flags;
+	u8 state; /* SEEN_... */
+	bool copy;
+};
+enum { SEEN_NEVER, SEEN_NOW, SEEN_DONE };
+
 struct need {
 	const struct forest *f;
 	const struct tree *tree;
-	u32 visited[8];
+	struct seen *seen; /* node: what was found out about its start */
 	u16 gpr, flags; /* the result */
 	/* A register move: reads may become reads of the source as long as that is not written. */
 	bool copy;
@@ -41,7 +49,7 @@ static bool is_move(const struct insn *insn)
 	       (insn->bytes[0] & 0xf8) == 0x48;
 }
 
-static double need_from(struct need *n, u32 number, u32 at, bool copy);
+static double need_at(struct need *n, u32 number, bool copy);
 
 /* Share of executions on which what is known at the node's end is needed behind it. */
 static double need_behind(struct need *n, const struct node *node, bool copy)
@@ -60,7 +68,7 @@ static double need_behind(struct need *n, const struct node *node, bool copy)
 		if (way->kind == WAY_CHILD || way->kind == WAY_BACK) {
 			u16 flags = n->flags;
 
-			sum += share * need_from(n, way->node, 0, copy);
+			sum += share * need_at(n, way->node, copy);
 			n->flags = flags;
 		} else if (way->kind != WAY_NONE) {
 			sum += share;
@@ -76,20 +84,16 @@ static double need_from(struct need *n, u32 number, u32 at, bool copy)
 	u16 gpr = n->gpr, flags = n->flags;
 	double share;
 
-	if (at == 0) {
-		if (n->visited[number / 32] >> number % 32 & 1)
-			return 0;
-		n->visited[number / 32] |= 1u << number % 32;
-	}
 	for (; at < node->n; at++) {
 		const struct insn *insn = &run->ops[at]->insn;
 		bool reads = insn->use.gpr & gpr, writes = insn->def.gpr & gpr;
 
-		if (insn->flags_use & flags)
-			return 1;
-		if (reads &&
-		    (!n->copy || !copy || writes || insn->flags & (INSN_REP | INSN_OPAQUE)))
-			return 1;
+		if (insn->flags_use & n->flags ||
+		    (n->gpr && reads &&
+		     (!n->copy || !copy || writes || insn->flags & (INSN_REP | INSN_OPAQUE)))) {
+			share = 1;
+			goto out;
+		}
 		if (writes && insn->full.gpr & gpr)
 			n->gpr = 0;
 		n->flags &= (u16)~insn->flags_def;
@@ -99,11 +103,30 @@ static double need_from(struct need *n, u32 number, u32 at, bool copy)
 			break;
 	}
 	share = n->gpr || n->flags ? need_behind(n, node, copy) : 0;
+out:
 	n->gpr = gpr;
 	n->flags = flags;
-	if (at == 0)
-		n->visited[number / 32] &= ~(1u << number % 32);
 	return share;
+}
+
+/*
+ * From the node's start. A loop that is still being followed adds nothing; a place that was met before in another state counts as
+ * needing it.
+ */
+static double need_at(struct need *n, u32 number, bool copy)
+{
+	struct seen *seen = &n->seen[number];
+
+	if (seen->state == SEEN_NOW)
+		return 0;
+	if (seen->state == SEEN_DONE)
+		return seen->gpr == n->gpr && seen->flags == n->flags && seen->copy == copy
+		               ? seen->share
+		               : 1;
+	*seen = (struct seen){ .gpr = n->gpr, .flags = n->flags, .copy = copy, .state = SEEN_NOW };
+	seen->share = need_from(n, number, 0, copy);
+	seen->state = SEEN_DONE;
+	return seen->share;
 }
 
 void need_sum(const struct forest *f, const struct tree *tree, const struct node *node, u32 at,
@@ -117,20 +140,22 @@ void need_sum(const struct forest *f, const struct tree *tree, const struct node
 	u32 number = (u32)(node - tree->nodes);
 	double share;
 
-	if (!is_pure(op) || tree->n_nodes > 8 * 32)
+	if (!is_pure(op))
 		return;
+	n.seen = must(calloc(tree->n_nodes, sizeof(*n.seen)));
 	share = need_from(&n, number, at + 1, false);
 	if (share == 0)
 		gains->dead += node->count;
 	else
 		gains->sinkable += (u64)((1 - share) * (double)node->count);
-	if (!is_move(&op->insn))
-		return;
-	gains->moves += node->count;
-	if (share == 0)
-		return;
-	memset(n.visited, 0, sizeof(n.visited));
-	n.copy = true;
-	n.source = op->insn.use.gpr;
-	gains->copies += (u64)((1 - need_from(&n, number, at + 1, true)) * (double)node->count);
+	if (is_move(&op->insn)) {
+		gains->moves += node->count;
+		memset(n.seen, 0, tree->n_nodes * sizeof(*n.seen));
+		n.copy = true;
+		n.source = op->insn.use.gpr;
+		if (share > 0)
+			gains->copies += (u64)((1 - need_from(&n, number, at + 1, true)) *
+			                       (double)node->count);
+	}
+	free(n.seen);
 }

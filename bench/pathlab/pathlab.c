@@ -2,7 +2,7 @@
 /*
  * pathlab - what translations would do for a recorded path (path.h).
  *
- *     pathlab [RULE=VALUE]... [traces=FILE] PATH
+ *     pathlab [RULE=VALUE]... [traces=FILE] [missing=FILE] PATH
  *
  * Chooses trees by the rules and prints what they hold as one JSON object; with traces=, writes them as a file for
  * `dynopt run --traces`. Several sets of rules, separated by "," words, are answered one object a line for one reading.
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cuts.h"
 #include "gains.h"
 #include "ledger.h"
 #include "map.h"
@@ -21,6 +22,7 @@ static const struct rules usual = { .depth = 4,
 	                            .insns = 512,
 	                            .side = 0.02,
 	                            .least = 0.0002,
+	                            .worth = 0.05,
 	                            .rounds = 8,
 	                            .trees = 4000,
 	                            .back = true,
@@ -40,11 +42,13 @@ static bool set_rule(struct rules *rules, const char *word)
 		{ "insns", 'n', offsetof(struct rules, insns) },
 		{ "side", 's', offsetof(struct rules, side) },
 		{ "least", 's', offsetof(struct rules, least) },
+		{ "worth", 's', offsetof(struct rules, worth) },
 		{ "rounds", 'n', offsetof(struct rules, rounds) },
 		{ "trees", 'n', offsetof(struct rules, trees) },
 		{ "back", 'b', offsetof(struct rules, back) },
 		{ "linked", 'b', offsetof(struct rules, linked) },
 		{ "stop", 'b', offsetof(struct rules, stop) },
+		{ "direct", 'b', offsetof(struct rules, direct) },
 		{ "leave", 'b', offsetof(struct rules, leave) },
 	};
 	const char *value = strchr(word, '=');
@@ -91,7 +95,7 @@ static void write_trace(FILE *out, const struct forest *f, const struct tree *tr
 	free(blocks);
 }
 
-static void write_traces(const char *path, const struct forest *f)
+static FILE *create(const char *path)
 {
 	FILE *out = fopen(path, "we");
 
@@ -99,6 +103,13 @@ static void write_traces(const char *path, const struct forest *f)
 		perror(path);
 		exit(1);
 	}
+	return out;
+}
+
+static void write_traces(const char *path, const struct forest *f)
+{
+	FILE *out = create(path);
+
 	for (u32 i = 0; i < f->n_trees; i++)
 		if (!f->trees[i].dead)
 			write_trace(out, f, &f->trees[i]);
@@ -142,16 +153,19 @@ static void print_trees(const struct forest *f)
 	print("tree_insns", insns, ", ");
 }
 
-static void answer(struct runs *runs, const struct rules *rules, const char *traces)
+static void answer(struct runs *runs, const struct rules *rules, const char *traces,
+                   const char *missing)
 {
 	struct forest f;
 	struct ledger sum;
 	struct gains gains;
+	struct cuts cuts;
 
 	forest_init(&f, runs, rules);
 	select_trees(&f);
 	ledger_sum(&f, &sum);
 	gains_sum(&f, &gains);
+	cuts_sum(&f, &cuts);
 	printf("{");
 	print("runs", runs->n_path, ", ");
 	print("torn", runs->torn, ", ");
@@ -161,15 +175,25 @@ static void answer(struct runs *runs, const struct rules *rules, const char *tra
 	LEDGER_SAVED(X)
 	LEDGER_ADDED(X)
 	X(insns)
-	X(inside) X(entries) X(exits) X(linked) X(stub_exits)
+	X(inside)
+	X(entries) X(exits) X(linked) X(stub_exits)
 #undef X
 #define X(name) print(#name, gains.name, ", ");
 		GAINS(X)
 #undef X
-			print("simulated", ledger_translated(&sum), "}\n");
+#define X(name) print(#name, cuts.name, ", ");
+			CUTS(X) OUTSIDE(X)
+#undef X
+				print("simulated", ledger_translated(&sum), "}\n");
 	fflush(stdout);
 	if (traces)
 		write_traces(traces, &f);
+	if (missing) {
+		FILE *out = create(missing);
+
+		cuts_list(&f, out);
+		fclose(out);
+	}
 	forest_free(&f);
 }
 
@@ -177,13 +201,13 @@ int main(int argc, char **argv)
 {
 	static struct runs runs;
 	struct rules rules = usual;
-	const char *traces = NULL;
+	const char *traces = NULL, *missing = NULL;
 	u64 limit = ~0ull;
 	int i;
 
 	if (argc < 2) {
 		fprintf(stderr,
-		        "usage: pathlab PATH [limit=RUNS] [RULE=VALUE]... [traces=FILE] [, ...]\n");
+		        "usage: pathlab PATH [limit=RUNS] [RULE=VALUE]... [traces=FILE] [missing=FILE] [, ...]\n");
 		return 2;
 	}
 	for (i = 2; i < argc && strncmp(argv[i], "limit=", 6) == 0; i++)
@@ -191,16 +215,18 @@ int main(int argc, char **argv)
 	runs_read(&runs, argv[1], limit);
 	for (; i < argc; i++) {
 		if (strcmp(argv[i], ",") == 0) {
-			answer(&runs, &rules, traces);
+			answer(&runs, &rules, traces, missing);
 			rules = usual;
-			traces = NULL;
+			traces = missing = NULL;
 		} else if (strncmp(argv[i], "traces=", 7) == 0) {
 			traces = argv[i] + 7;
+		} else if (strncmp(argv[i], "missing=", 8) == 0) {
+			missing = argv[i] + 8;
 		} else if (!set_rule(&rules, argv[i])) {
 			fprintf(stderr, "pathlab: unknown rule '%s'\n", argv[i]);
 			return 2;
 		}
 	}
-	answer(&runs, &rules, traces);
+	answer(&runs, &rules, traces, missing);
 	return 0;
 }

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 #include "hops.h"
+#include "ledger.h"
 #include "map.h"
 #include "select.h"
 
 #define CALL_AND_RETURN 2
+#define DROP_ROUNDS 4
 #define JUMPS_AROUND_CALL \
 	3 /* out to a call that stays, into its function's tree, into the tree behind it */
 
@@ -182,6 +184,25 @@ static int hotter(const void *left, const void *right)
 	                        : (a->own < b->own) - (a->own > b->own);
 }
 
+/* The first instruction from `site` to the end of its run that a 5-byte jump fits into; else `site`. */
+static u64 direct_site(const struct forest *f, const struct text *text, place head, u64 site)
+{
+	const struct run *run = &f->runs->runs[runs_at(f->runs, head)];
+	u64 same;
+	u32 len;
+
+	for (u32 i = 0; i < run->n; i++) {
+		u64 addr = run->ops[i]->insn.addr;
+
+		if (addr < site || run->ops[i]->insn.len < JMP_REL32_LEN)
+			continue;
+		if (text_site(text, addr, f->runs->decoder, &same, &len, NULL) == STATUS_OK &&
+		    same == addr)
+			return addr;
+	}
+	return site;
+}
+
 /* Where a head is entered; 0 if it cannot be. */
 static place site_of(const struct forest *f, place head)
 {
@@ -189,8 +210,11 @@ static place site_of(const struct forest *f, place head)
 	u64 site;
 	u32 len;
 
-	if (!text || text_site(text, place_addr(head), f->runs->decoder, &site, &len, NULL) ||
-	    !(text_marks(text, site) & TEXT_REACHED) ||
+	if (!text || text_site(text, place_addr(head), f->runs->decoder, &site, &len, NULL))
+		return 0;
+	if (f->rules.direct && len < JMP_REL32_LEN)
+		site = direct_site(f, text, head, site);
+	if (!(text_marks(text, site) & TEXT_REACHED) ||
 	    (text_marks(text, site) & (TEXT_NO_TRANSLATE | TEXT_NO_PATCH)))
 		return 0;
 	return place_of(place_module(head), site);
@@ -282,15 +306,28 @@ static void plan_all_hops(struct forest *f)
 	f->stamp++;
 }
 
-static void drop_poor(struct forest *f)
+static bool is_poor(const struct forest *f, const struct tree *tree)
 {
-	for (u32 i = 0; i < f->n_trees; i++) {
-		struct tree *tree = &f->trees[i];
+	struct ledger sum = { 0 };
 
-		if ((double)tree->insns < f->rules.least * (double)f->insns)
-			tree->dead = true;
+	ledger_add(f, tree, &sum);
+	return (double)tree->insns < f->rules.least * (double)f->insns ||
+	       (double)ledger_saved(&sum) + f->rules.worth * (double)tree->insns <
+	               (double)ledger_added(&sum);
+}
+
+/* Trees that are not worth having; true if there were some. What led to them now leads out. */
+static bool drop_poor(struct forest *f)
+{
+	bool dropped = false;
+
+	for (u32 i = 0; i < f->n_trees; i++) {
+		if (f->trees[i].dead || !is_poor(f, &f->trees[i]))
+			continue;
+		f->trees[i].dead = dropped = true;
 	}
 	f->stamp++;
+	return dropped;
 }
 
 void select_trees(struct forest *f)
@@ -308,6 +345,6 @@ void select_trees(struct forest *f)
 		plan_all_hops(f);
 		forest_walk(f);
 	}
-	drop_poor(f);
-	forest_walk(f);
+	for (u32 round = 0; round < DROP_ROUNDS && drop_poor(f); round++)
+		forest_walk(f);
 }

@@ -16,10 +16,10 @@ void select_trees(struct forest *f);
 /* Cuts one grown tree to its best part. False: nothing is left. */
 bool select_nodes(struct forest *f, struct tree *tree);
 
-/* Jumps executed by who leaves through a stub inside so many inlined calls (engine/stub.c). */
+/* Instructions executed by who leaves through a stub inside so many inlined calls (engine/stub.c). */
 static inline u32 stub_insns_inside(u32 depth)
 {
-	return 7 + 4 * depth;
+	return 6 + 4 * depth;
 }
 
 #endif

@@ -89,35 +89,37 @@ class Loop(unittest.TestCase):
         self.assertEqual({name: answer[name] for name in figures}, figures)
 
     def test_all_in_one_tree(self):
-        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01")
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "worth=9")
         self.check(answer, insns=INSNS, torn=0, trees=1, entries=1, inside=INSNS - 6,
                    calls=2 * USUAL, jumps=USUAL, nops=2 * RARE_ROUNDS, stubs=0, rsp_leas=0, exits=1, stub_exits=0,
-                   pushes_inlined=2 * USUAL, pushes_unused=0, pushes_root=0)
+                   pushes_inlined=2 * USUAL, pushes_unused=0, pushes_root=0, cut_system=0,
+                   exit_branch=1)
+        self.assertEqual(sum(n for name, n in answer.items() if name.startswith("outside_")), 6)
 
     def test_rare_way_left_out(self):
-        answer = loop_path().answer("side=0.2", "rounds=1", "least=0.01")
+        answer = loop_path().answer("side=0.2", "rounds=1", "least=0.01", "worth=9")
         # It leaves by the branch, runs to head in original text, and enters by the site again.
         self.check(answer, trees=1, entries=1 + RARE_ROUNDS, exits=1 + RARE_ROUNDS, hops=1 + RARE_ROUNDS,
                    inside=INSNS - 6 - 4 * RARE_ROUNDS, calls=2 * USUAL, nops=0)
 
     def test_calls_stay(self):
-        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "depth=0")
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "worth=9", "depth=0")
         # Each usual round leaves in front of its call, and the next one enters; rare ones stay.
-        self.check(answer, calls=0, stub_exits=0, pushes_inlined=0, entries=USUAL, hops=USUAL, jumps=0,
+        self.check(answer, calls=0, stub_exits=0, pushes_inlined=0, entries=USUAL, hops=USUAL, jumps=0, cut_call_rules=USUAL,
                    inside=3 * ROUNDS + RARE_ROUNDS * 4)
 
     def test_no_loops_in_trees(self):
-        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "back=0")
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "worth=9", "back=0")
         self.check(answer, entries=ROUNDS, exits=ROUNDS, linked=ROUNDS - 1, hops=1)
 
     def test_no_links_either(self):
-        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "back=0", "linked=0")
+        answer = loop_path().answer("side=0.05", "rounds=1", "least=0.01", "worth=9", "back=0", "linked=0")
         self.check(answer, entries=ROUNDS, exits=ROUNDS, linked=0, hops=ROUNDS)
 
     def test_traces_name_the_blocks(self):
         at = symbols()
         with tempfile.NamedTemporaryFile() as file:
-            loop_path().answer("side=0.05", "rounds=1", "least=0.01", f"traces={file.name}")
+            loop_path().answer("side=0.05", "rounds=1", "least=0.01", "worth=9", f"traces={file.name}")
             lines = Path(file.name).read_text(encoding="ascii").split("\n")
         self.assertEqual(lines[0], f"trace {Path(SUBJECT).name} {at['head']:#x}")
         self.assertEqual(lines[1].split()[:2], ["block", f"{at['head']:#x}"])
