@@ -613,6 +613,26 @@ static const struct guest_code *code_at(const struct guest *g, u64 rip)
 	return NULL;
 }
 
+bool guest_translated(const struct guest *g, u64 rip)
+{
+	return code_at(g, rip) != NULL;
+}
+
+u64 guest_settle(const struct guest *g, u64 addr)
+{
+	for (u32 i = 0; i < 8; i++) {
+		u64 left, at = addr - g->m->base;
+		const u8 *bytes = text_bytes(&g->m->text, at, &left);
+		struct insn_brief brief;
+
+		if (!bytes || decode_brief(bytes, left, at, scratch_decode(), &brief, NULL) ||
+		    (!brief.nop && brief.role != ROLE_JMP))
+			break;
+		addr = brief.nop ? addr + brief.len : g->m->base + brief.target;
+	}
+	return addr;
+}
+
 u64 guest_origin(const struct guest *g, u64 rip)
 {
 	const struct guest_code *c = code_at(g, rip);

@@ -79,6 +79,10 @@ void guest_place(struct guest *g, const struct code *code, u64 addr, bool cut);
 u32 guest_link(struct guest *g, u32 from, u32 to);
 /* The original address that rip stands for, both as the guest sees them: rip itself outside of translations. */
 u64 guest_origin(const struct guest *g, u64 rip);
+/* Is rip in a translation? */
+bool guest_translated(const struct guest *g, u64 rip);
+/* Where NOPs and direct jumps lead from an address of original text, which a translation may leave out; as the guest sees it. */
+u64 guest_settle(const struct guest *g, u64 addr);
 /* How the machine differs from the original's at rip in a translation; NULL: not in one, or not at all. */
 const struct ir_state *guest_state(const struct guest *g, u64 rip,
                                    const struct ir_pending **pendings);

@@ -347,6 +347,8 @@ static bool check_step(void)
 
 	if (oracle_in_stub(&go_on))
 		return go_on;
+	if (!guest_translated(run.g, rip))
+		return false; /* what it left is for the whole runs to compare */
 	native_normalize(&native.out);
 	take(&run.now, guest_origin(run.g, rip));
 	state = guest_state(run.g, rip, &pendings);

@@ -73,6 +73,9 @@ static const char *differs(struct trial *t, u64 budget)
 		what = outcome_differs(a, &t->translation, RFLAGS_STATUS);
 		return what ? what : memory_differs(&t->states);
 	}
+	if (a->kind == OUTCOME_AT && t->translation.kind == OUTCOME_AT &&
+	    guest_settle(&t->guest, a->at) == guest_settle(&t->guest, t->translation.at))
+		t->translation.at = a->at;
 	what = outcome_differs(a, &t->translation, flags_live(&t->guest, a->at));
 	if (!what && !memory_differs_framed(&t->states, sp, NULL))
 		return NULL;
