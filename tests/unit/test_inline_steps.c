@@ -6,9 +6,8 @@
  * kept, and its translation. At each step of the translation a signal frame is written where the kernel would put it, from
  * 128 bytes below rsp downwards; then what is owed is paid (state_apply), and the outcome must be a state of the
  * original at the address that the origin table names: registers, rsp, flags, and every byte of the stack that is alive.
- * Dead is what has been below the original's red zone, or below rsp at a return, since the original last wrote it; what
- * is dead there is overwritten at every step, so that a write is seen whatever it writes. Paying must not touch the
- * signal frame. Each translation is proven as well.
+ * Dead is what has been below the original's red zone, or below rsp at a return, since the original last wrote it.
+ * Paying must not touch the signal frame. Each translation is proven as well.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -157,17 +156,18 @@ static bool is_return(u64 rip)
 	return at[0] == 0xc3 || at[0] == 0xc2 || (at[0] == 0xf3 && at[1] == 0xc3);
 }
 
-/* What the instruction before this state wrote lives; what lies too low is dead, and gets another content. */
+/*
+ * What the instruction before this state wrote lives; what lies too low is dead. A write of what was there already is not
+ * seen: the byte is not compared then.
+ */
 static void mark_dead(struct snapshot *now, const struct snapshot *before)
 {
 	u64 low = now->gpr[4] - base - STACK - (before && is_return(before->rip) ? 0 : RED_ZONE);
-	u8 *live = region + STACK;
+	const u8 *live = region + STACK;
 
 	for (u32 i = 0; i < STACK_SIZE; i++) {
 		now->dead[i] = i < low ||
 		               (before && before->dead[i] && before->stack[i] == live[i]);
-		if (now->dead[i])
-			live[i] = (u8)(0x60 + n_originals % 64);
 	}
 }
 
@@ -177,7 +177,6 @@ static bool keep_original(void)
 
 	take(now, &native.out);
 	mark_dead(now, now - 1);
-	memcpy(now->stack, region + STACK, STACK_SIZE);
 	n_originals++;
 	return native.out.rip != base + module_address(inline_end) && n_originals < STEPS;
 }
@@ -188,7 +187,6 @@ static void run_original(void)
 	n_originals = 0;
 	take(&originals[0], &native.in);
 	mark_dead(&originals[0], NULL);
-	memcpy(originals[0].stack, region + STACK, STACK_SIZE);
 	n_originals = 1;
 	native.on_step = keep_original;
 	native_run();
