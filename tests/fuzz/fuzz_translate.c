@@ -273,7 +273,7 @@ static void run_tree(u64 number)
 	run.totals->now = number * TREE_CASES;
 	run.n_trees = 0;
 	run.shape.calls = run.calls;
-	shape_grow(&run.shape, &run.module, &rnd);
+	shape_grow_framed(&run.shape, &run.module, &run.arena, &rnd);
 	if (make_tree(&rnd)) {
 		if (rnd_chance(&rnd, 25))
 			make_neighbour(&rnd);

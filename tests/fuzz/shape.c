@@ -3,10 +3,12 @@
  * shape.c - see shape.h. Growth keeps a list of ways out of the blocks it has (`open`), and takes
  * one at random, or the newest for a path, until the tree is as large as it was meant to be.
  */
+#include "lift.h"
 #include "rnd.h"
 #include "shape.h"
 
 #define OPEN_MAX 256
+#define FRAMED_TRIES 12
 #define INSNS_MAX (LIMIT_TREE_INSNS + 100) /* somewhat more than a tree can hold */
 
 struct way {
@@ -155,6 +157,22 @@ void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 
 			(struct trace_block){ way.to, way.from, (u32)rnd_below(rnd, 1001) };
 		g.frame[new] = way.frame;
 		walk(&g, new);
+	}
+}
+
+void shape_grow_framed(struct shape *shape, const struct module *m, struct arena *arena, u64 *rnd)
+{
+	u64 mark = arena_mark(arena);
+	struct ir_tree tree = { 0 };
+
+	for (u32 tries = 0; tries < FRAMED_TRIES; tries++) {
+		bool lifted;
+
+		shape_grow(shape, m, rnd);
+		lifted = !lift_trace(&m->text, &shape->trace, arena, &tree, NULL);
+		arena_release(arena, mark);
+		if (!shape->calls || (lifted && tree.n_frames > 1))
+			return;
 	}
 }
 

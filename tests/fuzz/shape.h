@@ -22,6 +22,8 @@ struct shape {
 
 void shape_grow(struct shape *shape, const struct module *m, u64 *rnd);
 void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 *rnd);
+/* With calls: the same, until lift_trace() finds one inlined, or several times. */
+void shape_grow_framed(struct shape *shape, const struct module *m, struct arena *arena, u64 *rnd);
 void shape_spoil(struct shape *shape, const struct module *m, u64 *rnd);
 
 #endif

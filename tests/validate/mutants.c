@@ -290,7 +290,7 @@ static bool make_tree(u64 *rnd)
 	enum status status;
 
 	run.shape.calls = rnd_chance(rnd, 50);
-	shape_grow(&run.shape, &run.module, rnd);
+	shape_grow_framed(&run.shape, &run.module, &run.arena, rnd);
 	if (lift_trace(text, &run.shape.trace, &run.arena, &run.tree, &fail) ||
 	    tree_excluded(&run.tree))
 		return false;
