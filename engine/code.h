@@ -64,7 +64,8 @@ struct code {
 	u32 n_stubs;
 	u32 n_insns; /* original instructions in it */
 	u16 done[PASS_N]; /* how much each pass did (passes.def) */
-	u64 cost_original, cost; /* instructions executed for COST_ENTRY entries, in original text and here: an estimate (cost.h) */
+	u64 cost_original,
+		cost; /* instructions executed for COST_ENTRY entries, in original text and here: an estimate (cost.h) */
 };
 
 /*

@@ -25,7 +25,7 @@ enum edge_kind {
 	EDGE_NONE,  /* control does not leave this way */
 	EDGE_CHILD, /* to blocks[edge.block], its only way in */
 	EDGE_BACK,  /* to blocks[edge.block], the block itself or an ancestor */
-	EDGE_EXIT,  /* to original text at edge.target, or to another translation that starts there */
+	EDGE_EXIT, /* to original text at edge.target, or to another translation that starts there */
 };
 
 struct ir_edge {
@@ -52,8 +52,8 @@ struct ir_frame {
  */
 enum ir_pending_kind {
 	PENDING_RETURN, /* 8 bytes at A + at := run-time address of original `value` */
-	PENDING_REG,    /* 8 bytes at A + at := register `reg` */
-	RELOAD_REG,     /* register `reg` := 8 bytes at A + at; in exit stubs only */
+	PENDING_REG, /* 8 bytes at A + at := register `reg` */
+	RELOAD_REG, /* register `reg` := 8 bytes at A + at; in exit stubs only */
 };
 struct ir_pending {
 	u64 value; /* module address */
@@ -73,7 +73,7 @@ struct ir_block {
 	u32 weight; /* of the trace */
 	u32 frame; /* index in tree.frames */
 	u32 freq; /* how often it runs for COST_ENTRY entries of the tree (cost.h) */
-	struct ir_edge next;  /* falling through, or a direct jump's target */
+	struct ir_edge next; /* falling through, or a direct jump's target */
 	struct ir_edge taken; /* of a conditional branch; else EDGE_NONE */
 };
 

@@ -42,7 +42,8 @@ static s32 imm32(const u8 *at)
 
 static struct stack_op push_or_pop(const struct core *c)
 {
-	struct stack_op op = { STACK_OTHER, (u8)((c->at[0] & 7) | (c->rex & REX_B ? 8 : 0)), false, 0 };
+	struct stack_op op = { STACK_OTHER, (u8)((c->at[0] & 7) | (c->rex & REX_B ? 8 : 0)), false,
+		               0 };
 
 	if ((c->at[0] & 0xf8) == 0x50 && c->n == 1) {
 		op.kind = op.reg == RSP ? STACK_OTHER : STACK_PUSH;
@@ -117,9 +118,9 @@ static struct stack_op mov(const struct core *c)
 
 static bool is_group(u8 opcode)
 {
-	static const u8 groups[] = { 0x80, 0x81, 0x83, 0x8f, 0xc0, 0xc1, 0xc6, 0xc7, 0xd0, 0xd1, 0xd2,
-		                     0xd3, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xf6, 0xf7,
-		                     0xfe, 0xff };
+	static const u8 groups[] = { 0x80, 0x81, 0x83, 0x8f, 0xc0, 0xc1, 0xc6, 0xc7,
+		                     0xd0, 0xd1, 0xd2, 0xd3, 0xd8, 0xd9, 0xda, 0xdb,
+		                     0xdc, 0xdd, 0xde, 0xdf, 0xf6, 0xf7, 0xfe, 0xff };
 
 	for (u32 i = 0; i < sizeof(groups); i++)
 		if (opcode == groups[i])

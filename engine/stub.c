@@ -85,10 +85,9 @@ static void write_return(struct stub *s, const struct ir_pending *pending)
 
 	put(s, lea, sizeof(lea));
 	s->rax_saved = true;
-	code->fixups[code->n_fixups++] = (struct code_fixup){ .kind = FIXUP_DATA,
-		                                              .target = pending->value,
-		                                              .at = at + 3,
-		                                              .end = at + sizeof(lea) };
+	code->fixups[code->n_fixups++] = (struct code_fixup){
+		.kind = FIXUP_DATA, .target = pending->value, .at = at + 3, .end = at + sizeof(lea)
+	};
 	put(s, bytes, reencode_store(bytes, RAX, pending->at - s->moved));
 }
 

@@ -35,12 +35,13 @@ struct batch {
 	const struct text *text;
 	struct arena *scratch;
 	u8 *fresh; /* one bit for each byte of text: sites of this batch */
+	u8 *aims; /* one bit for each byte of text: exits of judged trees lead there */
 	struct hop *hops; /* by site */
 	u32 n_hops;
 	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], staging[IMAGE_AREAS];
 	struct pool translations, sites, by_slot, ways, states, pendings;
 	struct trace *traces; /* of the file; heads are then theirs */
-	u64 *trace_sites;     /* parallel: where each is entered; 0: refused */
+	u64 *trace_sites; /* parallel: where each is entered; 0: refused */
 	u32 n_traces;
 };
 
@@ -54,7 +55,15 @@ static void drop_site(struct batch *b, u64 addr)
 	u64 i = addr - b->text->start;
 
 	workshop_set_site(b->w, addr, false);
-	b->fresh[i / 8] &= (u8)~(1 << i % 8);
+	b->fresh[i / 8] &= (u8) ~(1 << i % 8);
+}
+
+static void take_site(struct batch *b, u64 addr)
+{
+	u64 i = addr - b->text->start;
+
+	workshop_set_site(b->w, addr, true);
+	b->fresh[i / 8] |= (u8)(1 << i % 8);
 }
 
 static void count(struct batch *b, enum status status, u64 head)
@@ -91,15 +100,14 @@ static u64 find_site(struct batch *b, u64 head)
 		count(b, status, head);
 		return 0;
 	}
-	workshop_set_site(b->w, site, true);
-	b->fresh[(site - b->text->start) / 8] |= (u8)(1 << (site - b->text->start) % 8);
+	take_site(b, site);
 	return site;
 }
 
 static enum status find_traced_sites(struct batch *b, struct failure *fail)
 {
-	enum status status = traces_of(names_file(b->record->path), b->scratch, &b->traces,
-	                               &b->n_traces, fail);
+	enum status status =
+		traces_of(names_file(b->record->path), b->scratch, &b->traces, &b->n_traces, fail);
 
 	if (status)
 		return status;
@@ -160,40 +168,136 @@ static bool no_site(const void *ctx, u64 addr)
 
 static enum status trace_for(struct batch *b, u64 site, struct grown *grown, struct trace *out);
 
-/* Would the translation of this site save more instructions than the way to it costs? */
-static enum status judge_site(struct batch *b, const struct hop *hop)
+/* What the translation of a site, if it may be one, saves for each COST_ENTRY entries. */
+struct verdict {
+	enum status status;
+	s64 gain;
+};
+
+/* Would the translation of this site save more instructions than the way to it costs? Notes where its exits lead. */
+static struct verdict judge_site(struct batch *b, const struct hop *hop)
 {
-	u64 way = (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY;
+	u64 way = (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY, mark = arena_mark(b->scratch);
 	struct grown grown;
 	struct trace trace;
 	struct code code;
-	enum status status = trace_for(b, hop->site, &grown, &trace);
+	struct verdict verdict = { .status = trace_for(b, hop->site, &grown, &trace) };
 
-	if (!status)
-		status = translate(b->text, &trace, b->scratch, &code, NULL);
-	if (status)
-		return status_class(status) == STATUS_CLASS_LIMIT ? STATUS_OK : status;
-	return code.cost + way < code.cost_original ? STATUS_OK : STATUS_COST_GAIN;
+	if (!verdict.status)
+		verdict.status = translate(b->text, &trace, b->scratch, &code, NULL);
+	if (!verdict.status) {
+		verdict.gain = (s64)(code.cost_original - code.cost - way);
+		for (u32 i = 0; i < code.n_fixups; i++) {
+			u64 to = code.fixups[i].target - b->text->start;
+
+			if (code.fixups[i].kind == FIXUP_EXIT && to < b->text->end - b->text->start)
+				b->aims[to / 8] |= (u8)(1 << to % 8);
+		}
+		if (verdict.gain <= 0)
+			verdict.status = STATUS_COST_GAIN;
+	}
+	arena_release(b->scratch, mark);
+	return verdict;
+}
+
+static bool is_plain(struct batch *b, u64 addr)
+{
+	struct insn_brief insn;
+	u64 size;
+	const u8 *bytes = text_bytes(b->text, addr, &size);
+
+	return bytes && decode_brief(bytes, size, addr, b->w->decoder, &insn, NULL) == STATUS_OK &&
+	       insn.role == ROLE_PLAIN;
+}
+
+/* A site further on in the same block that a single jump fits in, and that ends in front of `end`. */
+static bool longer_site(struct batch *b, const struct hop *hop, u64 end, struct hop *out)
+{
+	const u16 others = TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN | TEXT_LOOP;
+	struct hop at = *hop;
+
+	do {
+		u64 next = at.site + at.len, site;
+		u32 len;
+
+		if (!is_plain(b, at.site) || (text_marks(b->text, next) & others) ||
+		    text_site(b->text, next, b->w->decoder, &site, &len, NULL) != STATUS_OK ||
+		    site + len > end)
+			return false;
+		at.site = site;
+		at.len = (u8)len;
+	} while (at.len < JMP_REL32_LEN);
+	*out = at;
+	return true;
+}
+
+/* Enters the traces of site `from` at `to`; false if that lies behind their first blocks. */
+static bool move_traces(struct batch *b, u64 from, u64 to)
+{
+	for (u32 i = 0; i < b->n_traces; i++) {
+		for (u32 k = 1; b->trace_sites[i] == from && k < b->traces[i].n_blocks; k++) {
+			u64 start = b->traces[i].blocks[k].start;
+
+			if (!b->traces[i].blocks[k].parent && start > from && start <= to)
+				return false;
+		}
+	}
+	for (u32 i = 0; i < b->n_traces; i++)
+		if (b->trace_sites[i] == from)
+			b->trace_sites[i] = to;
+	return true;
+}
+
+/*
+ * A short site costs two jumps for each entry. Where no exit leads, so that nobody comes but by the site, it may as well stand
+ * further on.
+ */
+static void move_site(struct batch *b, u32 i, struct verdict *verdict)
+{
+	struct hop *hop = &b->hops[i], longer;
+	u64 bit = hop->site - b->text->start;
+	u64 end = i + 1 < b->n_hops ? b->hops[i + 1].site : b->text->end;
+	struct verdict other;
+
+	if (hop->len >= JMP_REL32_LEN || (b->aims[bit / 8] >> bit % 8 & 1) ||
+	    (text_marks(b->text, hop->site) & TEXT_LOOP) || !longer_site(b, hop, end, &longer) ||
+	    site_at(b->w, longer.site) || !move_traces(b, hop->site, longer.site))
+		return;
+	other = judge_site(b, &longer);
+	if (other.status || (!verdict->status && other.gain <= verdict->gain)) {
+		if (!move_traces(b, longer.site, hop->site))
+			verdict->status = STATUS_TRACE_PATH;
+		return;
+	}
+	drop_site(b, hop->site);
+	take_site(b, longer.site);
+	*hop = longer;
+	*verdict = other;
 }
 
 /* Leaves sites alone that gain nothing, before others want for slots. */
-static void judge_sites(struct batch *b)
+static enum status judge_sites(struct batch *b, struct failure *fail)
 {
+	struct verdict *verdicts = arena_alloc(b->scratch, b->n_hops, sizeof(*verdicts));
 	u32 n = 0;
 
+	b->aims = arena_alloc(b->scratch, (b->text->end - b->text->start) / 8 + 1, 1);
+	if (!verdicts || !b->aims)
+		return failed(fail, STATUS_WORKSPACE, 0, b->n_hops);
+	for (u32 i = 0; i < b->n_hops; i++)
+		verdicts[i] = judge_site(b, &b->hops[i]);
+	for (u32 i = 0; i < b->n_hops; i++)
+		move_site(b, i, &verdicts[i]);
 	for (u32 i = 0; i < b->n_hops; i++) {
-		u64 mark = arena_mark(b->scratch);
-		enum status status = judge_site(b, &b->hops[i]);
-
-		arena_release(b->scratch, mark);
-		if (status) {
-			count(b, status, b->hops[i].site);
+		if (verdicts[i].status) {
+			count(b, verdicts[i].status, b->hops[i].site);
 			drop_site(b, b->hops[i].site);
 		} else {
 			b->hops[n++] = b->hops[i];
 		}
 	}
 	b->n_hops = n;
+	return STATUS_OK;
 }
 
 static void plan_hops(struct batch *b)
@@ -247,7 +351,7 @@ static bool keep_states(struct batch *b, const struct code *code, u32 *first)
 	struct ir_state *states = pool_take(&b->states, n * sizeof(*states));
 	void *pendings = pool_take(&b->pendings, code->n_pendings * sizeof(struct ir_pending));
 
-	if (!states || !pendings )
+	if (!states || !pendings)
 		return false;
 	*first = (u32)(states - (struct ir_state *)b->states.base);
 	for (u64 i = 0; i < n; i++) {
@@ -282,14 +386,11 @@ static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_
 	for (u32 k = 0; k < code->n_fixups; k++) {
 		const struct code_fixup *fixup = &code->fixups[k];
 
-		ways[k] = (struct way_out){ fixup->target,
-			                    at + fixup->at,
-			                    at + fixup->end,
-			                    fixup->cut ? at + fixup->cut : 0,
-			                    (u8)i,
-			                    fixup->kind };
+		ways[k] = (struct way_out){ fixup->target,   at + fixup->at,
+			                    at + fixup->end, fixup->cut ? at + fixup->cut : 0,
+			                    (u8)i,           fixup->kind };
 	}
-	*translation = (struct translation){ code->head, at, code->size, code->n_insns,
+	*translation = (struct translation){ code->head,    at,   code->size, code->n_insns,
 		                             (u16)n_blocks, (u8)i };
 	b->record->insns += code->n_insns;
 	return true;
@@ -332,7 +433,8 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 	if (status)
 		return status;
 	status = translate_proven(b->text, &trace, b->scratch, &code, fail);
-	if (status && status_class(status) == STATUS_CLASS_LIMIT && trace.n_blocks > 1) {
+	if (world->options.all && status && status_class(status) == STATUS_CLASS_LIMIT &&
+	    trace.n_blocks > 1) {
 		trace.n_blocks = 1;
 		status = translate_proven(b->text, &trace, b->scratch, &code, fail);
 	}
@@ -390,7 +492,8 @@ static const struct translation *find_in(const struct translation *all, u32 n, u
 static u64 own_translation(const struct batch *b, u64 site)
 {
 	const struct translation *all = (const struct translation *)b->translations.base;
-	const struct translation *to = find_in(all, (u32)(b->translations.used / sizeof(*all)), site);
+	const struct translation *to =
+		find_in(all, (u32)(b->translations.used / sizeof(*all)), site);
 
 	return to ? b->result.areas[to->area].start + to->at : 0;
 }
@@ -403,9 +506,9 @@ static u64 any_translation(const struct batch *b, u64 site)
 	for (u32 i = 0; !addr && i < world->n_images && workshop_is_site(b->w, site); i++) {
 		const struct image *image = &world->images[i];
 		const struct translation *to =
-			image->record == b->w->record->record ?
-				find_in(image->translations, image->n_translations, site) :
-				NULL;
+			image->record == b->w->record->record
+				? find_in(image->translations, image->n_translations, site)
+				: NULL;
 
 		if (to)
 			addr = image->areas[to->area].start + to->at;
@@ -431,7 +534,8 @@ static enum status link_all(struct batch *b, struct failure *fail)
 			continue;
 		link = pool_take(&b->links[way->area], sizeof(*link));
 		if (!link)
-			return failed(fail, STATUS_WORKSPACE, way->target, b->links[way->area].size);
+			return failed(fail, STATUS_WORKSPACE, way->target,
+			              b->links[way->area].size);
 		link->at = way->at;
 		link->original = way->cut ? (s32)(way->cut - way->end) : (s32)(way->target - end);
 		if (way->kind == FIXUP_EXIT) {
@@ -459,7 +563,8 @@ static enum status keep_sites(struct batch *b, struct failure *fail)
 			return failed(fail, STATUS_WORKSPACE, hop->site, b->sites.size);
 		site->hop = *hop;
 		site->hop.target = target;
-		memcpy(site->old, text_bytes(b->text, hop->site, &size), hop->len < 5 ? hop->len : 5);
+		memcpy(site->old, text_bytes(b->text, hop->site, &size),
+		       hop->len < 5 ? hop->len : 5);
 		memcpy(site->new, site->old, sizeof(site->new));
 		if (hop->kind == HOP_DIRECT)
 			jump32(site->new, hop->site, site->hop.target);
@@ -606,14 +711,15 @@ static enum status prepare(struct batch *b, const struct batch_range *ranges, u3
 			find_sites(b, &ranges[i]);
 	if (!status)
 		status = list_sites(b, fail);
-	if (!status && !world->options.all)
-		judge_sites(b);
+	if (!status && b->n_hops && !world->options.all)
+		status = judge_sites(b, fail);
 	if (status || b->n_hops == 0)
 		return status;
 	status = workshop_areas(b->w, fail);
 	if (status)
 		return status;
-	if (!open_areas(b) || !pool_open(&b->translations, b->n_hops * sizeof(struct translation)) ||
+	if (!open_areas(b) ||
+	    !pool_open(&b->translations, b->n_hops * sizeof(struct translation)) ||
 	    !pool_open(&b->sites, b->n_hops * sizeof(struct site)) ||
 	    !pool_open(&b->by_slot, (u64)b->n_hops * sizeof(u32)) ||
 	    !pool_open(&b->ways, bytes * CACHE_PER_TEXT * 4) ||
@@ -641,8 +747,8 @@ static enum status run(struct batch *b, const struct batch_range *ranges, u32 n_
 	return status;
 }
 
-struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges, u32 n_ranges,
-                              struct failure *fail)
+struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges,
+                              u32 n_ranges, struct failure *fail)
 {
 	static const struct batch empty;
 	struct batch b = empty;

@@ -294,9 +294,11 @@ static const struct argp_option argp_options[] = {
 	{ "stop-after", 's', "STAGE", 0, "decode (needs --bytes), lift or encode (default)", 0 },
 	{ "dump", 'd', NULL, 0, "Print the tree, too, when code is printed", 0 },
 	{ "without", 'w', "PASS", 0, "Leave a pass out; may be repeated", 0 },
-	{ "pass-limit", 'l', "N", 0, "Passes make N changes at most (calls that disappear do not count)", 0 },
+	{ "pass-limit", 'l', "N", 0,
+	  "Passes make N changes at most (calls that disappear do not count)", 0 },
 	{ "prove", 'P', NULL, 0, "Refuse what the validator cannot prove", 0 },
-	{ "stats", 'S', NULL, 0, "Print what each pass did and the instructions executed per entry", 0 },
+	{ "stats", 'S', NULL, 0, "Print what each pass did and the instructions executed per entry",
+	  0 },
 	{ 0 },
 };
 
