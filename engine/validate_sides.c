@@ -86,6 +86,8 @@ static void call(struct validator *v, struct path *path, const struct insn *insn
 	path->original.v[GPR_SP] = rsp;
 	path->pc = insn->target;
 	path->stale = FLAGS_STATUS;
+	for (u32 side = 0; side < 2 && path->n_returns == 1; side++)
+		stack_escape(v, path, side, 0xffff); /* pointers below rsp */
 }
 
 /* Where the innermost inlined call comes back to; false if this return is none of an inlined call. */
