@@ -153,6 +153,21 @@ static void print_trees(const struct forest *f)
 	print("tree_insns", insns, ", ");
 }
 
+/* clang-format off */
+static void print_sums(const struct ledger *sum, const struct gains *gains, const struct cuts *cuts)
+{
+#define X(name) print(#name, sum->name, ", ");
+	LEDGER_SAVED(X) LEDGER_ADDED(X) X(insns) X(inside) X(entries) X(exits) X(linked) X(stub_exits)
+#undef X
+#define X(name) print(#name, gains->name, ", ");
+	GAINS(X)
+#undef X
+#define X(name) print(#name, cuts->name, ", ");
+	CUTS(X) OUTSIDE(X)
+#undef X
+}
+/* clang-format on */
+
 static void answer(struct runs *runs, const struct rules *rules, const char *traces,
                    const char *missing)
 {
@@ -171,20 +186,8 @@ static void answer(struct runs *runs, const struct rules *rules, const char *tra
 	print("torn", runs->torn, ", ");
 	print_trees(&f);
 	print_hops(&f);
-#define X(name) print(#name, sum.name, ", ");
-	LEDGER_SAVED(X)
-	LEDGER_ADDED(X)
-	X(insns)
-	X(inside)
-	X(entries) X(exits) X(linked) X(stub_exits)
-#undef X
-#define X(name) print(#name, gains.name, ", ");
-		GAINS(X)
-#undef X
-#define X(name) print(#name, cuts.name, ", ");
-			CUTS(X) OUTSIDE(X)
-#undef X
-				print("simulated", ledger_translated(&sum), "}\n");
+	print_sums(&sum, &gains, &cuts);
+	print("simulated", ledger_translated(&sum), "}\n");
 	fflush(stdout);
 	if (traces)
 		write_traces(traces, &f);
