@@ -319,17 +319,30 @@ static u8 open_behind(const struct saves *s, u32 b)
 	return open;
 }
 
+/* Along an edge; true if that is news. */
+static bool open_along(struct saves *s, const struct ir_edge *edge, u8 open)
+{
+	bool leads = edge->kind == EDGE_CHILD || edge->kind == EDGE_BACK;
+
+	if (!leads || !open || !s->tree->blocks[edge->block].frame || s->open[edge->block])
+		return false;
+	s->open[edge->block] = 1;
+	return true;
+}
+
+/* Loops bring pointers back to where they begin: until nothing is new. */
 static void find_open(struct saves *s)
 {
-	for (u32 b = 0; b < s->tree->n_blocks; b++) {
-		const struct ir_block *block = &s->tree->blocks[b];
-		u8 open = open_behind(s, b);
+	bool again = true;
 
-		for (u32 way = 0; way < 2; way++) {
-			const struct ir_edge *edge = way ? &block->taken : &block->next;
+	while (again) {
+		again = false;
+		for (u32 b = 0; b < s->tree->n_blocks; b++) {
+			const struct ir_block *block = &s->tree->blocks[b];
+			u8 open = open_behind(s, b);
 
-			if (edge->kind == EDGE_CHILD)
-				s->open[edge->block] = s->tree->blocks[edge->block].frame && open;
+			again |= open_along(s, &block->next, open);
+			again |= open_along(s, &block->taken, open);
 		}
 	}
 }

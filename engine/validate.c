@@ -172,8 +172,7 @@ static const struct place *find_word(const struct path *path, struct sum at)
 static bool is_word(struct validator *v, const struct path *path, const struct ir_state *state,
                     const struct ir_pending *p)
 {
-	const struct place *word =
-		find_word(path, value_sum(&v->values, at_rsp(v, path, p->at)));
+	const struct place *word = find_word(path, value_sum(&v->values, at_rsp(v, path, p->at)));
 
 	return word && word->value == reloaded(v, path, state, p->reg);
 }
@@ -441,11 +440,23 @@ static bool same_places(const struct path *path, const struct path *entry)
 	return true;
 }
 
+/* Pointers to the stack that are made in the loop are there the next time around: true if that is news. */
+static bool pointers_come_back(const struct path *path, struct path *entry)
+{
+	bool news = false;
+
+	for (u32 side = 0; side < 2; side++) {
+		news |= path->escaped[side] && !entry->escaped[side];
+		entry->escaped[side] |= path->escaped[side];
+	}
+	return news && path->n_returns;
+}
+
 /* Back at a head: either all is as supposed, or the loop is followed again with less. */
 static enum status close_loop(struct validator *v, struct path *path, struct head *head)
 {
-	const struct path *entry = head->entry;
-	struct path *again;
+	struct path *entry = head->entry, *again;
+	bool news;
 
 	for (u32 i = 0; i < 16; i++)
 		if (i != GPR_SP && path->original.v[i] != path->translated.v[i])
@@ -455,7 +466,10 @@ static enum status close_loop(struct validator *v, struct path *path, struct hea
 	    path->n_words != entry->n_words || !same_places(path, entry) ||
 	    memcmp(path->returns, entry->returns, path->n_returns * sizeof(*path->returns)))
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
-	if (still_holds(path, head))
+	news = pointers_come_back(path, entry);
+	if (news && entry->n_words)
+		return fail_at(v, STATUS_VALIDATE_LOOP, path);
+	if (still_holds(path, head) && !news)
 		return STATUS_OK;
 	if (!(head->kept >> GPR_SP & 1) && path->n_returns)
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
@@ -665,8 +679,7 @@ static enum status arrive(struct validator *v, struct path *path, bool *done)
 	if (!(v->is_head[path->offset / 8] >> path->offset % 8 & 1))
 		return STATUS_OK;
 	*done = head;
-	return head ? close_loop(v, path, head) :
-	              enter_loop(v, path, &v->code->states[row->state]);
+	return head ? close_loop(v, path, head) : enter_loop(v, path, &v->code->states[row->state]);
 }
 
 /* A path that begins behind a boundary: a loop that is followed again. */

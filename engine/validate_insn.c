@@ -433,6 +433,14 @@ static void note_registers(struct validator *v, struct path *path, u16 written)
 			note_depth(v, path, path->original.v[i], i == GPR_SP);
 }
 
+static void execute_unknown(struct validator *v, struct path *path, bool translated,
+                            const struct insn *insn)
+{
+	if (insn->gpr_values >> GPR_SP & 1)
+		stack_reveal(v, path, translated);
+	apply_unknown(v, path, translated, insn);
+}
+
 void insn_execute(struct validator *v, struct path *path, bool translated, const struct insn *insn,
                   u32 *condition)
 {
@@ -444,7 +452,7 @@ void insn_execute(struct validator *v, struct path *path, bool translated, const
 	if (condition)
 		*condition = apply_unknown(v, path, translated, insn) << SLOT_BITS | SLOT_CONDITION;
 	else if (!interpret(&step))
-		apply_unknown(v, path, translated, insn);
+		execute_unknown(v, path, translated, insn);
 	stack_escape(v, path, translated, insn->def.gpr);
 	if (translated)
 		return;

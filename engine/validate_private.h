@@ -133,8 +133,7 @@ struct path {
 	bool escaped[2]; /* an address in the stack of inlined calls is in a register, or was: original, translation */
 	struct place returns[LIMIT_INLINE_DEPTH +
 	                     2]; /* of calls that the original has made and that are not over */
-	struct place
-		words[PLACES], /* of inlined calls, private, as the original has them */
+	struct place words[PLACES], /* of inlined calls, private, as the original has them */
 		places[PLACES]; /* return addresses and scratch that the translation has written */
 };
 
@@ -201,6 +200,8 @@ bool stack_is_frame(const struct validator *v, const struct path *path, struct s
 void stack_access(struct validator *v, struct path *path, bool translated, u32 address, u32 size);
 /* An instruction has written these general registers: if one holds an address in the stack of inlined calls, words become events. */
 void stack_escape(struct validator *v, struct path *path, bool translated, u16 written);
+/* The same for whatever an instruction makes of rsp that is not understood. */
+void stack_reveal(struct validator *v, struct path *path, bool translated);
 /* The original has made an inlined call (its return address is at `at`), or returned from one. */
 void stack_call(struct path *path, struct sum at);
 void stack_return(struct validator *v, struct path *path);

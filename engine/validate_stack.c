@@ -2,7 +2,7 @@
 /*
  * validate_stack.c - memory of 8 bytes, and the stack of inlined calls.
  *
- * Words that inlined calls keep on their stack are private as long as no address in it has been computed into another register:
+ * Words that inlined calls keep on their stack are private as long as no address in it is in another register or in memory:
  * nothing but operands based on rsp can reach them (DESIGN's axiom). Such words are no events. Each side has its own: the
  * original in path->words, the translation in path->places; at every boundary the translation must have, or owe, what the
  * original has. They become events, the lowest first, when an access touches them that is not of just that word, and when
@@ -124,25 +124,31 @@ void stack_access(struct validator *v, struct path *path, bool translated, u32 a
 		flush(v, path, translated, NULL, 0, NULL);
 }
 
+/* Is this an address in the stack of inlined calls, or what may be one? Above them is the caller's. */
+static bool is_pointer(const struct validator *v, const struct path *path, u32 value)
+{
+	struct sum rsp = value_sum(&v->values, path->original.v[GPR_SP]);
+	struct sum at = value_sum(&v->values, value);
+
+	return (at.atom == rsp.atom && at.c <= path->returns[0].at) ||
+	       value_has(&v->values, value, rsp.atom);
+}
+
+void stack_reveal(struct validator *v, struct path *path, bool translated)
+{
+	if (!path->n_returns || path->escaped[translated])
+		return;
+	flush(v, path, translated, NULL, 0, NULL);
+	path->escaped[translated] = true;
+}
+
 void stack_escape(struct validator *v, struct path *path, bool translated, u16 written)
 {
 	const struct machine *m = translated ? &path->translated : &path->original;
-	struct sum rsp = value_sum(&v->values, path->original.v[GPR_SP]);
 
-	if (!path->n_returns || path->escaped[translated])
-		return;
-	for (u32 i = 0; i < 16; i++) {
-		struct sum at = value_sum(&v->values, m->v[i]);
-
-		if (i == GPR_SP || !(written >> i & 1))
-			continue;
-		if ((at.atom != rsp.atom || at.c >= path->returns[0].at) &&
-		    !value_has(&v->values, m->v[i], rsp.atom))
-			continue;
-		flush(v, path, translated, NULL, 0, NULL);
-		path->escaped[translated] = true;
-		return;
-	}
+	for (u32 i = 0; path->n_returns && i < 16; i++)
+		if (i != GPR_SP && (written >> i & 1) && is_pointer(v, path, m->v[i]))
+			stack_reveal(v, path, translated);
 }
 
 u32 memory_load(struct validator *v, struct path *path, bool translated, u32 addr)
@@ -179,6 +185,8 @@ void memory_store(struct validator *v, struct path *path, bool translated, u32 a
 {
 	struct sum at = value_sum(&v->values, addr);
 
+	if (path->n_returns && is_pointer(v, path, value))
+		stack_reveal(v, path, translated); /* rsp itself: no other is left that has not */
 	if (translated && is_scratch(v, path, at)) {
 		put(v, path->places, &path->n_places, at, value);
 		return;

@@ -94,6 +94,15 @@ __asm__(".pushsection .text.inline_cases, \"ax\", @progbits\n"
 "subs_h: add (%rsp), %rax\n	add $0x18, %rsp\n	ret\n"
 "subs_g: mov %rax, 8(%rsp)\n	jmp subs_h\n	ud2\n"
 
+/* a loop that points to its stack on a rare way, and reads through the pointer the next time around */
+"reopens: call reopens_f\n"
+"reopens_b: add %rax, %rdx\n	ret\n	ud2\n"
+"reopens_f: sub $0x18, %rsp\n	mov %rdi, %rax\n"
+"reopens_h: mov %rsi, 8(%rsp)\n	add (%rax), %rdx\n	test $1, %sil\n	jnz reopens_c\n"
+"reopens_n: mov %rcx, 8(%rsp)\n	dec %rcx\n	jnz reopens_h\n"
+"reopens_x: mov $7, %eax\n	add $0x18, %rsp\n	ret\n"
+"reopens_c: lea 8(%rsp), %rax\n	inc %rsi\n	jmp reopens_h\n	ud2\n"
+
 /* a loop whose stack grows */
 "grows: call grows_f\n"
 "grows_b: ret\n	ud2\n"
@@ -322,7 +331,8 @@ extern const u8 pushes[], pushes_f[], pushes_b[], leaves[], leaves_f[], leaves_b
 	forgets_f[], empties[], empties_c[], empties_f[], empties_r[], empties_b[], counts[],
 	counts_f[], counts_h[], counts_x[], counts_y[], counts_b[], edges[], edges_f[], edges_b[],
 	three[], three_f[], three_x[], subs[], subs_f[], subs_h[], subs_b[], subs_g[], subs_x[],
-	shifts[], shifts_f[], shifts_b[];
+	shifts[], shifts_f[], shifts_b[], reopens[], reopens_f[], reopens_h[], reopens_n[],
+	reopens_x[], reopens_b[], reopens_c[];
 
 const struct inline_case inline_cases[] = {
 	{ "pushes", inline_end, -1, false, { { pushes, 0 }, { pushes_f, 0 }, { pushes_b, 1 } } },
@@ -403,6 +413,17 @@ const struct inline_case inline_cases[] = {
 	    { subs_g, 1 },
 	    { subs_h, 4 },
 	    { subs_b, 5 } } },
+	{ "reopens",
+	  inline_end,
+	  -1,
+	  true,
+	  { { reopens, 0 },
+	    { reopens_f, 0 },
+	    { reopens_h, 1 },
+	    { reopens_n, 2 },
+	    { reopens_x, 3 },
+	    { reopens_b, 4 },
+	    { reopens_c, 2 } } },
 	{ "grows",
 	  grows_h,
 	  -1,

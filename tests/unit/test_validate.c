@@ -16,7 +16,7 @@
 #define TEXT 0x1000u
 #define CALLEE 0x1010u /* a function, where a case has one */
 #define TEXT_SIZE 64u
-#define PIECES 12
+#define PIECES 16
 #define STATES 5
 #define NO_FIELD 0xff
 
@@ -27,7 +27,7 @@ struct piece {
 	u8 state;
 	u8 field; /* FIXUP_...; NO_FIELD: it has no address field; it is the last 4 bytes */
 	u64 target;
-	u8 to; /* FIXUP_BACK: number of the piece */
+	u8 to, cut; /* FIXUP_BACK: numbers of pieces */
 };
 
 struct refusal {
@@ -41,11 +41,12 @@ struct refusal {
 	struct ir_pending pendings[4];
 };
 
-#define PLAIN(hex, origin) { hex, origin, 0, NO_FIELD, 0, 0 }
-#define STATE(hex, origin, state) { hex, origin, state, NO_FIELD, 0, 0 }
-#define EXIT(hex, origin, state, target) { hex, origin, state, FIXUP_EXIT, target, 0 }
-#define DATA(hex, origin, state, target) { hex, origin, state, FIXUP_DATA, target, 0 }
-#define BACK(hex, origin, state, target, to) { hex, origin, state, FIXUP_BACK, target, to }
+#define PLAIN(hex, origin) { hex, origin, 0, NO_FIELD, 0, 0, 0 }
+#define STATE(hex, origin, state) { hex, origin, state, NO_FIELD, 0, 0, 0 }
+#define EXIT(hex, origin, state, target) { hex, origin, state, FIXUP_EXIT, target, 0, 0 }
+#define DATA(hex, origin, state, target) { hex, origin, state, FIXUP_DATA, target, 0, 0 }
+#define BACK(hex, origin, state, target, to, cut) \
+	{ hex, origin, state, FIXUP_BACK, target, to, cut }
 
 #define INC_RAX "48 ff c0"
 #define INC_RCX "48 ff c1"
@@ -282,13 +283,52 @@ static const struct refusal refusals[] = {
 	  { PLAIN(INC_RAX, 0x1000), PLAIN("48 8d a4 24 00 ff ff ff", 0x1003),
 	    STATE("48 89 44 24 68", 0x1003, 1), DATA("48 8d 05 00 00 00 00", CALLEE, 2, 0x1008),
 	    STATE("48 89 84 24 f8 00 00 00", CALLEE, 3), STATE("48 8b 44 24 68", CALLEE, 4),
-	    STATE(INC_RCX, CALLEE, 5), BACK(JNZ, CALLEE + 3, 5, CALLEE, 6) },
+	    STATE(INC_RCX, CALLEE, 5), BACK(JNZ, CALLEE + 3, 5, CALLEE, 6, 0) },
 	  { { .rsp = 0x100 },
 	    { .rsp = 0xf8, .n = 1 },
 	    { .rsp = 0xf8, .n = 2 },
 	    { .rsp = 0xf8, .n = 1, .first = 1 },
 	    { .rsp = 0xf8 } },
 	  { { 0x1008, 0xf8, PENDING_RETURN, 0 }, { 0, 0x68, RELOAD_REG, 0 } } },
+	/* mov %rsi, -16(%rsp); mov (%rax), %rdx; mov %rcx, -16(%rsp); lea -16(%rsp), %rax; jmp: from the second time on
+	   the load is of what %rsi was stored to, which the translation only owes */
+	{ "a loop that points to what is owed",
+	  STATUS_VALIDATE_MEMORY,
+	  0,
+	  INC_RAX CALL_CALLEE_AT_3,
+	  "48 89 74 24 f0 48 8b 10 48 89 4c 24 f0 48 8d 44 24 f0 eb ec",
+	  TEXT_INSN | TEXT_FUNCTION,
+	  { PLAIN(INC_RAX, 0x1000), PLAIN("48 8d a4 24 00 ff ff ff", 0x1003),
+	    STATE("90", CALLEE, 1), STATE("48 8b 10", CALLEE + 5, 2),
+	    STATE("48 89 8c 24 e8 00 00 00", CALLEE + 8, 2),
+	    STATE("48 8d 84 24 e8 00 00 00", CALLEE + 13, 1),
+	    BACK(JMP, CALLEE + 18, 1, CALLEE, 2, 7),
+	    /* the back-edge, once cut */
+	    STATE("48 89 44 24 68", CALLEE, 1), DATA("48 8d 05 00 00 00 00", CALLEE, 3, 0x1008),
+	    STATE("48 89 84 24 f8 00 00 00", CALLEE, 3), STATE("48 8b 44 24 68", CALLEE, 4),
+	    STATE("48 8d a4 24 f8 00 00 00", CALLEE, 5), EXIT(JMP, CALLEE, 0, CALLEE) },
+	  { { .rsp = 0xf8, .n = 1 },
+	    { .rsp = 0xf8, .n = 2 },
+	    { .rsp = 0xf8, .n = 2, .first = 2 },
+	    { .rsp = 0xf8, .n = 1, .first = 3 },
+	    { .rsp = 0xf8 } },
+	  { { 0x1008, 0xf8, PENDING_RETURN, 0 },
+	    { 0, 0xe8, PENDING_REG, 6 },
+	    { 0x1008, 0xf8, PENDING_RETURN, 0 },
+	    { 0, 0x68, RELOAD_REG, 0 } } },
+	/* mov %rsi, -16(%rsp); mov %rsp, (%rdi); mov (%rdi), %rdx; mov -16(%rdx), %rdx */
+	{ "rsp in memory, and what is owed read through it",
+	  STATUS_VALIDATE_MEMORY,
+	  0,
+	  INC_RAX CALL_CALLEE_AT_3,
+	  "48 89 74 24 f0 48 89 27 48 8b 17 48 8b 52 f0 c3",
+	  TEXT_INSN | TEXT_FUNCTION,
+	  { PLAIN(INC_RAX, 0x1000), PLAIN("48 8d 64 24 f8", 0x1003),
+	    STATE("48 89 27", CALLEE + 5, 1), STATE("48 8b 17", CALLEE + 8, 1),
+	    STATE("48 8b 52 f0", CALLEE + 11, 1), STATE("48 89 74 24 f0", CALLEE + 15, 1),
+	    STATE("48 8d 64 24 08", CALLEE + 15, 2), EXIT(JMP, 0x1008, 0, 0x1008) },
+	  { { .n = 2 }, { .n = 1 } },
+	  { { 0x1008, 0, PENDING_RETURN, 0 }, { 0, -16, PENDING_REG, 6 } } },
 	{ "another target",
 	  STATUS_VALIDATE_LEAVE,
 	  0,
@@ -331,7 +371,7 @@ static const struct refusal refusals[] = {
 	  INC_RAX "c3",
 	  "",
 	  0,
-	  { BACK(JMP, 0x1000, 0, 0x1000, 0) },
+	  { BACK(JMP, 0x1000, 0, 0x1000, 0, 0) },
 	  { { 0 } },
 	  { { 0 } } },
 	{ "a state that is not in the table",
@@ -453,6 +493,9 @@ static void make_code(const struct refusal *r)
 	memcpy(made.states + 1, r->states, sizeof(r->states));
 	for (u32 i = 0; i < PIECES && r->pieces[i].hex; i++)
 		make_piece(&r->pieces[i]);
+	for (u32 i = 0, f = 0; i < made.code.n_origins; i++)
+		if (r->pieces[i].field != NO_FIELD)
+			made.fixups[f++].cut = made.origins[r->pieces[i].cut].at;
 }
 
 static enum status run(const struct code *code, u64 room, struct failure *fail)
