@@ -230,7 +230,10 @@ static bool advance(const struct entry *e)
 	for (u32 i = run.now + 1; i < run.n && effects < 2; i++) {
 		effects += has_effect(i);
 		sum += run.log[i].writes;
-		if (run.log[i].at == e->at && sum == e->writes && same_state(e, &run.log[i])) {
+		/* Where the budget is spent, the jump to the loop's head is the last, which may be missing. */
+		bool here = run.log[i].at == e->at || (run.spent && i + 1 == run.n);
+
+		if (here && sum == e->writes && same_state(e, &run.log[i])) {
 			run.now = i;
 			return true;
 		}
