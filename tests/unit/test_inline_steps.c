@@ -55,16 +55,21 @@ static bool wrong;
 
 /* ---- text and translation ---- */
 
+static u64 code_size(void)
+{
+	return (uintptr_t)inline_code_end - (uintptr_t)inline_code;
+}
+
 static u64 module_address(const u8 *label)
 {
-	return TEXT + (u64)(label - inline_code);
+	return TEXT + ((uintptr_t)label - (uintptr_t)inline_code);
 }
 
 /* What decodes one after the other is proven; what is called is a function. */
 static void make_text(void)
 {
 	static u64 scratch[SCRATCH_BYTES / 8];
-	u64 size = (u64)(inline_code_end - inline_code);
+	u64 size = code_size();
 	struct insn_brief brief;
 
 	view = (struct elf_view){ .n_loads = 1 };
@@ -363,7 +368,7 @@ static void test_text(void)
 
 static void open_machine(void)
 {
-	u64 size = (u64)(inline_code_end - inline_code);
+	u64 size = code_size();
 
 	region = mmap(NULL, REGION, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
 	              -1, 0);
