@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # demo.sh BUILD - compiles sqlite (its own benchmark) and lua from Debian's sources with the flag, runs each
-# alone and under `dynopt run --eager`, compares the outputs, and shows the report. Then a
-# program that Debian has compiled, without the flag. Called by `./dev demo`.
+# alone and under `dynopt run`, compares the outputs, and shows the reports: everything translated before main(), then
+# what is hot, found while it runs. Then programs that Debian has compiled, without the flag. Called by `./dev demo`.
 #
 # Exit code 0 if all outputs are equal; 77 with the reason when the sources cannot be had.
 
@@ -27,12 +27,12 @@ without_times()
 }
 
 # Alone and under dynopt; the report of the second run goes to $demo/report.
-both() # NAME PROGRAM [ARGUMENT...]
+both() # NAME MODE PROGRAM [ARGUMENT...]
 {
-	name=$1
-	shift
+	name=$1 mode=$2
+	shift 2
 	"$@" 2>&1 | without_times >"$demo/$name.alone"
-	"$dynopt" run --eager --report="$demo/report" -- "$@" 2>&1 | without_times >"$demo/$name.dynopt"
+	"$dynopt" run "--$mode" --report="$demo/report" -- "$@" 2>&1 | without_times >"$demo/$name.dynopt"
 	cmp "$demo/$name.alone" "$demo/$name.dynopt"
 	printf '    %-28s %6d lines of output, equal\n' "$name" "$(wc -l <"$demo/$name.dynopt")"
 }
@@ -53,27 +53,30 @@ for program in sqlite/speedtest1 lua/lua; do
 done
 echo "    their notes agree with their code (dynopt notes --check)"
 
-say "each runs alone, then from its code cache: dynopt run --eager -- PROGRAM"
-both sqlite "$demo/sqlite/speedtest1" --size 10 :memory:
-show_report >"$demo/sqlite.report"
+say "everything that is worth it translated before main(): dynopt run --eager -- PROGRAM"
+both sqlite eager "$demo/sqlite/speedtest1" --size 10 :memory:
 for script in "$here"/scripts/*.lua; do
-	both "lua $(basename "$script")" "$demo/lua/lua" "$script"
+	both "lua $(basename "$script")" eager "$demo/lua/lua" "$script"
 done
 
-say "what dynopt did to sqlite (dynopt report)"
+say "what is hot, found and translated while it runs: dynopt run -- PROGRAM"
+both sqlite sample "$demo/sqlite/speedtest1" --size 150 :memory:
+show_report >"$demo/sqlite.report"
+both "lua objects.lua" sample "$demo/lua/lua" "$here/../../bench/inputs/objects.lua" 150
+echo
+echo "    the report on sqlite (dynopt report):"
 cat "$demo/sqlite.report"
 
 say "the same with programs that Debian has compiled, without the flag"
 seq 1 20000 | awk '{ print ($1 * 7919) % 20011 }' >"$demo/numbers"
-both "sort" /usr/bin/sort -n "$demo/numbers"
-both "gzip" /usr/bin/gzip -9 -c "$demo/numbers"
+both "sort" eager /usr/bin/sort -n "$demo/numbers"
+both "gzip" eager /usr/bin/gzip -9 -c "$demo/numbers"
 
 cat <<'TEXT'
 
-Every function entry, loop head and return point that could be proven was patched before
-main(), and the programs ran from translations. They change the place of the code, and calls of small
-functions disappear; so far that costs more than it gains (README, Figures). With your own program:
+The outputs are those of the programs alone, and no program was stopped, restarted or recompiled. What
+translations save and cost is in the README's figures. With your own program:
 
     build/bin/dynopt-clang -O2 -fdynopt-jumpstations prog.c -o prog
-    build/bin/dynopt run --eager --report -- ./prog
+    build/bin/dynopt run --report -- ./prog
 TEXT
