@@ -92,8 +92,8 @@ static struct way way_to(const struct forest *f, const struct tree *tree, u32 no
 	if (head != NO_NODE) {
 		way.kind = f->rules.back ? WAY_BACK : WAY_EXIT;
 		way.node = head;
-	} else if (f->rules.stop && !frame && map_get(f->tree_at, target, &other) &&
-	           f->trees[other].loop) {
+	} else if ((f->rules.stop || tree->stops) && !frame &&
+	           map_get(f->tree_at, target, &other) && f->trees[other].loop) {
 		way.kind = WAY_EXIT;
 	}
 	return way;
@@ -228,8 +228,10 @@ static void grow(struct forest *f, struct tree *tree, u32 number, u32 which)
 	place target = node->ways[which].target;
 	u32 frame = node->frame, frames = tree->n_frames, child;
 
-	if (tree->n_nodes == NODES_MAX || path_is_full(f, tree, number))
+	if (tree->n_nodes == NODES_MAX || path_is_full(f, tree, number)) {
+		tree->crowded = true;
 		return;
+	}
 	if (node->end == END_CALL) {
 		const struct insn *call = &run_last(run)->insn;
 

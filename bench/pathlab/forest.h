@@ -67,6 +67,8 @@ struct tree {
 	u64 insns; /* original instructions executed in it */
 	u32 hop; /* jumps executed on the way in from original text: 1, 2 or 3 */
 	bool growing, loop, dead;
+	bool full, crowded; /* the rules' limits have cut it; have kept it from growing */
+	bool stops; /* it ends where a loop of another tree begins */
 };
 
 struct rules {
@@ -79,6 +81,7 @@ struct rules {
 	bool back; /* loops are closed within trees */
 	bool linked; /* exits lead to other trees directly */
 	bool stop; /* trees end where a loop of another tree begins */
+	bool full; /* the same, but only trees that would be larger than the rules allow */
 	bool direct; /* a site is the next instruction of its block that needs no slot, if there is one */
 	bool leave; /* calls that are left inside too often are not gone into */
 };

@@ -48,6 +48,7 @@ static bool set_rule(struct rules *rules, const char *word)
 		{ "back", 'b', offsetof(struct rules, back) },
 		{ "linked", 'b', offsetof(struct rules, linked) },
 		{ "stop", 'b', offsetof(struct rules, stop) },
+		{ "full", 'b', offsetof(struct rules, full) },
 		{ "direct", 'b', offsetof(struct rules, direct) },
 		{ "leave", 'b', offsetof(struct rules, leave) },
 	};

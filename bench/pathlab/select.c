@@ -23,9 +23,11 @@ static bool is_worth(const struct forest *f, const struct tree *tree, u32 parent
 	               f->rules.side * (double)tree->nodes[parent].count;
 }
 
-/* The hottest child of a chosen node that is not chosen yet; NO_NODE. */
-static u32 hottest(const struct forest *f, const struct tree *tree, const bool *forbidden,
-                   u32 insns)
+/*
+ * The hottest child of a chosen node that is not chosen yet and leaves no more than the rules' instructions; NO_NODE. tree->full
+ * if one was too large.
+ */
+static u32 hottest(const struct forest *f, struct tree *tree, const bool *forbidden, u32 insns)
 {
 	u32 best = NO_NODE;
 
@@ -38,9 +40,12 @@ static u32 hottest(const struct forest *f, const struct tree *tree, const bool *
 			u32 child = node->ways[w].node;
 
 			if (node->ways[w].kind != WAY_CHILD || forbidden[child] ||
-			    !is_worth(f, tree, i, child) ||
-			    insns + tree->nodes[child].n > f->rules.insns)
+			    !is_worth(f, tree, i, child))
 				continue;
+			if (insns + tree->nodes[child].n > f->rules.insns) {
+				tree->full = true;
+				continue;
+			}
 			if (best == NO_NODE || tree->nodes[child].count > tree->nodes[best].count)
 				best = child;
 		}
@@ -330,6 +335,34 @@ static bool drop_poor(struct forest *f)
 	return dropped;
 }
 
+/* ---- rounds ---- */
+
+/* What is growing of the trees planted since `from` grows and is cut to the rules. */
+static void grow_trees(struct forest *f, u32 from)
+{
+	forest_walk(f);
+	for (u32 i = from; i < f->n_trees; i++)
+		if (f->trees[i].growing && !select_nodes(f, &f->trees[i]))
+			f->trees[i].dead = true;
+	plan_all_hops(f);
+	forest_walk(f);
+}
+
+/* Trees planted since `from` that are full once more: others' loops are theirs no longer. */
+static void grow_again(struct forest *f, u32 from)
+{
+	for (u32 i = from; i < f->n_trees; i++) {
+		struct tree *tree = &f->trees[i];
+
+		if (tree->dead || !(tree->full || tree->crowded))
+			continue;
+		tree->n_nodes = 0;
+		tree->n_frames = 1;
+		tree->growing = tree->stops = true;
+	}
+	grow_trees(f, from);
+}
+
 void select_trees(struct forest *f)
 {
 	forest_walk(f);
@@ -338,12 +371,9 @@ void select_trees(struct forest *f)
 
 		if (!plant(f, round == 0) && round)
 			break;
-		forest_walk(f);
-		for (u32 i = from; i < f->n_trees; i++)
-			if (!select_nodes(f, &f->trees[i]))
-				f->trees[i].dead = true;
-		plan_all_hops(f);
-		forest_walk(f);
+		grow_trees(f, from);
+		if (f->rules.full)
+			grow_again(f, from);
 	}
 	for (u32 round = 0; round < DROP_ROUNDS && drop_poor(f); round++)
 		forest_walk(f);

@@ -21,8 +21,11 @@ CALLS = [("gone into even if left inside too often", "leave=0")]
 WORTH = [(f"trees that cost at most {100 * worth:g} %", f"worth={worth}" if worth != 0.05 else USUAL)
          for worth in (0, 0.02, 0.05, 0.1)]
 SITES = [("first place that can be a site", USUAL), ("next one that needs no slot", "direct=1")]
+LARGE = [("next site that needs no slot", "direct=1"),
+         ("and full trees end at other trees' loops", "direct=1 full=1"),
+         ("and 128 blocks, 1024 instructions", "direct=1 full=1 blocks=128 insns=1024")]
 GROUPS = [("unit (no tree dropped for its cost)", UNITS), ("size", SIZES), ("calls inlined", DEPTHS + CALLS),
-          ("trees dropped for their cost", WORTH), ("sites", SITES)]
+          ("trees dropped for their cost", WORTH), ("sites", SITES), ("together", LARGE)]
 
 SAVED = [("jumps", "direct jumps whose target follows"), ("nops", "NOPs"),
          ("calls", "calls and returns that are gone"), ("rsp_moves", "sub and add rsp in inlined calls")]
