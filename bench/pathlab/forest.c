@@ -93,7 +93,8 @@ static struct way way_to(const struct forest *f, const struct tree *tree, u32 no
 		way.kind = f->rules.back ? WAY_BACK : WAY_EXIT;
 		way.node = head;
 	} else if ((f->rules.stop || tree->stops) && !frame &&
-	           map_get(f->tree_at, target, &other) && f->trees[other].loop) {
+	           map_get(f->tree_at, target, &other) && f->trees[other].loop &&
+	           !f->trees[other].dead) {
 		way.kind = WAY_EXIT;
 	}
 	return way;

@@ -341,7 +341,22 @@ static bool drop_poor(struct forest *f)
 static void grow_trees(struct forest *f, u32 from)
 {
 	forest_walk(f);
-	for (u32 i = from; i < f->n_trees; i++)
+	for (u32 i = from; i < f->n_trees; i++) {
+		struct tree *tree = &f->trees[i];
+
+		if (!tree->growing || (!tree->n_nodes && f->rules.full))
+			continue; /* hidden in another tree, which may end in front of it next time */
+		if (!select_nodes(f, tree))
+			tree->dead = true;
+	}
+	plan_all_hops(f);
+	forest_walk(f);
+}
+
+/* Trees that have not been met until now are none; others were met in the last walk only. */
+static void settle(struct forest *f)
+{
+	for (u32 i = 0; i < f->n_trees; i++)
 		if (f->trees[i].growing && !select_nodes(f, &f->trees[i]))
 			f->trees[i].dead = true;
 	plan_all_hops(f);
@@ -375,6 +390,8 @@ void select_trees(struct forest *f)
 		if (f->rules.full)
 			grow_again(f, from);
 	}
+	if (f->rules.full)
+		settle(f);
 	for (u32 round = 0; round < DROP_ROUNDS && drop_poor(f); round++)
 		forest_walk(f);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subject.S - the program of test_pathlab.py: a loop that calls a small function and jumps over a rare piece. It is
- * never executed: the test makes up the path.
+ * subject.S - the program of test_pathlab.py: a loop that calls a small function and jumps over a rare piece, and two
+ * loops in one another. It is never executed: the test makes up the path.
  */
 	.text
 	.globl leaf
@@ -45,6 +45,30 @@ out:
 	ret
 	.cfi_endproc
 	.size loop, .-loop
+
+	.globl nest
+	.type nest, @function
+nest:
+	.cfi_startproc
+	push %rbp
+	.cfi_adjust_cfa_offset 8
+	mov $100, %ebp
+outer:
+	mov $50, %ecx
+inner:
+	lea 0x12345678(%rax), %eax
+	dec %ecx
+	jnz inner
+inner_out:
+	dec %ebp
+	jnz outer
+outer_out:
+	pop %rbp
+	.cfi_adjust_cfa_offset -8
+	ret
+nest_end:
+	.cfi_endproc
+	.size nest, .-nest
 
 	.globl main
 	.type main, @function

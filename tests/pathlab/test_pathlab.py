@@ -134,5 +134,39 @@ class Loop(unittest.TestCase):
             path.answer()
 
 
+OUTER, INNER = 100, 50
+INSIDE = OUTER * (1 + INNER * 3 + 2)
+
+
+def nest_path():
+    """nest alone: OUTER rounds of INNER rounds."""
+    at = symbols()
+    path = Path_()
+    for i in range(OUTER):
+        path.go(at["outer"] if i else at["nest"], at["inner_out"])
+        for _ in range(INNER - 1):
+            path.go(at["inner"], at["inner_out"])
+        path.go(at["inner_out"], at["outer_out"])
+    path.go(at["outer_out"], at["nest_end"])
+    return path
+
+
+class Nest(unittest.TestCase):
+    check = Loop.check
+
+    def test_one_tree_holds_both(self):
+        answer = nest_path().answer("rounds=1", "least=0.001", "worth=9")
+        self.check(answer, trees=1, nodes=3, entries=1, hops=1, exits=1, inside=INSIDE, torn=0)
+
+    def test_too_large(self):
+        # Behind the inner loop the outer one goes on in original text.
+        answer = nest_path().answer("rounds=1", "least=0.001", "worth=9", "blocks=2")
+        self.check(answer, trees=1, nodes=2, entries=OUTER, hops=OUTER, linked=0, inside=INSIDE - 2 * OUTER)
+
+    def test_too_large_ends_at_the_loop(self):
+        answer = nest_path().answer("rounds=1", "least=0.001", "worth=9", "blocks=2", "full=1")
+        self.check(answer, trees=2, nodes=3, entries=2 * OUTER, hops=1, linked=2 * OUTER - 1, inside=INSIDE)
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
