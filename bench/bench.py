@@ -222,7 +222,7 @@ class Bench:
         clock = time.monotonic()
         experiments = self.build_all(self.plan())
         counts = {} if self.options.no_counts else self.count_all(experiments)
-        with build.locked(self.keep / "work/lock"):
+        with build.locked(self.keep / "work/lock", lambda: say("waiting until another run has measured")):
             experiments = self.measure_all(experiments)
             shared = [] if self.interrupted else self.share_all(experiments)
         precision = self.options.precision / 100

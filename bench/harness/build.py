@@ -39,11 +39,16 @@ def digest(*things):
 
 
 @contextlib.contextmanager
-def locked(path):
-    """Holds a file's lock against other threads and other runs."""
+def locked(path, waiting=None):
+    """Holds a file's lock against other threads and other runs; waiting() is called if it must wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
