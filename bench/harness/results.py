@@ -64,12 +64,14 @@ def experiment_record(experiment, wanted):
 
 
 def summary(experiments, wanted):
-    """Geometric means of each variant, by kind; only over whole, unphased experiments, and
-    only where every one of them has the variant, so that all means are over the same set."""
+    """Geometric means of each variant, by kind; only over unphased experiments that were not
+    interrupted, and only where every one of them has the variant, so that all means are over the same set."""
     made = {}
     for kind in dict.fromkeys(e.kind for e in experiments):
         group = [e for e in experiments if e.kind == kind and not e.input.phases] or \
                 [e for e in experiments if e.kind == kind]
+        most = max(len(e.runs[e.baseline]) for e in group)
+        group = [e for e in group if len(e.runs[e.baseline]) == most]
         for name in dict.fromkeys(n for e in group for n in e.runs):
             have = [e for e in group if e.runs.get(name) and e.runs[e.baseline]]
             if not have:
