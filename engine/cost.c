@@ -2,8 +2,8 @@
 /*
  * cost.c - see cost.h.
  *
- * Without weights a way that stays in a loop is taken seven times in eight where the other leaves it, all else is even; a
- * loop is thought to go round eight times at most. With weights, what flows along edges follows from what runs: a block has one
+ * Without weights it counts how often branches are taken, where the trace says so. Else a way that stays in a loop is taken seven
+ * times in eight where the other leaves it, and the rest is even; a loop is thought to go round eight times at most. With weights, what flows along edges follows from what runs: a block has one
  * way in but for its back-edges.
  */
 #include "cost.h"
@@ -15,10 +15,12 @@
 #define HALF (COST_ENTRY / 2)
 #define STAYS (COST_ENTRY * 7 / 8)
 #define MOST_BACK (COST_ENTRY * 7 / 8) /* of a loop's flow that comes back */
+#define MOST_COUNTED (COST_ENTRY * 63 / 64) /* the same where branches are counted */
 
 struct shape {
 	struct ir_tree *tree;
 	u8 lowest[LIMIT_TREE_BLOCKS]; /* the outermost block to which a back-edge under this one leads */
+	u32 most_back;
 	u32 back[LIMIT_TREE_BLOCKS]; /* of a loop head: how much of COST_ENTRY comes back */
 };
 
@@ -32,10 +34,16 @@ static bool stays(const struct shape *s, u32 b, const struct ir_edge *edge)
 static u32 chance(const struct shape *s, u32 b, const struct ir_edge *edge,
                   const struct ir_edge *other)
 {
+	const struct ir_block *block = &s->tree->blocks[b];
 	bool here = stays(s, b, edge), there = stays(s, b, other);
 
 	if (edge->kind == EDGE_NONE || other->kind == EDGE_NONE)
 		return edge->kind == EDGE_NONE ? 0 : COST_ENTRY;
+	if (block->branch) {
+		u32 taken = (u32)((u64)(block->branch - 1) * COST_ENTRY / 1000);
+
+		return edge == &block->taken ? taken : COST_ENTRY - taken;
+	}
 	return here == there ? HALF : here ? STAYS : COST_ENTRY - STAYS;
 }
 
@@ -80,7 +88,7 @@ static u32 flow_from(struct shape *s, u32 from, u32 in)
 				comes_back += edge->flow;
 		}
 	}
-	return comes_back < MOST_BACK ? (u32)comes_back : MOST_BACK;
+	return comes_back < s->most_back ? (u32)comes_back : s->most_back;
 }
 
 static void guess(struct shape *s)
@@ -160,13 +168,15 @@ static void take_weights(struct shape *s)
 
 void cost_weigh(struct ir_tree *tree)
 {
-	struct shape s = { .tree = tree };
+	struct shape s = { .tree = tree, .most_back = MOST_BACK };
 	bool weighted = false;
 
 	if (tree->n_blocks > LIMIT_TREE_BLOCKS)
 		return;
 	for (u32 b = 1; b < tree->n_blocks; b++)
 		weighted |= tree->blocks[b].weight != 0;
+	for (u32 b = 0; b < tree->n_blocks; b++)
+		s.most_back = tree->blocks[b].branch ? MOST_COUNTED : s.most_back;
 	if (weighted)
 		take_weights(&s);
 	else

@@ -70,7 +70,7 @@ struct ir_block {
 	u64 start; /* original address */
 	u32 parent; /* block 0: IR_NO_PARENT */
 	u32 first, n; /* ops[first .. first + n) */
-	u32 weight; /* of the trace */
+	u32 weight, branch; /* of the trace */
 	u32 frame; /* index in tree.frames */
 	u32 freq; /* how often it runs for COST_ENTRY entries of the tree (cost.h) */
 	struct ir_edge next; /* falling through, or a direct jump's target */

@@ -44,7 +44,7 @@ static bool parse_edge(struct scan *scan, struct ir_edge *edge)
 	return true;
 }
 
-/* "1 0x1a32 [parent 0] [weight 120]", behind the word "block"; numbers count from 0. */
+/* "1 0x1a32 [parent 0] [weight 120] [branch 900]", behind the word "block"; numbers count from 0. */
 static bool parse_block(struct parser *parser)
 {
 	struct ir_block *block = &parser->tree.blocks[parser->tree.n_blocks];
@@ -65,6 +65,11 @@ static bool parse_block(struct parser *parser)
 	}
 	if (word_is(word, "weight")) {
 		if (!word_decimal(scan_word(scan), &block->weight))
+			return false;
+		word = scan_word(scan);
+	}
+	if (word_is(word, "branch")) {
+		if (!word_decimal(scan_word(scan), &block->branch) || block->branch++ > 1000)
 			return false;
 		word = scan_word(scan);
 	}

@@ -63,6 +63,10 @@ static void print_block(struct printer *printer, const struct ir_tree *tree, u32
 		print_text(printer, " weight ");
 		print_decimal(printer, block->weight);
 	}
+	if (block->branch) {
+		print_text(printer, " branch ");
+		print_decimal(printer, block->branch - 1);
+	}
 	print_char(printer, '\n');
 	for (u32 i = 0; i < block->n; i++)
 		print_insn(printer, &tree->ops[block->first + i]);

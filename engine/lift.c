@@ -221,6 +221,7 @@ static enum status lift_block(struct lifter *l, u32 trace_block)
 	block->start = from->start;
 	block->parent = parent;
 	block->weight = from->weight;
+	block->branch = from->branch;
 	block->first = l->tree.n_ops;
 	block->frame = child_frame(l, &l->tree.blocks[parent]);
 	status = lift_insns(l, trace_block, b, &why);
@@ -247,6 +248,7 @@ static enum status lift_root(struct lifter *l)
 	l->tree.n_frames = 1;
 	l->tree.n_states = 1;
 	root->weight = l->trace->blocks[0].weight;
+	root->branch = l->trace->blocks[0].branch;
 	status = lift_insns(l, 0, 0, &why);
 	if (status)
 		return status;

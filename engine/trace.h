@@ -12,7 +12,7 @@
  *     trace MODULE 0x1a2c            MODULE: file name without folders; addresses: link-time
  *       block 0x1a2c
  *       block 0x1a40 after 0         parent's number; blocks are numbered from 0
- *       block 0x1a60 after 0 weight 120
+ *       block 0x1a60 after 0 weight 120 branch 900
  *     end
  */
 #ifndef DYNOPT_ENGINE_TRACE_H
@@ -28,6 +28,7 @@ struct trace_block {
 	u64 start;  /* module address */
 	u32 parent; /* index of an earlier block; TRACE_NO_PARENT for block 0 */
 	u32 weight; /* executions per 1,000 entries of the tree; 0: unknown */
+	u32 branch; /* how many of 1,000 executions take the branch at its end, and 1; 0: unknown */
 };
 
 struct trace {

@@ -21,13 +21,13 @@ static enum status syntax(const struct parser *parser, struct failure *fail)
 	return failed(fail, STATUS_TRACE_SYNTAX, 0, parser->scan.line);
 }
 
-/* "0x1a40 [after 0] [weight 120]", behind the word "block". */
+/* "0x1a40 [after 0] [weight 120] [branch 900]", behind the word "block". */
 static bool parse_block(struct scan *scan, struct trace_block *block)
 {
 	struct word word;
 
 	block->parent = TRACE_NO_PARENT;
-	block->weight = 0;
+	block->weight = block->branch = 0;
 	if (!word_hex(scan_word(scan), &block->start))
 		return false;
 	word = scan_word(scan);
@@ -38,6 +38,11 @@ static bool parse_block(struct scan *scan, struct trace_block *block)
 	}
 	if (word_is(word, "weight")) {
 		if (!word_decimal(scan_word(scan), &block->weight))
+			return false;
+		word = scan_word(scan);
+	}
+	if (word_is(word, "branch")) {
+		if (!word_decimal(scan_word(scan), &block->branch) || block->branch++ > 1000)
 			return false;
 		word = scan_word(scan);
 	}
@@ -138,6 +143,10 @@ u64 trace_format(const struct trace *trace, const char *module, char *out, u64 s
 		if (block->weight) {
 			print_text(&printer, " weight ");
 			print_decimal(&printer, block->weight);
+		}
+		if (block->branch) {
+			print_text(&printer, " branch ");
+			print_decimal(&printer, block->branch - 1);
 		}
 		print_char(&printer, '\n');
 	}

@@ -192,7 +192,9 @@ static bool still_theirs(void)
 static void sleep_until(u32 answered)
 {
 	struct futex_waitv words[2] = {
-		{ .val = answered, .uaddr = (u64)(uintptr_t)&world->mailbox.asked, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+		{ .val = answered,
+		  .uaddr = (u64)(uintptr_t)&world->mailbox.asked,
+		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
 		{ .val = (u32)world->host_pid, .uaddr = world->host_tid, .flags = FUTEX_32 },
 	};
 	u64 until = sys_now_ns() + TICK_MS * 1000000ull;
@@ -200,10 +202,12 @@ static void sleep_until(u32 answered)
 	long result = -ENOSYS;
 
 	if (world->host_tid)
-		result = sys6(SYS_futex_waitv, (long)words, 2, 0, (long)&timeout, CLOCK_MONOTONIC, 0);
+		result = sys6(SYS_futex_waitv, (long)words, 2, 0, (long)&timeout, CLOCK_MONOTONIC,
+		              0);
 	if (result == -ENOSYS || result == -EINVAL || result == -EPERM)
 		sys_futex_wait(&world->mailbox.asked, answered, TICK_MS);
-	else if (result == -EAGAIN && *(volatile u32 *)(uintptr_t)world->host_tid != (u32)world->host_pid)
+	else if (result == -EAGAIN &&
+	         *(volatile u32 *)(uintptr_t)world->host_tid != (u32)world->host_pid)
 		world->host_tid = 0; /* ended, and others go on: ticks have to do */
 }
 
@@ -227,8 +231,9 @@ static void observe(void)
 /* What the agent does without being asked; not while the loader is about to unmap something. Did it do anything? */
 static bool act(void)
 {
-	bool running = world->ready_ns && (world->state == STATUS_STATE_RUNNING ||
-	                                  (world->options.sample && world->state == STATUS_STATE_IDLE));
+	bool running = world->ready_ns &&
+	               (world->state == STATUS_STATE_RUNNING ||
+	                (world->options.sample && world->state == STATUS_STATE_IDLE));
 	bool acted = false;
 
 	if (!running || !try_lock(&world->mailbox.lock))

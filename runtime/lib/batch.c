@@ -33,6 +33,7 @@ struct batch {
 	struct status_module *record; /* status of the module */
 	struct image result; /* becomes an image of the world if anything is in it */
 	const struct text *text;
+	grow_heat_fn *heat;
 	struct arena *scratch;
 	u8 *fresh; /* one bit for each byte of text: sites of this batch */
 	u8 *aims; /* one bit for each byte of text: exits of judged trees lead there */
@@ -127,7 +128,8 @@ static void find_sites(struct batch *b, const struct batch_range *range)
 	if (range->end == 0 && may_be_head(text_marks(b->text, start)))
 		find_site(b, start);
 	for (u64 addr = start; addr < end; addr++) {
-		if (is_head(text_marks(b->text, addr)))
+		if (is_head(text_marks(b->text, addr)) &&
+		    (!b->heat || grow_is_warm(b->text, addr, b->heat, b->w, b->w->decoder)))
 			find_site(b, addr);
 	}
 }
@@ -402,8 +404,14 @@ static enum status trace_for(struct batch *b, u64 site, struct grown *grown, str
 	struct trace_block *blocks;
 
 	if (!b->traces) {
-		grow_trace(b->text, site, world->options.inline_calls,
-		           world->options.all ? site_at : no_site, b->w, b->w->decoder, grown);
+		const struct grow_rules rules = {
+			.inline_calls = world->options.inline_calls,
+			.is_site = world->options.all ? site_at : no_site,
+			.heat = b->heat,
+			.ctx = b->w,
+		};
+
+		grow_trace(b->text, site, &rules, b->w->decoder, grown);
 		*out = grown->trace;
 		return STATUS_OK;
 	}
@@ -748,7 +756,7 @@ static enum status run(struct batch *b, const struct batch_range *ranges, u32 n_
 }
 
 struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges,
-                              u32 n_ranges, struct failure *fail)
+                              u32 n_ranges, grow_heat_fn *heat, struct failure *fail)
 {
 	static const struct batch empty;
 	struct batch b = empty;
@@ -757,6 +765,7 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 	enum status status;
 
 	b.w = workshop;
+	b.heat = heat;
 	b.record = &workshop->record->status;
 	b.text = &workshop->reading.text;
 	b.scratch = &workshop->reading.scratch;

@@ -9,6 +9,7 @@
 #ifndef DYNOPT_BATCH_H
 #define DYNOPT_BATCH_H
 
+#include "grow.h"
 #include "workshop.h"
 
 /* Module addresses: the heads in [start, end) are meant. end 0: the block that starts at `start`, whether it would be a head or not. */
@@ -17,11 +18,12 @@ struct batch_range {
 };
 
 /*
+ * `heat` (may be NULL) is asked with the workshop and module addresses.
  * Translates the proven heads in the ranges (ascending, not overlapping), or, where there is a file of traces, its heads. The result is
  * an image of the workshop's record: the record itself if it has no translations yet, else a new one. NULL if nothing was
  * translated; *fail says why if that is no head's fault. Single heads that are refused are counted in the record's status.
  */
-struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges, u32 n_ranges,
-                              struct failure *fail);
+struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges,
+                              u32 n_ranges, grow_heat_fn *heat, struct failure *fail);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * grow.h - a trace without a profile: the tree of blocks that follow from a site.
+ * grow.h - the tree of blocks that follow from a site, without a profile or with samples.
  *
- * Breadth first, both ways of a branch, until the budgets below; a way that leads to another site ends
+ * Breadth first, both ways of a branch, until the budgets below; where samples say which way a branch goes, they are in the
+ * trace, and ways that are hardly ever taken are not; a way that leads to another site ends
  * there, for that site has a translation of its own to which the exit will be linked. A direct call of a small function goes on in it
  * and behind it; in there sites do not count, for leaving such a frame is dear. Deterministic.
  */
@@ -12,8 +13,11 @@
 #include "text.h"
 #include "trace.h"
 
-#define GROW_BLOCKS 40
-#define GROW_INSNS 200
+#define GROW_BLOCKS 64 /* with samples, and without; docs/gains.md, "Limits" */
+#define GROW_BLOCKS_BLIND 40
+#define GROW_INSNS 512
+#define GROW_INSNS_BLIND 200
+#define GROW_RARE 20 /* of 1,000 executions: ways that are not gone */
 /* Functions that are gone into: how long from their entry to a return, and how deep in one another. */
 #define GROW_CALLEE_INSNS 32
 #define GROW_DEPTH 3
@@ -25,8 +29,21 @@ struct grown {
 
 /* Is there a translation that starts at addr? */
 typedef bool grow_site_fn(const void *ctx, u64 addr);
+/* How many samples hit the instruction at addr. */
+typedef u32 grow_heat_fn(const void *ctx, u64 addr);
 
-void grow_trace(const struct text *text, u64 site, bool inline_calls, grow_site_fn *is_site, const void *ctx,
+struct grow_rules {
+	bool inline_calls;
+	grow_site_fn *is_site;
+	grow_heat_fn *heat; /* NULL: no samples */
+	const void *ctx;
+};
+
+/* Were there samples in the straight line from addr on? */
+bool grow_is_warm(const struct text *text, u64 addr, grow_heat_fn *heat, const void *ctx,
+                  void *decode_scratch);
+
+void grow_trace(const struct text *text, u64 site, const struct grow_rules *rules,
                 void *decode_scratch, struct grown *out);
 
 #endif

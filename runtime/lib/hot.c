@@ -19,10 +19,11 @@
 #define CREDIT_NS 100000000u
 #define PERIOD_NS 1000000u       /* while something new is found */
 #define PERIOD_QUIET_NS 10000000u
-#define QUIET_NS 2000000000u     /* without a batch, until then */
+#define QUIET_NS 5000000000u     /* without a batch, until then */
 #define HEAT_SLOTS 8192u         /* a power of 2 */
 #define HEAT_FULL (HEAT_SLOTS / 2)
-#define HOT_SAMPLES 4
+#define HOT_SAMPLES 32           /* of a function: enough to tell which ways its branches go */
+#define HOT_BLOCK 12             /* of a block in a function that was translated */
 #define HOT_SHARE 200            /* one of so many */
 #define RANGES 64                /* functions in a batch */
 
@@ -137,8 +138,8 @@ static void block_of(const struct text *text, u64 addr, struct batch_range *out)
 {
 	const u16 leader = TEXT_TARGET | TEXT_LOOP | TEXT_RETURN | TEXT_FUNCTION;
 
-	while (addr > out->start && !((text_marks(text, addr) & leader) &&
-	                              (text_marks(text, addr) & TEXT_INSN)))
+	while (addr > out->start &&
+	       !((text_marks(text, addr) & leader) && (text_marks(text, addr) & TEXT_INSN)))
 		addr--;
 	*out = (struct batch_range){ addr, 0 };
 }
@@ -205,7 +206,9 @@ static void keep_hot(struct pick *pick)
 	u32 n = 0;
 
 	for (u32 i = 0; i < pick->n; i++) {
-		if (pick->heat[i] < HOT_SAMPLES || pick->heat[i] < hot.outside / HOT_SHARE)
+		u32 enough = pick->ranges[i].end ? HOT_SAMPLES : HOT_BLOCK;
+
+		if (pick->heat[i] < enough || pick->heat[i] < hot.outside / HOT_SHARE)
 			continue;
 		pick->ranges[n++] = pick->ranges[i];
 		workshop_set_done(pick->workshop, pick->ranges[n - 1].start);
@@ -220,12 +223,18 @@ static bool has_credit(void)
 	return sys_cpu_ns() < CREDIT_NS + passed / 1000 * world->options.budget;
 }
 
+/* Samples at an instruction of a workshop's module. */
+static u32 heat_of(const void *ctx, u64 addr)
+{
+	return heat_at(((const struct workshop *)ctx)->base + addr)->n;
+}
+
 static void translate(struct pick *pick)
 {
 	struct failure fail = { STATUS_OK, 0, 0 };
 	struct image *image;
 
-	image = batch_translate(pick->workshop, pick->ranges, pick->n, &fail);
+	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_of, &fail);
 	if (image)
 		mapping_add(image, pick->workshop->base);
 	else if (fail.status)

@@ -202,8 +202,7 @@ void mappings_drop_site(u64 addr)
 		struct image *image = &world->images[mapping->image];
 		u32 at;
 
-		if (mapping->state == MAPPING_LIVE &&
-		    store_site(image, addr - mapping->base, &at))
+		if (mapping->state == MAPPING_LIVE && store_site(image, addr - mapping->base, &at))
 			drop_site(mapping, &image->sites[at]);
 	}
 }
@@ -228,8 +227,8 @@ static long place_mapped(struct mapping *mapping, struct area *area)
 {
 	u64 at = mapping->base + area->start, size = page_up(area->used);
 	int how = at == area->reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-	long result = sys_mmap(at, size, PROT_READ | PROT_WRITE,
-	                       MAP_PRIVATE | MAP_ANONYMOUS | how, -1, 0);
+	long result = sys_mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | how,
+	                       -1, 0);
 
 	area->reserved = 0;
 	if (sys_failed(result))
@@ -268,8 +267,8 @@ static long place_areas(struct mapping *mapping, int fd)
 
 		if (area->used == 0)
 			continue;
-		result = area->mapped ? place_mapped(mapping, area) :
-		                        place_reserved(mapping, area, fd);
+		result = area->mapped ? place_mapped(mapping, area)
+		                      : place_reserved(mapping, area, fd);
 		if (sys_failed(result))
 			return result;
 		mapping->area_there[i] = true;
@@ -297,8 +296,7 @@ static long flip_links(struct mapping *mapping, int fd, enum direction direction
 			const struct link *link = &area->links[k];
 
 			memcpy(gate_at(&gate, mapping->base + area->start + link->at),
-			       direction == TO_NEW ? &link->linked : &link->original,
-			       sizeof(s32));
+			       direction == TO_NEW ? &link->linked : &link->original, sizeof(s32));
 		}
 		result = gate_publish(&gate);
 		if (sys_failed(result))
@@ -550,7 +548,7 @@ static void translate(struct image *record, u64 base)
 
 	if (!workshop)
 		return;
-	if (!batch_translate(workshop, &all, 1, &fail) && fail.status)
+	if (!batch_translate(workshop, &all, 1, NULL, &fail) && fail.status)
 		image_refuse(record, fail.status, fail.addr, fail.detail);
 	workshop_close(workshop);
 }

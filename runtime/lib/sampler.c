@@ -58,7 +58,8 @@ static long open_ring(int pid, u32 cpu, u64 period_ns)
 
 	if (sys_failed(fd))
 		return fd;
-	page = sys_mmap(0, (1 + RING_PAGES) * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
+	page = sys_mmap(0, (1 + RING_PAGES) * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+	                (int)fd, 0);
 	if (sys_failed(page)) {
 		sys_close((int)fd);
 		return page;

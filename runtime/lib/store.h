@@ -16,7 +16,8 @@
 struct store_hit {
 	u64 origin; /* run-time address of the original instruction */
 	u64 base; /* load bias of its module */
-	const struct ir_state *state; /* how the machine differs from the original's there (state.h); NULL: it does not */
+	const struct ir_state *
+		state; /* how the machine differs from the original's there (state.h); NULL: it does not */
 	const struct ir_pending *pendings;
 };
 

@@ -22,7 +22,7 @@ void workshop_set_site(struct workshop *workshop, u64 addr, bool set)
 	if (set)
 		workshop->is_site[i / 8] |= (u8)(1 << i % 8);
 	else
-		workshop->is_site[i / 8] &= (u8)~(1 << i % 8);
+		workshop->is_site[i / 8] &= (u8) ~(1 << i % 8);
 }
 
 void workshop_set_done(struct workshop *workshop, u64 addr)
@@ -124,7 +124,8 @@ static void skip_used(struct workshop *w)
 			           w->cache.areas[0].start;
 
 			if (!image->areas[k].mapped && used > w->cache.areas[0].used)
-				w->cache.areas[0].used = (used + CACHE_ALIGN - 1) & ~(u64)(CACHE_ALIGN - 1);
+				w->cache.areas[0].used = (used + CACHE_ALIGN - 1) &
+				                         ~(u64)(CACHE_ALIGN - 1);
 		}
 	}
 }
@@ -148,10 +149,10 @@ enum status workshop_areas(struct workshop *w, struct failure *fail)
 		skip_used(w);
 	}
 	at = maps_near(low, w->base + last->addr + last->size, size);
-	if (at && sys_failed(sys_mmap(at, size, PROT_NONE,
-	                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-	                                      MAP_FIXED_NOREPLACE,
-	                              -1, 0)))
+	if (at &&
+	    sys_failed(sys_mmap(at, size, PROT_NONE,
+	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+	                        -1, 0)))
 		at = 0;
 	if (at && add_area(w, at - w->base, at - w->base + size, true)) {
 		w->near = at;

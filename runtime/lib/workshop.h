@@ -19,8 +19,8 @@ struct workshop {
 	struct reading reading;
 	void *decoder;
 	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
-	u8 *done;    /* likewise: a function or block that starts here was translated as far as it can be */
-	u64 *slots;  /* addresses of the text's slots, and which are taken */
+	u8 *done; /* likewise: a function or block that starts here was translated as far as it can be */
+	u64 *slots; /* addresses of the text's slots, and which are taken */
 	u8 *taken;
 	struct cache cache; /* areas in the order of the images' */
 	bool mapped[IMAGE_AREAS];

@@ -143,7 +143,7 @@ void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 
 
 	shape->trace.blocks = shape->blocks;
 	shape->trace.n_blocks = 1;
-	shape->blocks[0] = (struct trace_block){ head, TRACE_NO_PARENT, 1000 };
+	shape->blocks[0] = (struct trace_block){ head, TRACE_NO_PARENT, 1000, 0 };
 	walk(&g, 0);
 	while (shape->trace.n_blocks < n && g.n_open && g.n_insns < INSNS_MAX) {
 		u32 i = path ? g.n_open - 1 : (u32)rnd_below(rnd, g.n_open);
@@ -154,7 +154,7 @@ void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 
 		if (path)
 			g.n_open = 0;
 		shape->blocks[new] =
-			(struct trace_block){ way.to, way.from, (u32)rnd_below(rnd, 1001) };
+			(struct trace_block){ way.to, way.from, (u32)rnd_below(rnd, 1001), 0 };
 		g.frame[new] = way.frame;
 		walk(&g, new);
 	}

@@ -108,9 +108,9 @@ static void test_statuses(void)
 static void test_full_tree(void)
 {
 	const struct trace_block blocks[] = {
-		{ ADDR, TRACE_NO_PARENT, 0 },
-		{ ADDR + 500, 0, 0 },
-		{ ADDR + LIMIT_TREE_INSNS, 1, 0 },
+		{ ADDR, TRACE_NO_PARENT, 0, 0 },
+		{ ADDR + 500, 0, 0, 0 },
+		{ ADDR + LIMIT_TREE_INSNS, 1, 0, 0 },
 	};
 	struct trace trace = { blocks, 1 };
 	struct arena arena;
@@ -146,7 +146,7 @@ static void test_many_blocks(void)
 	code[1] = 0xfe;
 	make_text(2);
 	for (u32 i = 0; i <= LIMIT_TREE_BLOCKS; i++)
-		blocks[i] = (struct trace_block){ ADDR, i ? i - 1 : TRACE_NO_PARENT, 0 };
+		blocks[i] = (struct trace_block){ ADDR, i ? i - 1 : TRACE_NO_PARENT, 0, 0 };
 	arena_init(&arena, memory, sizeof(memory));
 	CU_ASSERT_EQUAL(lift_trace(&text, &trace, &arena, &tree, &failure), STATUS_TRACE_BLOCKS);
 	CU_ASSERT_EQUAL(failure.detail, LIMIT_TREE_BLOCKS + 1);
@@ -160,7 +160,7 @@ static void test_many_blocks(void)
 /* Marks of the notes cut a path; a head without the mark of being reached is refused. */
 static void test_marks(void)
 {
-	const struct trace_block block = { ADDR, TRACE_NO_PARENT, 0 };
+	const struct trace_block block = { ADDR, TRACE_NO_PARENT, 0, 0 };
 	const struct trace trace = one_block(&block);
 	struct failure failure;
 	struct arena arena;
@@ -183,7 +183,7 @@ static void test_marks(void)
 /* Memory that ends anywhere: the name of it, the arena as before, the result untouched. */
 static void test_memory(void)
 {
-	const struct trace_block block = { ADDR, TRACE_NO_PARENT, 0 };
+	const struct trace_block block = { ADDR, TRACE_NO_PARENT, 0, 0 };
 	const struct trace trace = one_block(&block);
 	struct trace_stanza stanza = { 0 };
 	struct code made, before;
@@ -277,7 +277,7 @@ static u32 random_trace(struct trace_block blocks[LIMIT_TREE_BLOCKS], u32 size)
 	u32 n = 0;
 
 	do {
-		blocks[0] = (struct trace_block){ ADDR + random_below(size), TRACE_NO_PARENT, 0 };
+		blocks[0] = (struct trace_block){ ADDR + random_below(size), TRACE_NO_PARENT, 0, 0 };
 	} while (!marks[blocks[0].start - ADDR]);
 	for (u32 tries = random_below(24); tries && n < LIMIT_TREE_BLOCKS - 1; tries--) {
 		struct trace trace = { blocks, n + 1 };
@@ -401,7 +401,7 @@ static void test_random(void)
 static void test_verify_fields(void)
 {
 	static const u8 loop[] = { 0xff, 0xc8, 0x75, 0xfc }; /* 1000: dec eax; jne 1000 */
-	const struct trace_block block = { ADDR, TRACE_NO_PARENT, 0 };
+	const struct trace_block block = { ADDR, TRACE_NO_PARENT, 0, 0 };
 	const struct trace trace = one_block(&block);
 	struct ir_tree tree, empty = { 0 };
 	struct failure failure;

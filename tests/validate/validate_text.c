@@ -73,9 +73,11 @@ static void one_tree(u64 head, bool calls)
 	struct code code;
 	enum status status;
 	u64 start, spent;
+	struct grow_rules rules = { .is_site = is_site, .ctx = &run.module.text };
 
 	arena_release(&run.arena, 0);
-	grow_trace(&run.module.text, head, calls, is_site, &run.module.text, run.decoder, &grown);
+	rules.inline_calls = calls;
+	grow_trace(&run.module.text, head, &rules, run.decoder, &grown);
 	start = now_ns();
 	if (translate(&run.module.text, &grown.trace, &run.arena, &code, &fail))
 		return;

@@ -35,14 +35,30 @@ __attribute__((noinline)) static uint64_t work(uint64_t x)
 {
 	for (int i = 0; i < 200000; i++) {
 		switch (x & 7) {
-		case 0: x += 3; break;
-		case 1: x ^= x << 7; break;
-		case 2: x = steps[0](x); break;
-		case 3: x -= 0x1234567; break;
-		case 4: x = steps[1](x); break;
-		case 5: x = x << 9 | x >> 55; break;
-		case 6: x *= 5; break;
-		default: x = ~x; break;
+		case 0:
+			x += 3;
+			break;
+		case 1:
+			x ^= x << 7;
+			break;
+		case 2:
+			x = steps[0](x);
+			break;
+		case 3:
+			x -= 0x1234567;
+			break;
+		case 4:
+			x = steps[1](x);
+			break;
+		case 5:
+			x = x << 9 | x >> 55;
+			break;
+		case 6:
+			x *= 5;
+			break;
+		default:
+			x = ~x;
+			break;
 		}
 		if (x % 5 == 0)
 			x++;
