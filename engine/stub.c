@@ -47,6 +47,7 @@ static void put(struct stub *s, const u8 *bytes, u32 n)
 	code->origins[code->n_origins++] = (struct code_origin){ .origin = s->target,
 		                                                 .at = code->size,
 		                                                 .state = state_here(s) };
+	/* cppcheck-suppress uninitvar ; reencode_...() write them */
 	memcpy(code->bytes + code->size, bytes, n);
 	code->size += n;
 }
@@ -54,10 +55,12 @@ static void put(struct stub *s, const u8 *bytes, u32 n)
 static void move_rsp(struct stub *s, s32 by)
 {
 	u8 bytes[INSN_MAX_LEN];
+	u32 n;
 
 	if (by == 0)
 		return;
-	put(s, bytes, reencode_lea(bytes, RSP, by));
+	n = reencode_lea(bytes, RSP, by);
+	put(s, bytes, n);
 	s->moved += by;
 }
 

@@ -72,7 +72,8 @@ struct status_head {
 	uint64_t eager_ns; /* wall time from start of the library to the program's main, agent's work included */
 	uint64_t agent_cpu_ns; /* CPU time the agent has used */
 	uint64_t cycles; /* undo/apply rounds done (option cycles) */
-	uint64_t flips, flip_ns; /* page-run replacements in live text, and the time they took together */
+	uint64_t flips,
+		flip_ns; /* page-run replacements in live text, and the time they took together */
 	uint64_t samples, samples_cache; /* taken by the sampler; of these in the code cache */
 	uint64_t recent, recent_cache; /* the same since the last batch */
 	uint64_t batches; /* translated so far */
@@ -83,18 +84,20 @@ struct status_head {
 
 struct status_module {
 	char path[STATUS_PATH_MAX];
-	uint64_t base;       /* load bias */
+	uint64_t base; /* load bias */
 	uint64_t text_bytes; /* executable segments */
 	uint64_t proven_bytes; /* of instructions with proven boundaries */
-	uint64_t cache_reserved, cache_mapped, cache_used; /* bytes: linked in, mapped near, holding translations */
+	uint64_t cache_reserved, cache_mapped,
+		cache_used; /* bytes: linked in, mapped near, holding translations */
 	uint32_t n_functions, n_heads; /* proven functions; heads found */
 	uint32_t n_translated; /* of the heads */
-	uint32_t n_slots;      /* places for hops known */
+	uint32_t n_slots; /* places for hops known */
 	uint32_t hops[HOP_KINDS]; /* published sites by enum hop_kind */
 	uint32_t refused[STATUS_REASONS]; /* heads and functions by enum status */
-	uint64_t refused_at[STATUS_REASONS]; /* module address of the first head refused for it; 0: none */
-	uint32_t live;   /* 0: unloaded since, or withdrawn */
-	uint32_t noted;  /* has notes */
+	uint64_t refused_at
+		[STATUS_REASONS]; /* module address of the first head refused for it; 0: none */
+	uint32_t live; /* 0: unloaded since, or withdrawn */
+	uint32_t noted; /* has notes */
 	uint32_t refusal; /* enum status: the module as a whole; 0: none */
 	uint32_t pad;
 	uint64_t refusal_addr, refusal_detail;
@@ -104,10 +107,10 @@ struct status_module {
 
 struct status_translation {
 	uint64_t head, site, code; /* module addresses */
-	uint32_t module;           /* index */
-	uint32_t size, n_insns;    /* bytes and instructions in the code cache */
+	uint32_t module; /* index */
+	uint32_t size, n_insns; /* bytes and instructions in the code cache */
 	uint16_t n_blocks;
-	uint8_t hop;               /* enum hop_kind */
+	uint8_t hop; /* enum hop_kind */
 	uint8_t pad;
 };
 

@@ -153,7 +153,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			argp_error(state, "name a PROGRAM");
 		modes = o->launch.eager + (o->traces != NULL) + o->launch.sample + o->off;
 		if (modes > 1)
-			argp_error(state, "--eager, --sample, --traces and --off exclude one another");
+			argp_error(state,
+			           "--eager, --sample, --traces and --off exclude one another");
 		if (!modes)
 			o->launch.sample = true;
 		if (o->json && !o->want_report)

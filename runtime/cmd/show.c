@@ -101,7 +101,9 @@ static void print_modules(const struct status_view *v, FILE *out)
 		        tail(m->path, MODULE_COLUMNS, name, sizeof(name)), kib(m->text_bytes),
 		        percent(m->proven_bytes, m->text_bytes), m->n_heads, m->n_translated,
 		        percent(m->n_translated, m->n_heads), kib(m->cache_used),
-		        m->n_translated && !m->live ? "withdrawn" : m->noted ? "yes" : "no");
+		        m->n_translated && !m->live ? "withdrawn"
+		        : m->noted                  ? "yes"
+		                                    : "no");
 	}
 }
 

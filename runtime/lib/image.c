@@ -90,7 +90,7 @@ static void copy_path(char *out, const char *path, u64 size)
 {
 	u64 n = 0;
 
-	while (path[n] && n < size - 1)
+	while (n < size - 1 && path[n])
 		n++;
 	memcpy(out, path, n);
 	out[n] = 0;

@@ -96,7 +96,7 @@ static bool make_world(const char *text, const char *program)
 	world->start_ns = sys_now_ns();
 	world->host_pid = (int)sys_getpid();
 	world->start_time = start_time();
-	for (u32 i = 0; program[i] && i < sizeof(world->program) - 1; i++)
+	for (u32 i = 0; i < sizeof(world->program) - 1 && program[i]; i++)
 		world->program[i] = program[i];
 	if (options_parse(text, &world->options))
 		return true;

@@ -28,7 +28,8 @@ static bool copy_name(char *out, const char *name)
 {
 	u64 n = 0;
 
-	while (name[n] && n < WORLD_PATH_MAX)
+	/* cppcheck-suppress arrayIndexOutOfBoundsCond ; "" ends the loop at once */
+	while (n < WORLD_PATH_MAX && name[n])
 		n++;
 	if (n == WORLD_PATH_MAX)
 		return false;

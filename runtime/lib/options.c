@@ -19,7 +19,8 @@ static void set_PATH(char *field, const char *value)
 {
 	u64 n = 0;
 
-	while (value[n] && n < OPTION_PATH_MAX - 1)
+	/* cppcheck-suppress arrayIndexOutOfBoundsCond ; "" ends the loop at once */
+	while (n < OPTION_PATH_MAX - 1 && value[n])
 		n++;
 	memcpy(field, value, n);
 	field[n] = 0;

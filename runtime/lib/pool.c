@@ -14,8 +14,8 @@ bool pool_open(struct pool *pool, u64 size)
 	long base;
 
 	size = page_up(size);
-	base = sys_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-	                -1, 0);
+	base = sys_mmap(0, size, PROT_READ | PROT_WRITE,
+	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	pool->used = 0;
 	if (sys_failed(base)) {
 		pool->base = NULL;

@@ -108,14 +108,15 @@ static int set_action(enum next which, int sig, const struct sigaction *act, str
 	return 0;
 }
 
+typedef handler_fn setter_fn(int, handler_fn);
+
 static handler_fn set_handler(enum next which, int sig, handler_fn handler)
 {
-	handler_fn (*next)(int, handler_fn) = next_function(which);
+	setter_fn *next = next_function(which);
+	uintptr_t wrapped = signals_wrap(sig, (uintptr_t)handler);
 
-	if (!next)
-		return SIG_ERR;
-	handler = next(sig, (handler_fn)signals_wrap(sig, (uintptr_t)handler));
-	return (handler_fn)signals_unwrap((uintptr_t)handler);
+	return next ? (handler_fn)signals_unwrap((uintptr_t)next(sig, (handler_fn)wrapped))
+	            : SIG_ERR;
 }
 
 int signals_real_sigaction(int sig, const struct sigaction *act, struct sigaction *old)

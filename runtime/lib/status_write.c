@@ -95,7 +95,10 @@ static void put_head(struct writer *w)
 	head.recent = world->recent;
 	head.recent_cache = world->recent_cache;
 	head.batches = world->batches;
-	head.mode = world->options.traces[0] ? 2 : world->options.eager ? 1 : world->options.sample ? 3 : 0;
+	head.mode = world->options.traces[0] ? 2
+	            : world->options.eager   ? 1
+	            : world->options.sample  ? 3
+	                                     : 0;
 	memcpy(head.program, world->program, sizeof(head.program));
 	put(w, &head, sizeof(head));
 }

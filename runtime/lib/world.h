@@ -58,7 +58,7 @@ struct translation {
 struct area {
 	u64 start, end; /* module addresses */
 	u64 used;
-	u8 *staging;    /* the bytes as published, links included; what a mapping gets copied */
+	u8 *staging; /* the bytes as published, links included; what a mapping gets copied */
 	struct origin *origins;
 	struct link *links;
 	u32 n_origins, n_links;
@@ -91,7 +91,7 @@ struct image {
 	struct translation *translations;
 	u32 n_translations;
 	struct site *sites; /* by address of the site */
-	u32 *by_slot;       /* indices of sites with slots, by slot address */
+	u32 *by_slot; /* indices of sites with slots, by slot address */
 	u32 n_sites, n_slots;
 	u64 keep, keep_size; /* the memory that holds all this */
 	struct status_module status; /* of the file: the record's */
@@ -133,7 +133,8 @@ struct world {
 	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */
 	u64 agent_stack;
-	char preload[OPTION_PATH_MAX + 16]; /* the user's LD_PRELOAD entry, as the environment has it */
+	char preload[OPTION_PATH_MAX +
+	             16]; /* the user's LD_PRELOAD entry, as the environment has it */
 	const char *traces; /* text of options.traces */
 	u64 traces_size;
 	struct mailbox mailbox;

@@ -106,8 +106,10 @@ int main(int argc, char **argv)
 		return 2;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	child = fork();
-	if (child < 0)
+	if (child < 0) {
+		fclose(facts);
 		return 2;
+	}
 	if (!child)
 		run(argv + 3);
 	got = wait_until(child, seconds_from_now(atol(argv[1])), &status);

@@ -171,7 +171,7 @@ static void change_places(struct oracle *o)
 	for (u32 i = 0; i < o->t->n; i++) {
 		u32 from = i + o->t->u[i].hoist;
 
-		for (u32 k = from; o->t->u[i].hoisted && k > i; k--)
+		for (u32 k = from; k > i && o->t->u[i].hoisted; k--)
 			o->size[k] = o->t->u[k - 1].size;
 		if (o->t->u[i].hoisted)
 			o->size[i] = o->t->u[from].size;

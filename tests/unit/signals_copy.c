@@ -35,7 +35,7 @@ enum status_cause withdrawn_cause;
 
 size_t copy_size(void)
 {
-	return (size_t)(originals_end - originals);
+	return (uintptr_t)originals_end - (uintptr_t)originals;
 }
 
 static bool find_owed(u64 rip, struct store_hit *hit)
@@ -90,8 +90,8 @@ void make_copy(void)
 {
 	static const char add[] = { (char)0x83, (char)0xc0, 1 }; /* add $1, %eax */
 
-	copy = mmap(NULL, copy_size(), PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-	            -1, 0);
+	copy = mmap(NULL, copy_size(), PROT_READ | PROT_WRITE | PROT_EXEC,
+	            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memcpy(copy, originals, copy_size());
 	for (size_t i = 0; i + sizeof(add) <= copy_size(); i++)
 		if (memcmp(copy + i, add, sizeof(add)) == 0)

@@ -95,7 +95,8 @@ static void make_code(void)
 	     trace.n_blocks++)
 		blocks[trace.n_blocks] = (struct trace_block){
 			module_address(current->blocks[trace.n_blocks].start),
-			trace.n_blocks ? current->blocks[trace.n_blocks].parent : TRACE_NO_PARENT, 0, 0
+			trace.n_blocks ? current->blocks[trace.n_blocks].parent : TRACE_NO_PARENT,
+			0, 0
 		};
 	arena_init(&arena, memory, sizeof(memory));
 	CU_ASSERT_EQUAL_FATAL(translate(&text, &trace, &arena, &code, &fail), STATUS_OK);

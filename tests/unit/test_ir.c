@@ -277,7 +277,8 @@ static u32 random_trace(struct trace_block blocks[LIMIT_TREE_BLOCKS], u32 size)
 	u32 n = 0;
 
 	do {
-		blocks[0] = (struct trace_block){ ADDR + random_below(size), TRACE_NO_PARENT, 0, 0 };
+		blocks[0] =
+			(struct trace_block){ ADDR + random_below(size), TRACE_NO_PARENT, 0, 0 };
 	} while (!marks[blocks[0].start - ADDR]);
 	for (u32 tries = random_below(24); tries && n < LIMIT_TREE_BLOCKS - 1; tries--) {
 		struct trace trace = { blocks, n + 1 };

@@ -195,8 +195,8 @@ static const struct exact {
 	{ "none comes from what is forbidden", 10, .text = 7, .grown = 10, .sites = 1,
 	  .u = { INSN(2, .flags = P | L, .hoist = 1, .prefixes = 3), INSN(5, .flags = X) } },
 	{ "a branch stays where it is", 10, .text = 12, .grown = 15, .sites = 2,
-	  .u = { INSN(2, .flags = P | L, .hoist = 1, .prefixes = 3),
-	         INSN(5, .flags = PLACE_BRANCH), INSN(5) } },
+	  .u = { INSN(2, .flags = P | L, .hoist = 1, .prefixes = 3), INSN(5, .flags = PLACE_BRANCH),
+	         INSN(5) } },
 	{ "too far back", 10, .text = 125, .grown = 125, .sites = 1, .unpatchable = 1,
 	  .u = { RET(), DATA(122), INSN(2, .flags = L) } },
 };
@@ -403,7 +403,8 @@ static void check_allowed(const struct section *before, const struct oracle *o)
 			check(u->flags & PLACE_PREFIXABLE, "prefix not allowed", i, u->flags);
 			check(u->prefixes + o->size[i] == JMP_REL32, "needless prefixes", i,
 			      u->prefixes);
-			check(oracle_insn_len(o, i) <= MAX_INSN, "instruction too long", i, u->prefixes);
+			check(oracle_insn_len(o, i) <= MAX_INSN, "instruction too long", i,
+			      u->prefixes);
 		}
 		check(u->hoisted == must_hoist(t, i), "hoisted", i, u->hoisted);
 		if (u->force_long)
@@ -463,7 +464,8 @@ static void check_promises(const struct oracle *o)
 		check(!barrier_near(o, s), "a slot was to be had", o->site[s], 0);
 	}
 	if (!oracle_misses(o, STIFF_HEADS))
-		check(!oracle_misses(o, HEADS), "loop heads left over", oracle_misses(o, HEADS), o->n_heads);
+		check(!oracle_misses(o, HEADS), "loop heads left over", oracle_misses(o, HEADS),
+		      o->n_heads);
 }
 
 static const u32 budgets[] = { 0, 100, 300, 1000, 5000 };

@@ -93,6 +93,8 @@ int main(void)
 		}
 	stop = 1;
 	pthread_join(thread, NULL);
-	puts(was_outside == LOOKS ? "ok cache" : was_outside == 0 ? "ok text" : "now here, now there");
+	puts(was_outside == LOOKS ? "ok cache"
+	     : was_outside == 0   ? "ok text"
+	                          : "now here, now there");
 	return 0;
 }
