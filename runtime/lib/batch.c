@@ -82,9 +82,31 @@ static bool may_be_head(u16 marks)
 	       !(marks & (TEXT_NO_PATCH | TEXT_NO_TRANSLATE));
 }
 
-static bool is_head(u16 marks)
+#define HEADS (TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN)
+#define WARM 2 /* samples, of a head */
+#define WARM_BLOCK 6 /* of other places that are jumped to */
+#define WARMER 2 /* powers of 2 */
+
+/* Is a place warm enough, and warmer than when it was tried last? Notes how warm it is. */
+static bool is_warm(struct batch *b, u64 addr, u16 marks)
 {
-	return (marks & (TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN)) && may_be_head(marks);
+	u32 n = grow_warmth(b->text, addr, b->heat, b->w, b->w->decoder);
+	u8 *judged = &b->w->judged[addr - b->text->start];
+	u8 level = n ? (u8)(32 - __builtin_clz(n)) : 0;
+
+	if (n < (marks & HEADS ? WARM : WARM_BLOCK) || (*judged && level < *judged + WARMER))
+		return false;
+	*judged = level;
+	return true;
+}
+
+static bool is_head(struct batch *b, u64 addr)
+{
+	u16 marks = text_marks(b->text, addr);
+
+	if (!may_be_head(marks) || !(marks & (b->heat ? HEADS | TEXT_TARGET : HEADS)))
+		return false;
+	return !b->heat || is_warm(b, addr, marks);
 }
 
 /* Settles where a head is entered; its site, or 0. */
@@ -125,13 +147,9 @@ static void find_sites(struct batch *b, const struct batch_range *range)
 	u64 start = range->start > b->text->start ? range->start : b->text->start;
 	u64 end = range->end < b->text->end ? range->end : b->text->end;
 
-	if (range->end == 0 && may_be_head(text_marks(b->text, start)))
-		find_site(b, start);
-	for (u64 addr = start; addr < end; addr++) {
-		if (is_head(text_marks(b->text, addr)) &&
-		    (!b->heat || grow_is_warm(b->text, addr, b->heat, b->w, b->w->decoder)))
+	for (u64 addr = start; addr < end; addr++)
+		if (is_head(b, addr))
 			find_site(b, addr);
-	}
 }
 
 /* Lists the sites in order of address, each with its length. */
@@ -150,6 +168,8 @@ static enum status list_sites(struct batch *b, struct failure *fail)
 		u64 addr = b->text->start + i, size;
 		const u8 *at;
 
+		if (!b->fresh[i / 8])
+			i |= 7;
 		if (!(b->fresh[i / 8] >> i % 8 & 1))
 			continue;
 		at = text_bytes(b->text, addr, &size);

@@ -12,13 +12,14 @@
 #include "grow.h"
 #include "workshop.h"
 
-/* Module addresses: the heads in [start, end) are meant. end 0: the block that starts at `start`, whether it would be a head or not. */
+/* Module addresses: the heads in [start, end) are meant. */
 struct batch_range {
 	u64 start, end;
 };
 
 /*
- * `heat` (may be NULL) is asked with the workshop and module addresses.
+ * With `heat`, which is asked with the workshop and module addresses, heads are all places that are jumped to and warm, and each is
+ * tried again only when it is four times as warm.
  * Translates the proven heads in the ranges (ascending, not overlapping), or, where there is a file of traces, its heads. The result is
  * an image of the workshop's record: the record itself if it has no translations yet, else a new one. NULL if nothing was
  * translated; *fail says why if that is no head's fault. Single heads that are refused are counted in the record's status.

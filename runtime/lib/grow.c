@@ -232,8 +232,8 @@ void grow_trace(const struct text *text, u64 site, const struct grow_rules *rule
 		walk(&g, i);
 }
 
-bool grow_is_warm(const struct text *text, u64 addr, grow_heat_fn *heat, const void *ctx,
-                  void *decode_scratch)
+u32 grow_warmth(const struct text *text, u64 addr, grow_heat_fn *heat, const void *ctx,
+                void *decode_scratch)
 {
 	const struct grow_rules rules = { .heat = heat, .ctx = ctx };
 	const struct growth g = { .text = text, .rules = &rules, .scratch = decode_scratch };

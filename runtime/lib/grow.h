@@ -39,9 +39,9 @@ struct grow_rules {
 	const void *ctx;
 };
 
-/* Were there samples in the straight line from addr on? */
-bool grow_is_warm(const struct text *text, u64 addr, grow_heat_fn *heat, const void *ctx,
-                  void *decode_scratch);
+/* How many samples there were in the straight line from addr on. */
+u32 grow_warmth(const struct text *text, u64 addr, grow_heat_fn *heat, const void *ctx,
+                void *decode_scratch);
 
 void grow_trace(const struct text *text, u64 site, const struct grow_rules *rules,
                 void *decode_scratch, struct grown *out);

@@ -3,9 +3,8 @@
  * hot.c - see hot.h.
  *
  * Heat is the number of samples at an address, halved when new samples have come as often as the table has entries.
- * A function is hot when it has HOT_SAMPLES and HOT_SHARE of the samples outside the code cache; all its
- * proven heads are then translated together, once. What stays hot in original text afterwards, cases of a switch for example, is translated
- * block by block. Work is paid from a bucket: CREDIT_NS of CPU time at the start, then
+ * A function is hot when it has HOT_SAMPLES more than when it was looked at last, and HOT_SHARE of the samples outside the code cache;
+ * those of its heads that are warm are then tried in one batch (batch.c). Work is paid from a bucket: CREDIT_NS of CPU time at the start, then
  * options.budget per mille of the time that passes; a batch begins only while there is credit.
  */
 #include "hot.h"
@@ -23,9 +22,9 @@
 #define HEAT_SLOTS 8192u         /* a power of 2 */
 #define HEAT_FULL (HEAT_SLOTS / 2)
 #define HOT_SAMPLES 32           /* of a function: enough to tell which ways its branches go */
-#define HOT_BLOCK 12             /* of a block in a function that was translated */
+#define LOOKED 4096u /* a power of 2 */
 #define HOT_SHARE 200            /* one of so many */
-#define RANGES 64                /* functions in a batch */
+#define RANGES 1024 /* functions of a module that are considered */
 
 struct heat {
 	u64 rip; /* 0: empty */
@@ -133,15 +132,15 @@ static bool function_of(const struct text *text, u64 addr, struct batch_range *o
 	return text_marks(text, start) & TEXT_FUNCTION;
 }
 
-/* The block around an address in a function that was translated: from the last place that is jumped to. */
-static void block_of(const struct text *text, u64 addr, struct batch_range *out)
+/* What a function's heat was when it was looked at last; a place that is taken forgets another function. */
+static u32 *looked_at(u64 start)
 {
-	const u16 leader = TEXT_TARGET | TEXT_LOOP | TEXT_RETURN | TEXT_FUNCTION;
+	static struct heat looked[LOOKED];
+	struct heat *at = &looked[(start * 0x9e3779b97f4a7c15u) >> 40 & (LOOKED - 1)];
 
-	while (addr > out->start &&
-	       !((text_marks(text, addr) & leader) && (text_marks(text, addr) & TEXT_INSN)))
-		addr--;
-	*out = (struct batch_range){ addr, 0 };
+	if (at->rip != start)
+		*at = (struct heat){ start, 0 };
+	return &at->n;
 }
 
 /* ---- what is worth it ---- */
@@ -153,51 +152,54 @@ struct pick {
 	u32 n;
 };
 
-static void pick_add(struct pick *pick, const struct batch_range *range, u32 heat)
+/* Index of the first range that starts behind addr. */
+static u32 pick_behind(const struct pick *pick, u64 addr)
 {
-	u32 at = 0;
+	u32 low = 0, high = pick->n;
 
-	while (at < pick->n && pick->ranges[at].start < range->start)
-		at++;
-	if (at < pick->n && pick->ranges[at].start == range->start) {
-		pick->heat[at] += heat;
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (pick->ranges[middle].start <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void pick_add(struct pick *pick, u64 addr, u32 heat)
+{
+	u32 at = pick_behind(pick, addr);
+	struct batch_range range;
+
+	if (at && addr < pick->ranges[at - 1].end) {
+		pick->heat[at - 1] += heat;
 		return;
 	}
-	if (pick->n == RANGES)
+	if (pick->n == RANGES || !function_of(&pick->workshop->reading.text, addr, &range))
 		return;
 	for (u32 i = pick->n++; i > at; i--) {
 		pick->ranges[i] = pick->ranges[i - 1];
 		pick->heat[i] = pick->heat[i - 1];
 	}
-	pick->ranges[at] = *range;
+	pick->ranges[at] = range;
 	pick->heat[at] = heat;
 }
 
-static bool is_new(const struct workshop *workshop, u64 addr, struct batch_range *range)
-{
-	const struct text *text = &workshop->reading.text;
-
-	if (!function_of(text, addr, range))
-		return false;
-	if (workshop_done(workshop, range->start))
-		block_of(text, addr, range);
-	return !workshop_done(workshop, range->start);
-}
-
-/* All of one module with any heat that was not translated yet; entries of the table that were looked at are marked in `seen`. */
+/* All functions of one module with any heat; entries of the table that were looked at are marked in `seen`. */
 static void pick_module(struct pick *pick, const struct module *module, u8 *seen)
 {
 	pick->n = 0;
 	pick->workshop = shop_of(module);
 	for (u32 i = 0; i < HEAT_SLOTS; i++) {
 		const struct heat *heat = &hot.heat[i];
-		struct batch_range range;
 
 		if (!heat->rip || seen[i] || module_of(heat->rip) != module)
 			continue;
 		seen[i] = 1;
-		if (pick->workshop && is_new(pick->workshop, heat->rip - module->base, &range))
-			pick_add(pick, &range, heat->n);
+		if (pick->workshop)
+			pick_add(pick, heat->rip - module->base, heat->n);
 	}
 }
 
@@ -206,12 +208,15 @@ static void keep_hot(struct pick *pick)
 	u32 n = 0;
 
 	for (u32 i = 0; i < pick->n; i++) {
-		u32 enough = pick->ranges[i].end ? HOT_SAMPLES : HOT_BLOCK;
+		u32 *before = looked_at(pick->workshop->base + pick->ranges[i].start);
 
-		if (pick->heat[i] < enough || pick->heat[i] < hot.outside / HOT_SHARE)
+		if (pick->heat[i] < *before) /* it has cooled */
+			*before = pick->heat[i];
+		if (pick->heat[i] < *before + HOT_SAMPLES ||
+		    pick->heat[i] < hot.outside / HOT_SHARE)
 			continue;
+		*before = pick->heat[i];
 		pick->ranges[n++] = pick->ranges[i];
-		workshop_set_done(pick->workshop, pick->ranges[n - 1].start);
 	}
 	pick->n = n;
 }

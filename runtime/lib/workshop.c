@@ -25,13 +25,6 @@ void workshop_set_site(struct workshop *workshop, u64 addr, bool set)
 		workshop->is_site[i / 8] &= (u8) ~(1 << i % 8);
 }
 
-void workshop_set_done(struct workshop *workshop, u64 addr)
-{
-	u64 i = addr - workshop->reading.text.start;
-
-	workshop->done[i / 8] |= (u8)(1 << i % 8);
-}
-
 struct workshop *workshop_find(const struct image *record, u64 base)
 {
 	for (u32 i = 0; i < WORKSHOPS; i++)
@@ -72,10 +65,10 @@ static bool make_tables(struct workshop *w)
 
 	w->decoder = arena_alloc(keep, 1, decode_scratch_size());
 	w->is_site = arena_alloc(keep, (text->end - text->start) / 8 + 1, 1);
-	w->done = arena_alloc(keep, (text->end - text->start) / 8 + 1, 1);
+	w->judged = arena_alloc(keep, text->end - text->start + 1, 1);
 	w->slots = arena_alloc(keep, text->n_slots + 1, sizeof(*w->slots));
 	w->taken = arena_alloc(keep, text->n_slots + 1, 1);
-	if (!w->decoder || !w->is_site || !w->done || !w->slots || !w->taken)
+	if (!w->decoder || !w->is_site || !w->judged || !w->slots || !w->taken)
 		return false;
 	for (u32 i = 0; i < text->n_slots; i++)
 		w->slots[i] = text->slots[i].addr;

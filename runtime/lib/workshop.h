@@ -19,7 +19,7 @@ struct workshop {
 	struct reading reading;
 	void *decoder;
 	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
-	u8 *done; /* likewise: a function or block that starts here was translated as far as it can be */
+	u8 *judged; /* for each byte of text: with samples, how warm a head was when it was tried last, as a power of 2 and 1 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */
 	u8 *taken;
 	struct cache cache; /* areas in the order of the images' */
@@ -45,14 +45,5 @@ static inline bool workshop_is_site(const struct workshop *workshop, u64 addr)
 	return addr >= text->start && addr < text->end && (workshop->is_site[i / 8] >> i % 8 & 1);
 }
 void workshop_set_site(struct workshop *workshop, u64 addr, bool set);
-
-/* addr: in the text. */
-static inline bool workshop_done(const struct workshop *workshop, u64 addr)
-{
-	u64 i = addr - workshop->reading.text.start;
-
-	return workshop->done[i / 8] >> i % 8 & 1;
-}
-void workshop_set_done(struct workshop *workshop, u64 addr);
 
 #endif
