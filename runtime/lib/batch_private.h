@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * batch_private.h - a batch in the making, between batch_sites.c and batch.c.
+ */
+#ifndef DYNOPT_BATCH_PRIVATE_H
+#define DYNOPT_BATCH_PRIVATE_H
+
+#include "batch.h"
+#include "pool.h"
+
+/* A jump out of a translation that may become a link once all translations stand. */
+struct way_out {
+	u64 target;
+	u32 at, end; /* offsets in the area */
+	u32 cut; /* of a back-edge: the stub in the area that makes an exit of it; 0: the original itself */
+	u8 area, kind;
+};
+
+struct batch {
+	struct workshop *w;
+	struct status_module *record; /* status of the module */
+	struct image result; /* becomes an image of the world if anything is in it */
+	const struct text *text;
+	grow_heat_fn *heat;
+	struct arena *scratch;
+	u8 *fresh; /* one bit for each byte of text: sites of this batch */
+	u8 *aims; /* one bit for each byte of text: exits of judged trees lead there */
+	struct hop *hops; /* by site */
+	u32 n_hops;
+	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], staging[IMAGE_AREAS];
+	struct pool translations, sites, by_slot, ways, states, pendings;
+	struct trace *traces; /* of the file; heads are then theirs */
+	u64 *trace_sites; /* parallel: where each is entered; 0: refused */
+	u32 n_traces;
+};
+
+void batch_count(struct batch *b, enum status status, u64 head);
+
+/* Finds the places and lists them in b->hops, not yet planned. */
+__must_check enum status batch_sites(struct batch *b, const struct batch_range *ranges,
+                                     u32 n_ranges, struct failure *fail);
+/* How each is reached; those that are not have HOP_NONE. Once the workshop's areas are there. */
+void batch_plan_hops(struct batch *b);
+/* The trace by which a site is translated: the file's, entered where the site is, or one grown from it. */
+__must_check enum status batch_trace(struct batch *b, u64 site, struct grown *grown,
+                                     struct trace *out);
+
+#endif
