@@ -90,6 +90,7 @@ struct workshop *workshop_open(struct image *record, u64 base)
 	if (!image_read(record, &w->reading))
 		return NULL;
 	w->record = record;
+	memory_relax(&w->reading.scratch); /* finding the code has used much of it */
 	if (!make_tables(w)) {
 		image_refuse(record, STATUS_WORKSPACE, 0, w->reading.keep.size);
 		workshop_close(w);
