@@ -78,3 +78,31 @@ enum status compact_blocks(struct pass *pass)
 	tree->n_blocks = n;
 	return STATUS_OK;
 }
+
+enum status compact_ops(struct pass *pass, const u8 *gone)
+{
+	struct ir_tree *tree = pass->tree;
+	struct insn *ops = arena_alloc(pass->arena, tree->n_ops, sizeof(*ops));
+	u16 *state = arena_alloc(pass->arena, tree->n_ops, sizeof(*state));
+	u32 n = 0;
+
+	if (!ops || !state)
+		return failed(pass->fail, STATUS_WORKSPACE, tree->head, pass->arena->size);
+	for (u32 b = 0; b < tree->n_blocks; b++) {
+		struct ir_block *block = &tree->blocks[b];
+		u32 first = n;
+
+		for (u32 i = block->first; i < block->first + block->n; i++) {
+			if (gone[i])
+				continue;
+			state[n] = tree->op_state ? tree->op_state[i] : 0;
+			ops[n++] = tree->ops[i];
+		}
+		block->first = first;
+		block->n = n - first;
+	}
+	tree->ops = ops;
+	tree->op_state = tree->op_state ? state : NULL;
+	tree->n_ops = n;
+	return compact_blocks(pass);
+}

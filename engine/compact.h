@@ -12,5 +12,7 @@
  * root without instructions stays. The tree's blocks are a new array.
  */
 __must_check enum status compact_blocks(struct pass *pass);
+/* Takes out the instructions that are marked (op: gone), and drops blocks as above. The tree's instructions are a new array. */
+__must_check enum status compact_ops(struct pass *pass, const u8 *gone);
 
 #endif

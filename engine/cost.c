@@ -197,14 +197,14 @@ u64 cost_original(const struct ir_tree *tree)
 static u64 cost_stub(const struct ir_tree *tree, const struct ir_edge *edge)
 {
 	const struct ir_state *state = &tree->states[edge->state];
-
-	u32 returns;
+	struct stub_debts debts;
 
 	if (edge->kind != EDGE_EXIT || !edge->state)
 		return 0;
-	returns = stub_returns(state, tree->pendings);
-	return (u64)edge->flow *
-	       (returns ? stub_insns(returns, state->n - returns) + 1 : state->n + 2u);
+	debts = stub_debts(state, tree->pendings);
+	if (debts.returns)
+		return (u64)edge->flow * (stub_insns(debts) + 1u);
+	return (u64)edge->flow * (state->n + (state->rsp != 0) + 1u);
 }
 
 /* The block's branch, and jumps to where nothing follows. */

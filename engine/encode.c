@@ -400,18 +400,17 @@ struct bounds {
 static void bound_edge(const struct ir_tree *tree, const struct ir_edge *edge, struct bounds *sum)
 {
 	u16 state = edge->kind == EDGE_EXIT ? edge->state : 0;
-	u32 n, r;
+	struct stub_debts debts;
 
 	if (edge->kind == EDGE_BACK && tree->op_state)
 		state = tree->op_state[tree->blocks[edge->block].first];
 	if (!state)
 		return;
-	n = stub_returns(&tree->states[state], tree->pendings);
-	r = tree->states[state].n - n;
+	debts = stub_debts(&tree->states[state], tree->pendings);
 	sum->debts++;
-	sum->bytes += stub_bytes(n, r);
-	sum->insns += stub_insns(n, r);
-	sum->pendings += stub_pendings(n, r);
+	sum->bytes += stub_bytes(debts);
+	sum->insns += stub_insns(debts);
+	sum->pendings += stub_pendings(debts);
 }
 
 /* The tree's states, with room for those of the stubs. */

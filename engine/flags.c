@@ -85,11 +85,21 @@ static bool walk_block(struct walk *w, struct way way)
 	return follow(w, &block->next, way.live) && follow(w, &block->taken, way.live);
 }
 
+bool flags_dead_outside(struct pass *pass, u64 target)
+{
+	return dead_in_text(pass, target, FLAGS_ALL);
+}
+
 bool flags_dead_behind(struct pass *pass, u32 b, u32 op)
+{
+	return flags_dead_before(pass, b, op + 1);
+}
+
+bool flags_dead_before(struct pass *pass, u32 b, u32 op)
 {
 	struct walk w = { .pass = pass, .n_ways = 1 };
 
-	w.ways[0] = (struct way){ b, op + 1, FLAGS_ALL };
+	w.ways[0] = (struct way){ b, op, FLAGS_ALL };
 	while (w.n_ways) {
 		struct way way = w.ways[--w.n_ways];
 

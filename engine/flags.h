@@ -13,5 +13,9 @@
 
 /* Behind instruction `op` (index in block b, counted from 0) of the tree. */
 bool flags_dead_behind(struct pass *pass, u32 b, u32 op);
+/* In front of it. */
+bool flags_dead_before(struct pass *pass, u32 b, u32 op);
+/* On a way out of the tree. */
+bool flags_dead_outside(struct pass *pass, u64 target);
 
 #endif

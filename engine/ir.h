@@ -54,16 +54,17 @@ enum ir_pending_kind {
 	PENDING_RETURN, /* 8 bytes at A + at := run-time address of original `value` */
 	PENDING_REG, /* 8 bytes at A + at := register `reg` */
 	RELOAD_REG, /* register `reg` := 8 bytes at A + at; in exit stubs only */
+	PENDING_RESULT, /* register `reg` := what the instruction in `value`, `at` bytes, makes (result.h); one after the other */
 };
 struct ir_pending {
-	u64 value; /* module address */
+	u64 value; /* module address, or bytes */
 	s32 at;
 	u8 kind, reg;
 };
 struct ir_state {
 	s32 rsp; /* R - A */
 	u16 n;
-	u32 first; /* tree.pendings[first .. first + n): return addresses, outermost first, then registers */
+	u32 first; /* tree.pendings[first .. first + n): results, return addresses, outermost first, then registers */
 };
 
 struct ir_block {

@@ -214,35 +214,6 @@ static void find_heads(struct same *s)
 	}
 }
 
-/* Takes out what is marked. */
-static enum status take_out(struct same *s, const u8 *gone)
-{
-	struct ir_tree *tree = s->tree;
-	struct insn *ops = arena_alloc(s->pass->arena, tree->n_ops, sizeof(*ops));
-	u16 *state = arena_alloc(s->pass->arena, tree->n_ops, sizeof(*state));
-	u32 n = 0;
-
-	if (!ops || !state)
-		return failed(s->pass->fail, STATUS_WORKSPACE, tree->head, s->pass->arena->size);
-	for (u32 b = 0; b < tree->n_blocks; b++) {
-		struct ir_block *block = &tree->blocks[b];
-		u32 first = n;
-
-		for (u32 i = block->first; i < block->first + block->n; i++) {
-			if (gone[i])
-				continue;
-			state[n] = tree->op_state ? tree->op_state[i] : 0;
-			ops[n++] = tree->ops[i];
-		}
-		block->first = first;
-		block->n = n - first;
-	}
-	tree->ops = ops;
-	tree->op_state = tree->op_state ? state : NULL;
-	tree->n_ops = n;
-	return compact_blocks(s->pass);
-}
-
 enum status pass_same(struct pass *pass)
 {
 	struct same s = { .pass = pass, .tree = pass->tree };
@@ -264,5 +235,5 @@ enum status pass_same(struct pass *pass)
 		hand_on(&s, b, &pass->tree->blocks[b].next);
 		hand_on(&s, b, &pass->tree->blocks[b].taken);
 	}
-	return pass->left != before ? take_out(&s, gone) : STATUS_OK;
+	return pass->left != before ? compact_ops(pass, gone) : STATUS_OK;
 }

@@ -8,17 +8,16 @@
  * the word otherwise, or computes an address in the stack; ways out pay in their stubs. The return ends it: what lies
  * below rsp then is dead. Invariant: whoever comes to a block owes the same, loops included, or the store stays.
  */
-#include "compact.h"
-#include "limits.h"
-#include "reencode.h"
+#include "owe.h"
 #include "stack_op.h"
 
 #define WORD 8
-#define MOST 12 /* stores that may wait */
+#define MOST \
+	12 /* stores that may wait: the validator has 24 places for all that it knows of the stack */
 
 enum waits { NOT_YET, OWED, PAID, OVER };
 
-/* A store that waits, or is tried. */
+/* The store that is tried. */
 struct save {
 	u32 op; /* in tree.ops */
 	u32 frame;
@@ -29,12 +28,7 @@ struct save {
 struct saves {
 	struct pass *pass;
 	struct ir_tree *tree;
-	struct save all[MOST];
-	u32 n;
-	u32 *owed; /* op: saves owed in front of it, a bit each */
-	u32 *paid; /* op: saves stored in front of it */
-	u32 *owed_next, *owed_taken; /* block: by its ways out */
-	u8 *gone; /* op: is left out */
+	struct owe owe;
 	u8 *open; /* block: an address in the stack may be in a register where it begins */
 	/* Of the save that is tried: */
 	u8 *waits; /* block: enum waits where it begins */
@@ -116,10 +110,8 @@ static u32 depth_of(const struct ir_tree *tree, u32 frame)
 
 /* Along one way out of a block; false if a loop would find something else than before. */
 static bool along(struct saves *s, const struct save *save, const struct ir_edge *edge, u8 waits,
-                  bool dry, u32 *owed)
+                  bool dry, u64 *owed)
 {
-	u32 number = (u32)(save - s->all);
-
 	switch (edge->kind) {
 	case EDGE_CHILD:
 		s->waits[edge->block] = waits_at(s, save, edge->block, waits);
@@ -134,7 +126,7 @@ static bool along(struct saves *s, const struct save *save, const struct ir_edge
 			return true;
 		s->gain -= edge->flow;
 		if (!dry)
-			*owed |= 1u << number;
+			*owed |= (u64)1 << s->owe.n;
 		return true;
 	default:
 		return true;
@@ -145,20 +137,20 @@ static bool along(struct saves *s, const struct save *save, const struct ir_edge
 static u8 pass_op(struct saves *s, const struct save *save, u32 op, u32 freq, bool dry)
 {
 	const struct insn *insn = &s->tree->ops[op];
-	u32 bit = 1u << (save - s->all);
+	u64 bit = (u64)1 << s->owe.n;
 	s32 at;
 	u8 reg;
 
 	if (!dry)
-		s->owed[op] |= bit;
+		s->owe.owed[op] |= bit;
 	if (is_move(insn, 0x89, &at, &reg) && at == save->at)
 		return OVER; /* be it stored or owed */
-	if (s->gone[op])
+	if (s->owe.gone[op])
 		return OWED;
 	if (is_move(insn, 0x8b, &at, &reg) && at == save->at && reg == save->reg) {
 		s->gain += freq;
 		if (!dry)
-			s->gone[op] = 1;
+			s->owe.gone[op] = 1;
 		return OWED;
 	}
 	if (!(insn->def.gpr >> save->reg & 1) && !touches(insn, save->at) && !opens(insn) &&
@@ -166,7 +158,7 @@ static u8 pass_op(struct saves *s, const struct save *save, u32 op, u32 freq, bo
 		return OWED;
 	s->gain -= freq;
 	if (!dry)
-		s->paid[op] |= bit;
+		s->owe.done[op] |= bit;
 	return PAID;
 }
 
@@ -184,8 +176,8 @@ static bool follow(struct saves *s, const struct save *save, u32 first, bool dry
 			continue;
 		for (; i < block->first + block->n && waits == OWED; i++)
 			waits = pass_op(s, save, i, block->freq, dry);
-		if (!along(s, save, &block->next, waits, dry, &s->owed_next[b]) ||
-		    !along(s, save, &block->taken, waits, dry, &s->owed_taken[b]))
+		if (!along(s, save, &block->next, waits, dry, &s->owe.next[b]) ||
+		    !along(s, save, &block->taken, waits, dry, &s->owe.taken[b]))
 			return false;
 	}
 	return true;
@@ -193,119 +185,20 @@ static bool follow(struct saves *s, const struct save *save, u32 first, bool dry
 
 static void try_save(struct saves *s, u32 b, u32 op)
 {
-	struct save *save = &s->all[s->n];
+	struct save save = { .op = op, .frame = s->tree->blocks[b].frame };
 	const struct ir_state *state = state_of(s, op);
 
-	*save = (struct save){ .op = op, .frame = s->tree->blocks[b].frame };
-	if (!is_move(&s->tree->ops[op], 0x89, &save->at, &save->reg) || save->reg == RSP ||
-	    !state->n || save->at + WORD > frame_top(s, state))
+	if (!is_move(&s->tree->ops[op], 0x89, &save.at, &save.reg) || save.reg == RSP ||
+	    !state->n || save.at + WORD > frame_top(s, state))
 		return;
-	if (!follow(s, save, b, true) || s->gain <= 0 || !pass_may(s->pass))
+	if (!follow(s, &save, b, true) || s->gain <= 0 || !pass_may(s->pass))
 		return;
-	if (follow(s, save, b, false)) {
-		s->gone[op] = 1;
-		s->n++;
+	if (follow(s, &save, b, false)) {
+		s->owe.gone[op] = 1;
+		s->owe.items[s->owe.n++] =
+			(struct owe_item){ { .kind = PENDING_REG, .at = save.at, .reg = save.reg },
+			                   op };
 	}
-}
-
-/* ---- what is left ---- */
-
-/* A state with what is owed besides. */
-static u16 owing(struct saves *s, u16 from, u32 owed)
-{
-	struct ir_tree *tree = s->tree;
-	struct ir_state state = tree->states[from];
-
-	if (!owed)
-		return from;
-	state.first = tree->n_pendings;
-	for (u32 i = 0; i < state.n; i++)
-		tree->pendings[tree->n_pendings++] = tree->pendings[tree->states[from].first + i];
-	for (u32 i = 0; i < s->n; i++)
-		if (owed >> i & 1)
-			tree->pendings[tree->n_pendings++] = (struct ir_pending){
-				.kind = PENDING_REG, .at = s->all[i].at, .reg = s->all[i].reg
-			};
-	state.n = (u16)(tree->n_pendings - state.first);
-	tree->states[tree->n_states] = state;
-	return (u16)tree->n_states++;
-}
-
-/* The same for the instruction as for the one before it, mostly. */
-struct last {
-	u16 from, state;
-	u32 owed;
-};
-
-static u16 owing_again(struct saves *s, struct last *last, u16 from, u32 owed)
-{
-	if (last->from != from || last->owed != owed || !owed)
-		*last = (struct last){ from, owing(s, from, owed), owed };
-	return last->state;
-}
-
-/* Room for the new states; the tree's own are copied. */
-static bool allocate_states(struct saves *s, u32 most)
-{
-	struct ir_tree *tree = s->tree;
-	struct ir_state *states =
-		arena_alloc(s->pass->arena, tree->n_states + most, sizeof(*states));
-	struct ir_pending *pendings =
-		arena_alloc(s->pass->arena, tree->n_pendings + most * (s->n + LIMIT_INLINE_DEPTH),
-	                    sizeof(*pendings));
-
-	if (!states || !pendings)
-		return false;
-	memcpy(states, tree->states, tree->n_states * sizeof(*states));
-	memcpy(pendings, tree->pendings, tree->n_pendings * sizeof(*pendings));
-	tree->states = states;
-	tree->pendings = pendings;
-	return true;
-}
-
-static enum status rewrite(struct saves *s)
-{
-	struct ir_tree *tree = s->tree;
-	u32 most = tree->n_ops + 2 * tree->n_blocks, n = 0, extra = 0;
-	struct last last = { 0 };
-	struct insn *ops;
-	u16 *op_state;
-
-	for (u32 i = 0; i < tree->n_ops; i++)
-		extra += (u32)__builtin_popcount(s->paid[i]);
-	ops = arena_alloc(s->pass->arena, tree->n_ops + extra, sizeof(*ops));
-	op_state = arena_alloc(s->pass->arena, tree->n_ops + extra, sizeof(*op_state));
-	if (!ops || !op_state || !allocate_states(s, most + extra))
-		return failed(s->pass->fail, STATUS_WORKSPACE, tree->head, s->pass->arena->size);
-	for (u32 b = 0; b < tree->n_blocks; b++) {
-		struct ir_block *block = &tree->blocks[b];
-		u32 first = n;
-
-		for (u32 i = block->first; i < block->first + block->n; i++) {
-			u32 owed = s->owed[i];
-
-			for (u32 k = 0; k < s->n; k++) {
-				if (!(s->paid[i] >> k & 1))
-					continue;
-				ops[n] = tree->ops[s->all[k].op];
-				ops[n].addr = tree->ops[i].addr;
-				op_state[n++] = owing_again(s, &last, tree->op_state[i], owed);
-				owed &= ~(1u << k);
-			}
-			if (s->gone[i])
-				continue;
-			ops[n] = tree->ops[i];
-			op_state[n++] = owing_again(s, &last, tree->op_state[i], owed);
-		}
-		block->first = first;
-		block->n = n - first;
-		block->next.state = owing(s, block->next.state, s->owed_next[b]);
-		block->taken.state = owing(s, block->taken.state, s->owed_taken[b]);
-	}
-	tree->ops = ops;
-	tree->op_state = op_state;
-	tree->n_ops = n;
-	return compact_blocks(s->pass);
 }
 
 /* Is an address in the stack of inlined calls in a register behind the block, if one is in front of it? */
@@ -349,18 +242,11 @@ static void find_open(struct saves *s)
 
 static bool allocate(struct saves *s)
 {
-	struct arena *arena = s->pass->arena;
-	u32 n_ops = s->tree->n_ops, n_blocks = s->tree->n_blocks;
+	u32 n_blocks = s->tree->n_blocks;
 
-	s->owed = arena_alloc(arena, n_ops, sizeof(*s->owed));
-	s->paid = arena_alloc(arena, n_ops, sizeof(*s->paid));
-	s->owed_next = arena_alloc(arena, n_blocks, sizeof(*s->owed_next));
-	s->owed_taken = arena_alloc(arena, n_blocks, sizeof(*s->owed_taken));
-	s->gone = arena_alloc(arena, n_ops, 1);
-	s->open = arena_alloc(arena, n_blocks, 1);
-	s->waits = arena_alloc(arena, n_blocks, 1);
-	return s->owed && s->paid && s->owed_next && s->owed_taken && s->gone && s->open &&
-	       s->waits;
+	s->open = arena_alloc(s->pass->arena, n_blocks, 1);
+	s->waits = arena_alloc(s->pass->arena, n_blocks, 1);
+	return s->open && s->waits && owe_init(&s->owe, s->pass);
 }
 
 enum status pass_saves(struct pass *pass)
@@ -380,8 +266,8 @@ enum status pass_saves(struct pass *pass)
 		/* The innermost first: what they leave out overwrites nothing. */
 		while (last < block->first + block->n && !open)
 			open = opens(&pass->tree->ops[last++]);
-		for (u32 i = last; block->frame && s.n < MOST && i-- > block->first;)
+		for (u32 i = last; block->frame && s.owe.n < MOST && i-- > block->first;)
 			try_save(&s, b, i);
 	}
-	return s.n ? rewrite(&s) : STATUS_OK;
+	return s.owe.n ? owe_write(&s.owe) : STATUS_OK;
 }

@@ -18,7 +18,7 @@ struct state_memory {
 };
 
 /*
- * Makes good what `state` says: reloads registers, writes what is pending, moves rsp. `gpr` is in encoding order (rsp is
+ * Makes good what `state` says: reloads registers, makes results, writes what is pending, moves rsp. `gpr` is in encoding order (rsp is
  * gpr[4]), `base` the load bias. Returns false if a load or store was denied; all the others are done.
  */
 bool state_apply(const struct ir_state *state, const struct ir_pending *pendings, u64 base,

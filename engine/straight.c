@@ -24,15 +24,23 @@ static bool is_needless(const struct ir_block *block, const struct insn *insn, b
 	       (is_jump(insn) && (alone || block->next.kind == EDGE_CHILD));
 }
 
+static bool all_gone(const struct ir_block *block, const u8 *gone)
+{
+	for (u32 i = block->first; i < block->first + block->n; i++)
+		if (!gone[i])
+			return false;
+	return true;
+}
+
 /* Must block b keep its last instruction? In a loop of nothing else one has to stay. Heads come before what leads back to them. */
-static bool keeps_last(const struct ir_tree *tree, u32 b)
+static bool keeps_last(const struct ir_tree *tree, u32 b, const u8 *gone)
 {
 	const struct ir_block *block = &tree->blocks[b];
 
 	if (block->next.kind != EDGE_BACK)
 		return false;
 	if (block->next.block != b)
-		return tree->blocks[block->next.block].n == 0;
+		return all_gone(&tree->blocks[block->next.block], gone);
 	for (u32 i = block->first; i < block->first + block->n; i++)
 		if (!is_needless(block, &tree->ops[i], true))
 			return false;
@@ -42,28 +50,19 @@ static bool keeps_last(const struct ir_tree *tree, u32 b)
 enum status pass_straight(struct pass *pass)
 {
 	struct ir_tree *tree = pass->tree;
-	struct insn *ops = arena_alloc(pass->arena, tree->n_ops, sizeof(*ops));
-	u16 *state = arena_alloc(pass->arena, tree->n_ops, sizeof(*state));
-	u32 n = 0;
+	u8 *gone = arena_alloc(pass->arena, tree->n_ops, 1);
 
-	if (!ops || !state)
+	if (!gone)
 		return failed(pass->fail, STATUS_WORKSPACE, tree->head, pass->arena->size);
 	for (u32 b = 0; b < tree->n_blocks; b++) {
-		struct ir_block *block = &tree->blocks[b];
-		u32 first = n, last = block->first + block->n - keeps_last(tree, b);
+		const struct ir_block *block = &tree->blocks[b];
+		u32 end = block->first + block->n - keeps_last(tree, b, gone);
+		bool alone = true;
 
-		for (u32 i = block->first; i < block->first + block->n; i++) {
-			if (i < last && is_needless(block, &tree->ops[i], n == first) &&
-			    pass_may(pass))
-				continue;
-			state[n] = tree->op_state ? tree->op_state[i] : 0;
-			ops[n++] = tree->ops[i];
+		for (u32 i = block->first; i < end; i++) {
+			gone[i] = is_needless(block, &tree->ops[i], alone) && pass_may(pass);
+			alone &= gone[i];
 		}
-		block->first = first;
-		block->n = n - first;
 	}
-	tree->ops = ops;
-	tree->op_state = tree->op_state ? state : NULL;
-	tree->n_ops = n;
-	return compact_blocks(pass);
+	return compact_ops(pass, gone);
 }

@@ -94,10 +94,24 @@ static void write_return(struct stub *s, const struct ir_pending *pending)
 	put(s, bytes, reencode_store(bytes, RAX, pending->at - s->moved));
 }
 
-/* They come last among what is owed, and are written first. */
+/* They come first among what is owed, and each is made once. */
+static void make_results(struct stub *s)
+{
+	while (s->from.n && s->pendings[s->from.first].kind == PENDING_RESULT) {
+		const struct ir_pending result = s->pendings[s->from.first];
+		u8 bytes[RESULT_MAX_LEN];
+
+		result_unpack(result.value, bytes);
+		put(s, bytes, (u32)result.at);
+		s->from.first++;
+		s->from.n--;
+	}
+}
+
+/* They come last among what is owed, and are written before the return addresses. */
 static void write_registers(struct stub *s)
 {
-	u32 n = stub_returns(&s->from, s->pendings);
+	u32 n = stub_debts(&s->from, s->pendings).returns;
 
 	for (u32 i = n; i < s->from.n; i++) {
 		const struct ir_pending *pending = &s->pendings[s->from.first + i];
@@ -114,6 +128,7 @@ void stub_emit(struct code *code, struct ir_state *states, struct ir_pending *pe
 	struct stub s = { code, states, pendings, states[state], target, 0, false };
 	u8 bytes[INSN_MAX_LEN];
 
+	make_results(&s);
 	write_registers(&s);
 	if (!s.from.n) {
 		move_rsp(&s, s.from.rsp);

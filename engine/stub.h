@@ -4,6 +4,7 @@
  *
  * With R the original's rsp and A the real one:
  *
+ *     the instructions of all results that are owed
  *     mov [rsp + ...], reg          for each pending register
  *     lea rsp, [rsp + R-A-136]      below the red zone of R: what follows touches nothing that lives
  *     call +1; int3                 once for each inlined frame: keeps the processor's return stack in step
@@ -15,35 +16,50 @@
  *     mov rax, [rsp]
  *     lea rsp, [rsp + 136]
  *
- * and the caller adds the jump. Flags are untouched. Every instruction has a state of its own, so that an interrupt
+ * and the caller adds the jump. Flags are untouched but by results. Every instruction has a state of its own, so that an interrupt
  * anywhere in it can be made good: writes may be done twice.
  */
 #ifndef DYNOPT_ENGINE_STUB_H
 #define DYNOPT_ENGINE_STUB_H
 
 #include "code.h"
+#include "result.h"
 
-/* Upper bounds for one stub with n pending return addresses and r registers. */
-static inline u32 stub_bytes(u32 n, u32 r)
+/* What a state owes, by kind. */
+struct stub_debts {
+	u32 results, returns, regs;
+};
+static inline struct stub_debts stub_debts(const struct ir_state *state,
+                                           const struct ir_pending *pendings)
 {
-	return 48 + 29 * n + 8 * r;
-}
-static inline u32 stub_insns(u32 n, u32 r)
-{
-	return 6 + 4 * n + r;
-}
-static inline u32 stub_pendings(u32 n, u32 r)
-{
-	return stub_insns(n, 0) * (n + 1) + r * (n + r);
-}
-/* How many return addresses a state owes. */
-static inline u32 stub_returns(const struct ir_state *state, const struct ir_pending *pendings)
-{
-	u32 n = 0;
+	struct stub_debts debts = { 0 };
 
-	while (n < state->n && pendings[state->first + n].kind == PENDING_RETURN)
-		n++;
-	return n;
+	for (u32 i = 0; i < state->n; i++) {
+		u8 kind = pendings[state->first + i].kind;
+
+		debts.results += kind == PENDING_RESULT;
+		debts.returns += kind == PENDING_RETURN;
+		debts.regs += kind == PENDING_REG;
+	}
+	return debts;
+}
+
+/* Upper bounds for one stub. */
+static inline u32 stub_bytes(struct stub_debts d)
+{
+	return 48 + 29 * d.returns + 8 * d.regs + RESULT_MAX_LEN * d.results;
+}
+static inline u32 stub_insns(struct stub_debts d)
+{
+	u32 returns = d.returns ? 6 + 4 * d.returns : 1;
+
+	return returns + d.regs + d.results;
+}
+static inline u32 stub_pendings(struct stub_debts d)
+{
+	u32 all = d.results + d.returns + d.regs;
+
+	return (6 + 4 * d.returns) * (d.returns + 1) + (d.results + d.regs) * all;
 }
 
 /*

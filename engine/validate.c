@@ -55,60 +55,7 @@ static void path_push(struct validator *v, struct path *path)
 	v->top = path;
 }
 
-/* ---- does the translation's state, made good, equal the original's? ---- */
-
 static const struct ir_state exact;
-
-static u32 at_rsp(struct validator *v, const struct path *path, s32 at)
-{
-	return value_plus(&v->values, path->translated.v[GPR_SP], at);
-}
-
-static const struct place *find_place(struct validator *v, const struct path *path, u32 address)
-{
-	struct sum at = value_sum(&v->values, address);
-
-	for (u32 i = 0; i < path->n_places; i++)
-		if (path->places[i].atom == at.atom && path->places[i].at == at.c)
-			return &path->places[i];
-	return NULL;
-}
-
-/* Register values as reconstruction brings them back. */
-static u32 reloaded(struct validator *v, const struct path *path, const struct ir_state *state,
-                    u32 reg)
-{
-	u32 value = path->translated.v[reg];
-
-	for (u32 i = 0; i < state->n; i++) {
-		const struct ir_pending *p = &v->code->pendings[state->first + i];
-		const struct place *place;
-
-		if (p->kind != RELOAD_REG || p->reg != reg)
-			continue;
-		place = find_place(v, path, at_rsp(v, path, p->at));
-		value = place ? place->value : 0;
-	}
-	return value;
-}
-
-static enum status same_registers(struct validator *v, const struct path *path,
-                                  const struct ir_state *state)
-{
-	const u32 *a = path->original.v, *b = path->translated.v;
-
-	for (u32 i = 0; i < 16; i++) {
-		if (i == GPR_SP)
-			continue;
-		if (a[i] != (state->n ? reloaded(v, path, state, i) : b[i]))
-			return STATUS_VALIDATE_REGISTER;
-	}
-	if (a[GPR_SP] != at_rsp(v, path, state->rsp))
-		return STATUS_VALIDATE_RSP;
-	if (memcmp(a + SLOT_VEC, b + SLOT_VEC, (SLOT_FLAGS - SLOT_VEC) * sizeof(*a)))
-		return STATUS_VALIDATE_VECTOR;
-	return a[SLOT_EVENTS] == b[SLOT_EVENTS] ? STATUS_OK : STATUS_VALIDATE_MEMORY;
-}
 
 static const u16 flag_bits[N_FLAGS] = { FLAG_CF, FLAG_PF, FLAG_AF, FLAG_ZF,
 	                                FLAG_SF, FLAG_DF, FLAG_OF };
@@ -121,157 +68,6 @@ static void drop_flags(struct machine *m, u16 dead)
 			m->v[SLOT_FLAGS + i] = m->v[SLOT_FLAGS + 5];
 }
 
-static enum status same_flags(struct validator *v, const struct path *path)
-{
-	const u32 *a = path->original.v + SLOT_FLAGS, *b = path->translated.v + SLOT_FLAGS;
-	u16 differ = 0;
-
-	for (u32 i = 0; i < N_FLAGS; i++)
-		differ |= a[i] == b[i] ? 0 : flag_bits[i];
-	differ &= (u16)~path->stale;
-	if (!differ || (!(differ & FLAG_DF) && flags_dead_at(v, path->pc, differ)))
-		return STATUS_OK;
-	return STATUS_VALIDATE_FLAGS;
-}
-
-static bool is_return(struct validator *v, const struct path *path, const struct ir_pending *p)
-{
-	struct sum at = value_sum(&v->values, at_rsp(v, path, p->at));
-
-	for (u32 i = 0; i < path->n_returns; i++)
-		if (path->returns[i].atom == at.atom && path->returns[i].at == at.c)
-			return path->returns[i].value == value_text(&v->values, p->value);
-	return false;
-}
-
-/* Is the address of return `r` in memory, or will reconstruction write it? */
-static bool is_written(struct validator *v, const struct path *path, const struct ir_state *state,
-                       const struct place *r)
-{
-	u32 address = value_of(&v->values, r->atom, r->at);
-	const struct place *place = find_place(v, path, address);
-
-	for (u32 i = 0; i < state->n; i++) {
-		const struct ir_pending *p = &v->code->pendings[state->first + i];
-
-		if (p->kind == PENDING_RETURN && at_rsp(v, path, p->at) == address)
-			return true;
-	}
-	return place && place->value == r->value;
-}
-
-static const struct place *find_word(const struct path *path, struct sum at)
-{
-	for (u32 i = 0; i < path->n_words; i++)
-		if (path->words[i].atom == at.atom && path->words[i].at == at.c)
-			return &path->words[i];
-	return NULL;
-}
-
-/* Will reconstruction write what the original has there? */
-static bool is_word(struct validator *v, const struct path *path, const struct ir_state *state,
-                    const struct ir_pending *p)
-{
-	const struct place *word = find_word(path, value_sum(&v->values, at_rsp(v, path, p->at)));
-
-	return word && word->value == reloaded(v, path, state, p->reg);
-}
-
-static bool is_owed(struct validator *v, const struct path *path, const struct ir_state *state,
-                    u32 address)
-{
-	for (u32 i = 0; i < state->n; i++) {
-		const struct ir_pending *p = &v->code->pendings[state->first + i];
-
-		if (p->kind == PENDING_REG && at_rsp(v, path, p->at) == address)
-			return true;
-	}
-	return false;
-}
-
-/* Private words of inlined calls: each of the original's is there or owed, and there are no others. */
-static enum status same_words(struct validator *v, const struct path *path,
-                              const struct ir_state *state)
-{
-	for (u32 i = 0; i < path->n_words; i++) {
-		const struct place *word = &path->words[i];
-		u32 address = value_of(&v->values, word->atom, word->at);
-		const struct place *place = find_place(v, path, address);
-
-		if (!is_owed(v, path, state, address) && (!place || place->value != word->value))
-			return STATUS_VALIDATE_PENDING;
-	}
-	for (u32 i = 0; i < path->n_places; i++) {
-		struct sum at = { path->places[i].atom, path->places[i].at };
-
-		if (stack_is_frame(v, path, at) && !find_word(path, at))
-			return STATUS_VALIDATE_PENDING;
-	}
-	return STATUS_OK;
-}
-
-static enum status same_returns(struct validator *v, const struct path *path,
-                                const struct ir_state *state)
-{
-	for (u32 i = 0; i < state->n; i++) {
-		const struct ir_pending *p = &v->code->pendings[state->first + i];
-
-		if (p->kind == RELOAD_REG)
-			continue;
-		if (p->kind == PENDING_REG ? !is_word(v, path, state, p) : !is_return(v, path, p))
-			return STATUS_VALIDATE_PENDING;
-	}
-	for (u32 i = 0; i < path->n_returns; i++)
-		if (!is_written(v, path, state, &path->returns[i]))
-			return STATUS_VALIDATE_PENDING;
-	return STATUS_OK;
-}
-
-/*
- * A signal overwrites what lies below rsp-128: of the translation's rsp. The original may keep something anywhere down to its own
- * rsp-128; in an inlined call, whose red zone is new, only as deep as it has used it.
- */
-static enum status safe_stack(struct validator *v, const struct path *path)
-{
-	struct sum r = value_sum(&v->values, path->original.v[GPR_SP]);
-	struct sum a = value_sum(&v->values, path->translated.v[GPR_SP]);
-	s64 low = r.c - RED_ZONE;
-
-	if (path->n_returns && path->low > low)
-		low = path->low;
-	if (a.atom != r.atom || a.c <= r.c || low >= a.c - RED_ZONE)
-		return STATUS_OK; /* unlike atoms: same_registers() has refused */
-	return STATUS_VALIDATE_RED_ZONE;
-}
-
-static enum status same_state(struct validator *v, const struct path *path,
-                              const struct ir_state *state)
-{
-	enum status status = same_registers(v, path, state);
-
-	if (!status)
-		status = same_flags(v, path);
-	if (!status && (state->n || path->n_returns))
-		status = same_returns(v, path, state);
-	if (!status)
-		status = safe_stack(v, path);
-	if (!status)
-		status = same_words(v, path, state);
-	return status;
-}
-
-/* What the translation has written below the red zone may be gone at any time. */
-static void drop_places(struct validator *v, struct path *path)
-{
-	struct sum a = value_sum(&v->values, path->translated.v[GPR_SP]);
-	u32 n = 0;
-
-	for (u32 i = 0; i < path->n_places; i++)
-		if (path->places[i].atom == a.atom && path->places[i].at >= a.c - RED_ZONE)
-			path->places[n++] = path->places[i];
-	path->n_places = n;
-}
-
 /* ---- catching up ---- */
 
 /* Moves the original to `origin` where its state is as `state` says, by at least `least` steps. */
@@ -280,10 +76,10 @@ static enum status catch_up(struct validator *v, struct path *path, u64 origin,
 {
 	enum status status, first = STATUS_OK;
 
-	drop_places(v, path);
+	state_drop_places(v, path);
 	for (u32 i = 0; i <= MAX_CATCH_UP; i++) {
 		if (path->pc == origin) {
-			status = same_state(v, path, state);
+			status = state_same(v, path, state);
 			if (!status && i >= least)
 				return STATUS_OK;
 			if (!first)
@@ -330,8 +126,8 @@ static u32 owed_value(struct validator *v, const struct path *path, const struct
 		const struct ir_pending *p = &v->code->pendings[state->first + i];
 
 		if (p->kind == PENDING_REG &&
-		    at_rsp(v, path, p->at) == value_of(&v->values, word->atom, word->at))
-			return path->translated.v[p->reg];
+		    state_at(v, path, p->at) == value_of(&v->values, word->atom, word->at))
+			return (p->reg == GPR_SP ? path->translated : path->original).v[p->reg];
 	}
 	return word->value;
 }
@@ -339,7 +135,8 @@ static u32 owed_value(struct validator *v, const struct path *path, const struct
 /* Forgets what the loop may change: the same unknown values on both sides, but for flags that differ. */
 static void forget(struct validator *v, struct path *path, struct head *head)
 {
-	struct machine *a = &path->original, *b = &path->translated;
+	struct machine *a = &path->original, *b = &path->translated, good;
+	u16 owed = state_owed(v, head->state);
 	u32 rsp = a->v[GPR_SP];
 	s64 ahead = value_sum(&v->values, b->v[GPR_SP]).c - value_sum(&v->values, rsp).c;
 	u32 node[2];
@@ -350,8 +147,9 @@ static void forget(struct validator *v, struct path *path, struct head *head)
 		node[i] = node_number(&v->values, &unknown) << SLOT_BITS;
 	}
 	for (u32 i = 0; i < SLOT_N; i++) {
-		bool alike = i < SLOT_FLAGS || i >= SLOT_FLAGS + N_FLAGS ||
-		             (head->flags >> (i - SLOT_FLAGS) & 1);
+		bool alike = i < 16 ? !(owed >> i & 1)
+		                    : i < SLOT_FLAGS || i >= SLOT_FLAGS + N_FLAGS ||
+		                              (head->flags >> (i - SLOT_FLAGS) & 1);
 
 		if (i < SLOT_VEC && (head->kept >> i & 1))
 			continue;
@@ -360,6 +158,12 @@ static void forget(struct validator *v, struct path *path, struct head *head)
 	}
 	if (!(head->kept >> GPR_SP & 1))
 		b->v[GPR_SP] = value_plus(&v->values, a->v[GPR_SP], ahead);
+	good = *b;
+	if (owed && state_good(v, path, head->state, &good))
+		refuse(v, STATUS_VALIDATE_TABLE);
+	for (u32 i = 0; i < 16; i++)
+		if (owed >> i & 1)
+			a->v[i] = good.v[i];
 	path->low = head->low;
 	path->facts = NULL;
 	path->stale = 0;
@@ -389,9 +193,8 @@ static enum status enter_loop(struct validator *v, struct path *path, const stru
 
 	if (!head)
 		return fail_at(v, STATUS_WORKSPACE, path);
-	for (u32 i = 0; i < 16; i++)
-		if (i != GPR_SP && path->original.v[i] != path->translated.v[i])
-			return fail_at(v, STATUS_VALIDATE_REGISTER, path);
+	if (!state_same_but_owed(v, path, state))
+		return fail_at(v, STATUS_VALIDATE_REGISTER, path);
 	stack_settle(v, path);
 	if (path->n_places)
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
@@ -400,6 +203,7 @@ static enum status enter_loop(struct validator *v, struct path *path, const stru
 	head->mark = v->top;
 	suppose(v, path, head);
 	head->state = state;
+	head->kept &= (u16)~state_owed(v, state);
 	path->head = head;
 	head->entry = path_copy(v, path);
 	if (!head->entry)
@@ -435,7 +239,7 @@ static bool still_holds(const struct path *path, struct head *head)
 static bool same_places(const struct path *path, const struct path *entry)
 {
 	for (u32 i = 0; i < entry->n_words; i++)
-		if (!find_word(path, (struct sum){ entry->words[i].atom, entry->words[i].at }))
+		if (!state_word(path, (struct sum){ entry->words[i].atom, entry->words[i].at }))
 			return false;
 	return true;
 }
@@ -458,9 +262,8 @@ static enum status close_loop(struct validator *v, struct path *path, struct hea
 	struct path *entry = head->entry, *again;
 	bool news;
 
-	for (u32 i = 0; i < 16; i++)
-		if (i != GPR_SP && path->original.v[i] != path->translated.v[i])
-			return fail_at(v, STATUS_VALIDATE_LOOP, path);
+	if (!state_same_but_owed(v, path, head->state))
+		return fail_at(v, STATUS_VALIDATE_LOOP, path);
 	stack_settle(v, path);
 	if (path->n_returns != entry->n_returns || path->n_places ||
 	    path->n_words != entry->n_words || !same_places(path, entry) ||
@@ -518,12 +321,13 @@ static enum status leave_to_value(struct validator *v, struct path *path, bool *
 		return fail_at(v, v->why, path);
 	if (target[0] != target[1])
 		return fail_at(v, STATUS_VALIDATE_LEAVE, path);
-	drop_places(v, path);
+	state_drop_places(v, path);
 	path->steps++;
 	if (memcmp(&path->original, &path->translated, sizeof(path->original)))
 		return fail_at(v, STATUS_VALIDATE_LEAVE, path);
-	return same_returns(v, path, &exact) ? fail_at(v, STATUS_VALIDATE_PENDING, path)
-	                                     : STATUS_OK;
+	return state_returns(v, path, &exact, &path->translated)
+	               ? fail_at(v, STATUS_VALIDATE_PENDING, path)
+	               : STATUS_OK;
 }
 
 /* A back-edge: on to the head, and, when undo has cut it, out. */
@@ -624,7 +428,7 @@ static enum status plain(struct validator *v, struct path *path)
 /* Only stubs call, and only themselves: a word is pushed where nothing lives. */
 static enum status call(struct validator *v, struct path *path, const struct code_fixup *fixup)
 {
-	u32 rsp = at_rsp(v, path, -WORD);
+	u32 rsp = state_at(v, path, -WORD);
 	u32 events = path->translated.v[SLOT_EVENTS];
 
 	memory_store(v, path, true, rsp, value_translated(&v->values, path->offset + v->insn->len));
@@ -741,7 +545,7 @@ static enum status check_origins(struct validator *v)
 			return failed(v->fail, STATUS_VALIDATE_TABLE, code->head, 0);
 	}
 	for (u32 i = 0; i < code->n_pendings; i++)
-		if (code->pendings[i].kind > RELOAD_REG || code->pendings[i].reg > 15)
+		if (code->pendings[i].kind > PENDING_RESULT || code->pendings[i].reg > 15)
 			return failed(v->fail, STATUS_VALIDATE_TABLE, code->head, 0);
 	return code->size && code->n_origins
 	               ? STATUS_OK

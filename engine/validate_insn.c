@@ -461,3 +461,15 @@ void insn_execute(struct validator *v, struct path *path, bool translated, const
 	if (path->n_returns)
 		note_registers(v, path, insn->def.gpr);
 }
+
+void insn_make(struct validator *v, struct path *path, const struct insn *insn, struct machine *m)
+{
+	struct machine kept = path->translated;
+	struct step step = { v, path, &path->translated, insn, shape_of(insn), true };
+
+	path->translated = *m;
+	if (!interpret(&step))
+		apply_unknown(v, path, true, insn);
+	*m = path->translated;
+	path->translated = kept;
+}

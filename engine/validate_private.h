@@ -3,6 +3,7 @@
  * validate_private.h - between the files of the validator.
  *
  *     validate.c        paths, boundaries, loops, ways out
+ *     validate_state.c  the translation's state, made good, against the original's
  *     validate_sides.c  one step of the original, one of the translation
  *     validate_insn.c   what an instruction does to symbolic state
  *     validate_stack.c  memory of 8 bytes, and the stack of inlined calls
@@ -52,6 +53,7 @@ enum node_kind {
 	NODE_INSN,    /* operation, what it reads */
 };
 
+#define OWED_KEPT 32
 #define NODE_ARGS 96
 struct node {
 	u32 n;
@@ -160,6 +162,8 @@ struct validator {
 	void *decoder;
 	struct insn *insn; /* of the translation */
 	struct insn *other; /* of text, not in the tree */
+	struct insn *owed; /* OWED_KEPT results of states, as they were decoded */
+	u32 n_owed;
 	struct node *node;
 	u16 *op_index; /* hash table of tree->ops by address, +1 */
 	u32 op_mask;
@@ -177,11 +181,32 @@ static inline void refuse(struct validator *v, enum status why)
 		v->why = why;
 }
 
+/* ---- validate_state.c ---- */
+
+/* Address `at` from where the translation's rsp is. */
+u32 state_at(struct validator *v, const struct path *path, s32 at);
+/* Registers as reconstruction brings them back: reloads, then results, each made of what is there by then. */
+enum status state_good(struct validator *v, struct path *path, const struct ir_state *state,
+                       struct machine *good);
+enum status state_same(struct validator *v, struct path *path, const struct ir_state *state);
+enum status state_returns(struct validator *v, const struct path *path,
+                          const struct ir_state *state, const struct machine *good);
+const struct place *state_word(const struct path *path, struct sum at);
+/* General registers that the state owes as results. */
+u16 state_owed(const struct validator *v, const struct ir_state *state);
+/* Are all registers the same on both sides, but for those that are owed? */
+bool state_same_but_owed(const struct validator *v, const struct path *path,
+                         const struct ir_state *state);
+/* What the translation has written below the red zone may be gone at any time. */
+void state_drop_places(struct validator *v, struct path *path);
+
 /* ---- validate_insn.c ---- */
 
 /* Executes an instruction that goes on with the next; also the counting part of branches (*condition). */
 void insn_execute(struct validator *v, struct path *path, bool translated, const struct insn *insn,
                   u32 *condition);
+/* What an instruction without effects but on registers and flags makes of *m. */
+void insn_make(struct validator *v, struct path *path, const struct insn *insn, struct machine *m);
 /* The value that a conditional branch tests; holds if the flag form of an even condition code does. */
 u32 insn_condition(struct validator *v, const struct machine *m, const struct insn *insn);
 /* How deep the original uses the stack of inlined calls. What points below rsp may point anywhere into its red zone. */
@@ -221,6 +246,8 @@ const struct insn *original_insn(struct validator *v, u64 addr);
 void original_step(struct validator *v, struct path *path);
 /* The translation's instruction at path->offset into *v->insn, and the field that code_place() fills in. */
 void translated_insn(struct validator *v, const struct path *path, const struct code_fixup **fixup);
+/* A result that a state owes; NULL: none that may wait. */
+const struct insn *owed_insn(struct validator *v, const struct ir_pending *p);
 /* 1: holds, 0: does not, -1: not known. */
 int fact_find(const struct path *path, u32 condition);
 

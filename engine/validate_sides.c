@@ -6,6 +6,7 @@
  * stands, unless it is the very copy of the one it says it stands for. Invariant: an address field that
  * code_place() fills in is one that the instruction set calls an address field, and no other byte is changed by it.
  */
+#include "result.h"
 #include "validate_private.h"
 
 static u32 address_hash(u64 addr)
@@ -31,9 +32,10 @@ bool sides_init(struct validator *v)
 	v->op_index = arena_alloc(v->arena, size, sizeof(*v->op_index));
 	v->insn = arena_alloc(v->arena, 1, sizeof(*v->insn));
 	v->other = arena_alloc(v->arena, 1, sizeof(*v->other));
+	v->owed = arena_alloc(v->arena, OWED_KEPT, sizeof(*v->owed));
 	v->node = arena_alloc(v->arena, 1, sizeof(*v->node));
 	v->decoder = arena_alloc(v->arena, 1, decode_scratch_size());
-	if (!v->op_index || !v->insn || !v->other || !v->node || !v->decoder)
+	if (!v->op_index || !v->insn || !v->other || !v->owed || !v->node || !v->decoder)
 		return false;
 	for (u32 i = 0; i < v->tree->n_ops && i < 0xffff; i++) {
 		u32 at = address_hash(v->tree->ops[i].addr) & v->op_mask;
@@ -159,6 +161,46 @@ void original_step(struct validator *v, struct path *path)
 		refuse(v, STATUS_VALIDATE_PATH);
 		break;
 	}
+}
+
+/* ---- what a state owes ---- */
+
+/* Does it make the register that the state names of other general registers, and touches nothing else but flags? */
+static bool is_result(const struct insn *insn, u8 reg)
+{
+	const u16 one = (u16)(1u << reg), rsp = 1u << GPR_SP;
+
+	return insn->role == ROLE_PLAIN && !insn->flags && !insn->flags_use &&
+	       insn->def.gpr == one && insn->full.gpr == one &&
+	       !((insn->def.gpr | insn->use.gpr) & rsp) && !insn->use.vec && !insn->use.mask &&
+	       !insn->use.other && !insn->def.vec && !insn->def.mask && !insn->def.other;
+}
+
+/* Whoever makes a state good must know the form, too. */
+static bool decode_result(struct validator *v, const struct ir_pending *p, struct insn *insn)
+{
+	u64 gpr[16] = { 0 };
+	u8 bytes[RESULT_MAX_LEN];
+
+	result_unpack(p->value, bytes);
+	return p->at > 0 && result_make(bytes, (u32)p->at, gpr) &&
+	       decode_insn(bytes, (u32)p->at, 0, v->decoder, insn, NULL) == STATUS_OK &&
+	       insn->len == p->at && is_result(insn, p->reg);
+}
+
+const struct insn *owed_insn(struct validator *v, const struct ir_pending *p)
+{
+	struct insn *insn = &v->owed[v->n_owed];
+	u8 bytes[RESULT_MAX_LEN];
+
+	result_unpack(p->value, bytes);
+	for (u32 i = 0; i < v->n_owed; i++)
+		if (v->owed[i].len == p->at && !memcmp(v->owed[i].bytes, bytes, (u32)p->at))
+			return v->owed[i].def.gpr == 1u << p->reg ? &v->owed[i] : NULL;
+	if (!decode_result(v, p, insn))
+		return NULL;
+	v->n_owed += v->n_owed < OWED_KEPT - 1;
+	return insn;
 }
 
 /* ---- the translation ---- */

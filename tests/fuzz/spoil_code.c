@@ -91,7 +91,7 @@ static void spoil_fixup(struct code *code, u64 *rnd)
 		f->cut = word(code->size, rnd);
 		break;
 	case 4:
-		f->kind = (u8)rnd_below(rnd, rnd_chance(rnd, 80) ? 3 : 256);
+		f->kind = (u8)rnd_below(rnd, rnd_chance(rnd, 80) ? PENDING_RESULT + 1u : 256);
 		break;
 	default:
 		f->target = address(code, f->target, rnd);
@@ -143,7 +143,7 @@ static void spoil_pending(struct code *code, u64 *rnd)
 		p->at = (s32)word((u32)p->at, rnd);
 		break;
 	case 1:
-		p->kind = (u8)rnd_below(rnd, rnd_chance(rnd, 80) ? 3 : 256);
+		p->kind = (u8)rnd_below(rnd, rnd_chance(rnd, 80) ? PENDING_RESULT + 1u : 256);
 		break;
 	case 2:
 		p->reg = (u8)rnd_below(rnd, rnd_chance(rnd, 80) ? 16 : 256);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "ir_print.h"
 #include "cost.h"
+#include "result.h"
 
 static const char *const role_names[] = {
 	[ROLE_PLAIN] = "plain",
@@ -166,6 +167,18 @@ bool print_tree(const struct ir_tree *tree)
 	return true;
 }
 
+/* The instruction that makes it. */
+static void print_result(const struct ir_pending *p, const char *reg)
+{
+	u8 bytes[RESULT_MAX_LEN];
+
+	result_unpack(p->value, bytes);
+	printf(", %s := <", reg);
+	for (s32 i = 0; i < p->at && i < RESULT_MAX_LEN; i++)
+		printf("%02x", bytes[i]);
+	printf(">");
+}
+
 static void print_state(const struct code *code, const struct ir_state *state)
 {
 	static const char *const reg_names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp",
@@ -180,6 +193,8 @@ static void print_state(const struct code *code, const struct ir_state *state)
 			printf(", [%+d] := 0x%llx", p->at, ull(p->value));
 		else if (p->kind == PENDING_REG)
 			printf(", [%+d] := %s", p->at, reg_names[p->reg]);
+		else if (p->kind == PENDING_RESULT)
+			print_result(p, reg_names[p->reg]);
 		else
 			printf(", %s := [%+d]", reg_names[p->reg], p->at);
 	}

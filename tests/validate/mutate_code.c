@@ -490,14 +490,17 @@ static bool change_pending(struct mutant *m, u64 *rnd)
 		p->at += rnd_chance(rnd, 50) ? 8 : -8;
 		return true;
 	case 1:
-		p->value += 1 + rnd_below(rnd, 8);
-		return p->kind == PENDING_RETURN;
+		if (p->kind == PENDING_RESULT)
+			p->value ^= (u64)1 << rnd_below(rnd, 8u * (u32)p->at);
+		else
+			p->value += 1 + rnd_below(rnd, 8);
+		return p->kind == PENDING_RETURN || p->kind == PENDING_RESULT;
 	case 2:
 		p->value = m->code.origins[rnd_below(rnd, m->code.n_origins)].origin;
 		return p->kind == PENDING_RETURN &&
 		       p->value != m->from->pendings[p - m->code.pendings].value;
 	case 3:
-		p->kind = (u8)((p->kind + 1 + rnd_below(rnd, 2)) % 3);
+		p->kind = (u8)((p->kind + 1 + rnd_below(rnd, 3)) % 4);
 		p->reg = (u8)rnd_below(rnd, 16);
 		return true;
 	default:

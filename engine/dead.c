@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * dead.c - the pass that computes results only on the ways that read them.
+ *
+ * An instruction that makes one general register of others waits: the tree owes its result (PENDING_RESULT) until the register is
+ * overwritten, and then nobody has missed it. It is done in front of the first instruction that reads the register or overwrites what the
+ * result is made of, in front of loops and of ways back, and in the stubs of ways out. Invariant: wherever it is owed, executing it there
+ * makes what it made at its own place; flags that it writes are dead wherever it is done.
+ */
+#include "flags.h"
+#include "owe.h"
+#include "result.h"
+#include "stack_op.h"
+
+enum waits { NOT_YET, OWED, DONE, OVER };
+
+struct dead {
+	struct pass *pass;
+	struct ir_tree *tree;
+	struct owe owe;
+	u8 *is_head;
+	u8 *waits; /* block: enum waits where it begins */
+	/* Of the result that is tried: */
+	const struct insn *insn;
+	u32 op;
+	u16 reg, sources; /* sets of one, and of several */
+	u32 open; /* blocks where it is owed and that have not been looked at */
+	s64 gain;
+	bool writes_flags, dry;
+};
+
+static bool is_result(const struct insn *insn)
+{
+	const struct reg_set *use = &insn->use, *def = &insn->def;
+	const u16 rsp = 1u << RSP;
+	u64 gpr[16] = { 0 };
+
+	return insn->role == ROLE_PLAIN && !insn->flags && !insn->flags_use && def->gpr &&
+	       !(def->gpr & (def->gpr - 1)) && insn->full.gpr == def->gpr &&
+	       !((use->gpr | def->gpr) & rsp) && !use->vec && !use->mask && !use->other &&
+	       !def->vec && !def->mask && !def->other && result_make(insn->bytes, insn->len, gpr);
+}
+
+/* What an instruction that is executed means for the result. */
+static u8 meet(const struct dead *d, const struct insn *insn)
+{
+	if ((insn->flags & INSN_OPAQUE) || (insn->use.gpr & d->reg) ||
+	    insn->role == ROLE_JMP_INDIRECT || insn->role == ROLE_RET)
+		return DONE;
+	if (insn->def.gpr & d->reg)
+		return insn->full.gpr & d->reg ? OVER : DONE;
+	return insn->def.gpr & d->sources ? DONE : OWED;
+}
+
+/* Other results that are done in front of the instruction are executed there. */
+static u8 meet_others(const struct dead *d, u32 op)
+{
+	u8 waits = OWED;
+
+	for (u32 k = d->owe.n; k-- > 0 && waits == OWED;)
+		if (d->owe.done[op] >> k & 1)
+			waits = meet(d, &d->tree->ops[d->owe.items[k].op]);
+	return waits;
+}
+
+/*
+ * An instruction that waits itself ends this one if it makes the same register without reading it, unless a third one that waits is
+ * made of this one; else both wait.
+ */
+static u8 meet_waiting(const struct dead *d, u32 op)
+{
+	const struct insn *insn = &d->tree->ops[op];
+
+	if (!(insn->def.gpr & d->reg) || (insn->use.gpr & d->reg))
+		return OWED;
+	for (u32 k = 0; k < d->owe.n; k++)
+		if ((d->owe.owed[op] >> k & 1) &&
+		    (d->tree->ops[d->owe.items[k].op].use.gpr & d->reg))
+			return DONE;
+	return OVER;
+}
+
+/* Does the result in front of an instruction. False: it cannot be done there. */
+static bool do_before(struct dead *d, u32 b, u32 op)
+{
+	const struct ir_block *block = &d->tree->blocks[b];
+
+	if (op == d->op || (d->writes_flags && !flags_dead_before(d->pass, b, op - block->first)))
+		return false;
+	d->gain -= block->freq;
+	if (!d->dry)
+		d->owe.done[op] |= (u64)1 << d->owe.n;
+	return true;
+}
+
+/* Must it be done before a way is taken that leads there? */
+static bool stops_at(const struct dead *d, const struct ir_edge *edge)
+{
+	return edge->kind == EDGE_BACK || (edge->kind == EDGE_CHILD && d->is_head[edge->block]);
+}
+
+/* Along one way on which it is owed; false if it cannot be. */
+static bool along(struct dead *d, const struct ir_edge *edge, u64 *owed)
+{
+	switch (edge->kind) {
+	case EDGE_CHILD:
+		d->waits[edge->block] = OWED;
+		d->open++;
+		return true;
+	case EDGE_EXIT:
+		if (d->writes_flags && !flags_dead_outside(d->pass, edge->target))
+			return false;
+		d->gain -= edge->state || *owed ? edge->flow : 2 * (s64)edge->flow;
+		if (!d->dry)
+			*owed |= (u64)1 << d->owe.n;
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* Behind a block at whose end it is owed. */
+static bool leave_block(struct dead *d, u32 b)
+{
+	const struct ir_block *block = &d->tree->blocks[b];
+	bool out = block->next.kind == EDGE_EXIT && block->taken.kind == EDGE_NONE;
+
+	if (out || stops_at(d, &block->next) || stops_at(d, &block->taken))
+		return do_before(d, b, block->first + block->n - 1);
+	return along(d, &block->next, &d->owe.next[b]) && along(d, &block->taken, &d->owe.taken[b]);
+}
+
+/* From op `i` of block b, where it is owed. */
+static bool follow_block(struct dead *d, u32 b, u32 i)
+{
+	const struct ir_block *block = &d->tree->blocks[b];
+
+	for (; i < block->first + block->n; i++) {
+		const struct insn *insn = &d->tree->ops[i];
+		u8 waits = meet_others(d, i);
+
+		if (!d->dry)
+			d->owe.owed[i] |= (u64)1 << d->owe.n;
+		if (waits == OWED)
+			waits = d->owe.gone[i] ? meet_waiting(d, i) : meet(d, insn);
+		if (waits == DONE)
+			return do_before(d, b, i);
+		if (waits == OVER)
+			return true;
+	}
+	return leave_block(d, b);
+}
+
+/* False: it cannot wait. */
+static bool follow(struct dead *d, u32 first, bool dry)
+{
+	memset(d->waits + first, NOT_YET, d->tree->n_blocks - first);
+	d->gain = d->tree->blocks[first].freq;
+	d->open = 0;
+	d->dry = dry;
+	if (!follow_block(d, first, d->op + 1))
+		return false;
+	for (u32 b = first + 1; d->open; b++) {
+		if (d->waits[b] != OWED)
+			continue;
+		d->open--;
+		if (d->gain <= 0 || !follow_block(d, b, d->tree->blocks[b].first))
+			return false;
+	}
+	return d->gain > 0;
+}
+
+static void try_result(struct dead *d, u32 b, u32 op)
+{
+	const struct insn *insn = &d->tree->ops[op];
+
+	if (!is_result(insn))
+		return;
+	d->insn = insn;
+	d->op = op;
+	d->reg = insn->def.gpr;
+	d->sources = insn->use.gpr;
+	d->writes_flags = insn->flags_def;
+	if (!follow(d, b, true) ||
+	    (d->writes_flags && !flags_dead_behind(d->pass, b, op - d->tree->blocks[b].first)) ||
+	    !pass_may(d->pass) || !follow(d, b, false))
+		return;
+	d->owe.gone[op] = 1;
+	d->owe.items[d->owe.n++] =
+		(struct owe_item){ { .kind = PENDING_RESULT,
+		                     .at = insn->len,
+		                     .value = result_pack(insn->bytes, insn->len),
+		                     .reg = (u8)__builtin_ctz(insn->def.gpr) },
+		                   op };
+}
+
+static void find_heads(struct dead *d)
+{
+	for (u32 b = 0; b < d->tree->n_blocks; b++) {
+		const struct ir_block *block = &d->tree->blocks[b];
+
+		if (block->next.kind == EDGE_BACK)
+			d->is_head[block->next.block] = 1;
+		if (block->taken.kind == EDGE_BACK)
+			d->is_head[block->taken.block] = 1;
+	}
+}
+
+enum status pass_dead(struct pass *pass)
+{
+	struct dead d = { .pass = pass, .tree = pass->tree };
+
+	d.is_head = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
+	d.waits = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
+	if (!d.is_head || !d.waits || !owe_init(&d.owe, pass))
+		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
+	find_heads(&d);
+	for (u32 b = pass->tree->n_blocks; b-- > 0;) {
+		const struct ir_block *block = &pass->tree->blocks[b];
+
+		for (u32 i = block->first + block->n; d.owe.n < OWE_MOST && i-- > block->first;)
+			try_result(&d, b, i);
+	}
+	return d.owe.n ? owe_write(&d.owe) : STATUS_OK;
+}
