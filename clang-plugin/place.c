@@ -116,9 +116,16 @@ static void serve(struct place *p, uint32_t s, uint32_t from)
 
 static void sweep(struct place *p)
 {
-	for (uint32_t s = 0; s < p->n_sites; s++)
-		if (is_short(p, s))
-			serve(p, s, first_point(p, s));
+	uint32_t from = 0; /* the first point in reach; sites come in address order */
+
+	for (uint32_t s = 0; s < p->n_sites; s++) {
+		if (!is_short(p, s))
+			continue;
+		while (from < p->n_points &&
+		       (int64_t)point_addr(p, from) < site_end(p, s) + REL8_MIN)
+			from++;
+		serve(p, s, from);
+	}
 }
 
 /* p->reach[s]: number of slots that short site s can reach. */
@@ -302,11 +309,15 @@ static uint32_t settle(struct place *p)
 
 /*
  * Whatever is still missed is paid for, and what was given stays: nothing gets
- * shorter any more, so this ends.
+ * shorter any more, so this ends. Branches are forgotten, which is dear, only to
+ * confirm what was found.
  */
 static uint32_t finish(struct place *p)
 {
 	do {
+		do
+			model_layout(p);
+		while (help_needy(p, true));
 		model_forget_relaxed(p);
 		model_layout(p);
 	} while (help_needy(p, true));
@@ -465,8 +476,6 @@ void place_section(struct place_unit *units, size_t n, const struct place_option
 	model_init(&p, units, n, scratch, stats);
 	p.plain = stats->text = model_layout(&p);
 	decide(&p, (uint64_t)stats->text * options->budget_permyriad / 10000);
-	model_forget_relaxed(&p);
-	stats->text_grown = model_layout(&p);
-	count_reach(&p);
+	stats->text_grown = p.addr[p.n]; /* all decisions end by looking at the result: finish() */
 	report(&p, units, stats);
 }

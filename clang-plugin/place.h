@@ -78,7 +78,7 @@ struct place_options {
 void place_section(struct place_unit *units, size_t n, const struct place_options *options,
                    void *scratch, struct place_stats *stats);
 
-#define PLACE_SCRATCH(n) (((size_t)(n) + 2) * 22 * sizeof(uint32_t))
+#define PLACE_SCRATCH(n) (((size_t)(n) + 2) * 23 * sizeof(uint32_t))
 
 #ifdef __cplusplus
 }

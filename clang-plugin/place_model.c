@@ -40,13 +40,13 @@ uint32_t model_layout(struct place *p)
 	do {
 		grew = false;
 		size = assign_addresses(p);
-		for (uint32_t i = 0; i < p->n; i++) {
-			struct node *n = &p->nodes[i];
+		for (uint32_t k = 0; k < p->n_branches; k++) {
+			struct node *n = &p->nodes[p->branches[k]];
 			int64_t d;
 
-			if (!relaxable(n) || n->force_long || n->arg == PLACE_NO_TARGET)
+			if (n->force_long)
 				continue;
-			d = (int64_t)p->addr[n->arg] - (p->addr[i] + node_len(n));
+			d = (int64_t)p->addr[n->arg] - (p->addr[p->branches[k]] + node_len(n));
 			if (d < REL8_MIN || d > REL8_MAX) {
 				n->force_long = RELAXED;
 				grew = true;
@@ -58,8 +58,8 @@ uint32_t model_layout(struct place *p)
 
 void model_forget_relaxed(struct place *p)
 {
-	for (uint32_t i = 0; i < p->n; i++)
-		p->nodes[i].force_long &= FORCED;
+	for (uint32_t k = 0; k < p->n_branches; k++)
+		p->nodes[p->branches[k]].force_long &= FORCED;
 }
 
 /* ---- sites ---- */
@@ -209,6 +209,7 @@ void model_init(struct place *p, struct place_unit *units, size_t n, void *room,
 	p->loss = words + 12 * row;
 	p->ends = (int32_t *)(words + 14 * row);
 	p->shorts = (uint8_t *)(words + 15 * row);
+	p->branches = words + 16 * row;
 	p->max_slots = 2 * (uint32_t)row; /* two at every point, at least */
 
 	memset(marks, 0, n * sizeof(*marks));
@@ -228,10 +229,15 @@ void model_init(struct place *p, struct place_unit *units, size_t n, void *room,
 			p->nodes[p->n - 1].size_long = units[moved].size;
 		}
 	}
-	for (uint32_t i = 0; i < p->n; i++)
-		if (p->nodes[i].kind == PLACE_INSN && p->nodes[i].arg != PLACE_NO_TARGET)
-			p->nodes[i].arg =
-				node_of[p->nodes[i].arg]; /* targets are leaders, so nodes */
+	for (uint32_t i = 0; i < p->n; i++) {
+		struct node *node = &p->nodes[i];
+
+		if (node->kind != PLACE_INSN || node->arg == PLACE_NO_TARGET)
+			continue;
+		node->arg = node_of[node->arg]; /* targets are leaders, so nodes */
+		if (relaxable(node))
+			p->branches[p->n_branches++] = i;
+	}
 	/* what follows the last node, as bytes that never change */
 	p->nodes[p->n++] =
 		(struct node){ .before = before, .kind = PLACE_BYTES, .unit = (uint32_t)n };

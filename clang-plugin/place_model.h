@@ -37,6 +37,8 @@ struct place {
 	uint32_t plain; /* bytes without any decision */
 	uint32_t nop_max; /* longest NOP the assembler pads with */
 	uint32_t *addr; /* n + 1: where a label in front of the node stands */
+	uint32_t *branches; /* nodes that may have to grow */
+	uint32_t n_branches;
 	uint32_t *sites; /* nodes */
 	uint32_t n_sites;
 	uint32_t *points; /* nodes where slots are or can be opened */

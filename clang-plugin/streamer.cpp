@@ -104,7 +104,8 @@ void Streamer::emitLabel(MCSymbol *S, SMLoc Loc)
 	if (Where == Text) {
 		if (Loc.isValid())
 			openAsm(true);
-		Labels[S] = { Cur, (uint32_t)Cur->Units.size() };
+		S->setIndex((uint32_t)Labels.size());
+		Labels.push_back({ S, Cur, (uint32_t)Cur->Units.size() });
 		if (!S->isTemporary())
 			Cur->Entries.push_back((uint32_t)Cur->Units.size());
 		PendingSite |= !Bystander;
@@ -587,34 +588,40 @@ static bool spansCode(const TextSection &T, uint32_t A, uint32_t B)
 	return false;
 }
 
+/* Where a label of this object's text stands, if a unit follows it. */
+const TextLabel *Streamer::labelOf(const MCSymbol *S) const
+{
+	const TextLabel *L = S->getIndex() < Labels.size() ? &Labels[S->getIndex()] : nullptr;
+
+	return L && L->Symbol == S && L->Unit < L->Section->Units.size() ? L : nullptr;
+}
+
+void Streamer::leads(const MCSymbol *S)
+{
+	if (const TextLabel *L = labelOf(S))
+		L->Section->Units[L->Unit].flags |= PLACE_LEADER;
+}
+
 void Streamer::resolve(TextSection &T)
 {
-	std::vector<uint32_t> FunctionOf(T.Units.size() + 1, 0);
-	uint32_t Next = 0;
+	size_t Next = 0; /* function that starts behind the branch */
+	uint32_t FirstUnit = 0; /* of the function it is in */
 
-	for (uint32_t U = 0, F = 0; U < FunctionOf.size(); U++) {
-		while (Next < T.Functions.size() && T.Functions[Next].Unit <= U)
-			F = ++Next;
-		FunctionOf[U] = F;
-	}
 	for (const Branch &B : T.Branches) {
-		auto It = Labels.find(B.Target);
-		bool Here = It != Labels.end() && It->second.first == &T &&
-		            It->second.second < T.Units.size();
+		const TextLabel *To = labelOf(B.Target);
+		bool Here = To && To->Section == &T;
 		place_unit &U = T.Units[B.Unit];
 		const auto *Sym = static_cast<const MCSymbolELF *>(B.Target);
 
+		while (Next < T.Functions.size() && T.Functions[Next].Unit <= B.Unit)
+			FirstUnit = T.Functions[Next++].Unit;
+		leads(B.Target);
 		if (Here) {
-			uint32_t To = It->second.second;
-			T.Units[To].flags |= PLACE_LEADER;
-			if (To <= B.Unit && FunctionOf[To] == FunctionOf[B.Unit] &&
-			    (U.flags & PLACE_BRANCH))
-				T.Units[To].flags |= PLACE_LOOP_HEAD;
-			U.arg = To;
-			T.Rigid |= !B.Relaxable && U.size <= ShortOnly && spansCode(T, B.Unit, To);
-		} else if (It != Labels.end() &&
-		           It->second.second < It->second.first->Units.size()) {
-			It->second.first->Units[It->second.second].flags |= PLACE_LEADER;
+			if (To->Unit <= B.Unit && To->Unit >= FirstUnit && (U.flags & PLACE_BRANCH))
+				T.Units[To->Unit].flags |= PLACE_LOOP_HEAD;
+			U.arg = To->Unit;
+			T.Rigid |= !B.Relaxable && U.size <= ShortOnly &&
+			           spansCode(T, B.Unit, To->Unit);
 		}
 		/* what the assembler cannot resolve itself takes the long form at once */
 		if (!Here || (!B.Target->isTemporary() && Sym->getBinding() == ELF::STB_WEAK)) {
@@ -667,22 +674,45 @@ void Streamer::makeLong(MCRelaxableFragment &F)
  * name stay: nothing there can throw, and distances between them may be written down
  * already.
  */
-void Streamer::moveLabels(const TextSection &T)
+void Streamer::moveLabels()
 {
-	for (auto &[Label, At] : Labels) {
-		if (At.first != &T || LsdaNames.contains(Label))
+	for (const TextLabel &L : Labels) {
+		const TextSection &T = *L.Section;
+
+		if (T.Uncertain || T.Hoists.empty() || LsdaNames.contains(L.Symbol))
 			continue;
-		auto H = llvm::partition_point(T.Hoists, [At = At](const Hoist &X) {
-			return X.Unit < At.second;
-		});
+		auto H = llvm::partition_point(T.Hoists,
+		                               [&L](const Hoist &X) { return X.Unit < L.Unit; });
 		/* a site that is none may have been offered something behind the one that is */
 		for (unsigned K = 0; K < HoistFarthest && H != T.Hoists.begin(); K++) {
 			const place_unit &Site = T.Units[(--H)->Unit];
-			if (Site.hoisted && At.second <= H->Unit + Site.hoist)
-				Hoister::moveLabel(T, *H, At.second,
-				                   *const_cast<MCSymbol *>(Label));
+			if (Site.hoisted && L.Unit <= H->Unit + Site.hoist)
+				Hoister::moveLabel(T, *H, L.Unit, *L.Symbol);
 		}
 	}
+}
+
+/*
+ * Most fills were left for nothing. The assembler sizes every fragment again and
+ * again, so they leave the section's list; labels stand in data fragments and in fills
+ * that are not empty.
+ */
+void Streamer::dropEmpty(TextSection &T)
+{
+	constexpr unsigned Empty = ~0u; /* as a layout order, which the assembler sets anew */
+	MCFragment *Was = CurFrag;
+
+	for (const auto *Fills : { &T.Prefixes, &T.Slots })
+		for (const LateFill &F : *Fills)
+			if (!F.Size->Size)
+				F.Fragment->setLayoutOrder(Empty);
+	CurFrag = &*T.Section->begin();
+	for (MCFragment *F = CurFrag->getNext(), *Next; F; F = Next) {
+		Next = F->getNext();
+		if (F->getLayoutOrder() != Empty || !Next)
+			insert(F);
+	}
+	CurFrag = Was;
 }
 
 void Streamer::apply(TextSection &T)
@@ -695,12 +725,12 @@ void Streamer::apply(TextSection &T)
 	for (const Branch &B : T.Branches)
 		if (!T.Uncertain && B.Relaxable && T.Units[B.Unit].force_long)
 			makeLong(*B.Relaxable);
-	if (T.Uncertain || T.Hoists.empty())
+	if (T.Uncertain)
 		return;
 	for (const Hoist &H : T.Hoists)
 		if (T.Units[H.Unit].hoisted)
 			Hoister::apply(T, H);
-	moveLabels(T);
+	dropEmpty(T);
 }
 
 void Streamer::decide(TextSection &T)
@@ -734,13 +764,11 @@ void Streamer::finishNotes()
 		References.push_back(PendingPad);
 	for (auto &T : Sections)
 		resolve(*T);
-	for (const MCSymbol *S : References) {
-		auto It = Labels.find(S);
-		if (It != Labels.end() && It->second.second < It->second.first->Units.size())
-			It->second.first->Units[It->second.second].flags |= PLACE_LEADER;
-	}
+	for (const MCSymbol *S : References)
+		leads(S);
 	for (auto &T : Sections)
 		decide(*T);
+	moveLabels();
 	Where = Finished;
 	if (AnyFacts)
 		emitRecords(*this, Sections);

@@ -109,7 +109,10 @@ private:
 	void resolve(TextSection &T);
 	void forbid(TextSection &T);
 	void apply(TextSection &T);
-	void moveLabels(const TextSection &T);
+	void dropEmpty(TextSection &T);
+	const TextLabel *labelOf(const llvm::MCSymbol *S) const;
+	void leads(const llvm::MCSymbol *S);
+	void moveLabels();
 	void makeLong(llvm::MCRelaxableFragment &F);
 
 	std::unique_ptr<const llvm::MCInstrInfo> MII;
@@ -134,12 +137,12 @@ private:
 	TableJumps Jumps;
 	Hoister Moves;
 
-	/* Where labels of text sections stand: in front of which unit. */
-	llvm::DenseMap<const llvm::MCSymbol *, std::pair<TextSection *, uint32_t>> Labels;
+	/* Labels of text sections; a symbol's index, free until the object is written, is its place here. */
+	std::vector<TextLabel> Labels;
 	std::vector<const llvm::MCSymbol *>
 		References; /* symbols that data or code takes the address of */
 	const llvm::MCSymbol *PendingPad =
-		nullptr;     /* a label the LSDA names: call site or landing pad */
+		nullptr; /* a label the LSDA names: call site or landing pad */
 	const llvm::MCSymbol *LastHi = nullptr;
 	llvm::SmallPtrSet<const llvm::MCSymbol *, 8> LsdaNames;
 	llvm::DenseMap<const llvm::MCSymbol *, JumpTable> JumpTables;

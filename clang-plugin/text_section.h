@@ -115,6 +115,13 @@ struct TextSection {
 	}
 };
 
+/* A label stands in front of a unit. */
+struct TextLabel {
+	llvm::MCSymbol *Symbol;
+	TextSection *Section;
+	uint32_t Unit;
+};
+
 struct Function {
 	uint32_t Facts = 0;
 	uint32_t Reasons = 0;
