@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * doctor_needs.c - tries, on memory and processes of its own, each thing that the library does in a program:
- * load, start an agent, write text through /proc/self/mem, put a page in the place of another, make other CPUs notice.
+ * load, start an agent, put a page in the place of another.
  */
 #include "doctor.h"
 #include "launch.h"
@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
-#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,28 +54,6 @@ static void look_system(struct findings_list *list)
 	                 : "tested with 2.36; before 2.34 threads live in a library of their own");
 }
 
-/* Writing to text that is mapped without write permission is what the gate does. */
-static void look_text_writing(struct findings_list *list)
-{
-	static const char byte = (char)0xc3;
-	char *page = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	bool works = page != MAP_FAILED && fd >= 0 &&
-	             pwrite(fd, &byte, 1, (off_t)(uintptr_t)page) == 1 && page[0] == byte;
-	int error = errno;
-
-	finding_add(
-		list, "text-writing", works ? LEVEL_OK : LEVEL_MISSING,
-		works ? base_printf("/proc/self/mem can be written")
-		      : base_printf("/proc/self/mem cannot be written: %s", strerror(error)),
-		works ? NULL
-		      : "mount /proc; see proc_mem.force_override= of the kernel's command line");
-	if (fd >= 0)
-		close(fd);
-	if (page != MAP_FAILED)
-		munmap(page, PAGE);
-}
-
 static void look_maps(struct findings_list *list)
 {
 	bool works = access("/proc/self/maps", R_OK) == 0 && access("/proc/self/stat", R_OK) == 0;
@@ -87,38 +64,71 @@ static void look_maps(struct findings_list *list)
 	            works ? NULL : "mount /proc");
 }
 
-static void look_gate(struct findings_list *list)
+/* The two ways to a page that is executable and holds what we want (runtime/lib/gate.c). */
+static bool may_become_executable(void)
+{
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool works = page != MAP_FAILED && mprotect(page, PAGE, PROT_READ | PROT_EXEC) == 0;
+
+	if (page != MAP_FAILED)
+		munmap(page, PAGE);
+	return works;
+}
+
+static bool may_be_written_by_force(void)
+{
+	static const char byte = (char)0xc3;
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	bool works = page != MAP_FAILED && fd >= 0 &&
+	             pwrite(fd, &byte, 1, (off_t)(uintptr_t)page) == 1 && page[0] == byte;
+
+	if (fd >= 0)
+		close(fd);
+	if (page != MAP_FAILED)
+		munmap(page, PAGE);
+	return works;
+}
+
+static bool may_be_moved_over_text(void)
 {
 	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	char *live = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, self, 0);
 	char *edited = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, self, 0);
-	bool mapped = live != MAP_FAILED && edited != MAP_FAILED;
-	bool works = mapped &&
+	bool works = live != MAP_FAILED && edited != MAP_FAILED &&
 	             mremap(edited, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, live) == live;
-	int error = errno;
 
-	finding_add(list, "gate", works ? LEVEL_OK : LEVEL_MISSING,
-	            works ? base_printf("a text page can be replaced in one step")
-	                  : base_printf("a text page cannot be replaced: %s", strerror(error)),
-	            works ? NULL : "a security module forbids mapping or moving executable pages");
 	if (live != MAP_FAILED)
 		munmap(live, PAGE);
 	if (!works && edited != MAP_FAILED)
 		munmap(edited, PAGE);
 	if (self >= 0)
 		close(self);
+	return works;
 }
 
-static void look_membarrier(struct findings_list *list)
+static void look_gate(struct findings_list *list)
 {
-	long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
-	bool works = commands > 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE);
-
-	finding_add(
-		list, "membarrier", works ? LEVEL_OK : LEVEL_MISSING,
-		base_printf("core-serializing membarrier is %s", works ? "there" : "not there"),
-		works ? NULL
-		      : "the kernel needs CONFIG_MEMBARRIER, a seccomp filter must let it pass");
+	if (!may_be_moved_over_text())
+		finding_add(
+			list, "gate", LEVEL_MISSING,
+			base_printf("a text page cannot be replaced by another"),
+			"a security module or a seccomp filter forbids to map or to move executable pages");
+	else if (may_become_executable())
+		finding_add(list, "gate", LEVEL_OK,
+		            base_printf("a text page can be replaced in one step"), NULL);
+	else if (may_be_written_by_force())
+		finding_add(list, "gate", LEVEL_OK,
+		            base_printf(
+				    "a text page can be replaced in one step, written by "
+				    "/proc/self/mem: what was writable may not become executable"),
+		            NULL);
+	else
+		finding_add(
+			list, "gate", LEVEL_MISSING,
+			base_printf("what was writable may not become executable, and "
+		                    "/proc/self/mem cannot be written"),
+			"see MemoryDenyWriteExecute= of the service and proc_mem.force_override= of the kernel");
 }
 
 static int agent(void *unused)
@@ -171,9 +181,7 @@ void doctor_needs(struct findings_list *list)
 	look_library(list);
 	look_system(list);
 	look_maps(list);
-	look_text_writing(list);
 	look_gate(list);
-	look_membarrier(list);
 	look_agent(list);
 	look_status_dir(list);
 }

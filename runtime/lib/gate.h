@@ -16,11 +16,14 @@
 struct gate {
 	u64 live, size; /* run-time address and bytes of the run: whole pages */
 	u64 copy;       /* run-time address of the copy being changed */
+	u64 offset;     /* in the file */
+	int fd;         /* the caller's */
 };
 
 /*
  * Opens a gate on [live, live + size). `fd`, `offset`: the file mapped there, so that unchanged pages stay shared with
- * the page cache; fd -1: anonymous memory. Returns 0 or -errno (then nothing has happened).
+ * the page cache, and the descriptor stays open as long as the gate; fd -1: anonymous memory. Returns 0 or -errno (then nothing has
+ * happened).
  */
 __must_check long gate_open(struct gate *gate, u64 live, u64 size, int fd, u64 offset);
 

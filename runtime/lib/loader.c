@@ -119,10 +119,11 @@ void loader_hook(void)
 	if (fd < 0)
 		return;
 	result = gate_open(&gate, page_down(site), PAGE_SIZE, fd, offset);
+	if (!sys_failed(result)) {
+		jump32(gate_at(&gate, site), site, entry);
+		result = gate_publish(&gate);
+	}
 	sys_close(fd);
-	if (sys_failed(result))
-		return;
-	jump32(gate_at(&gate, site), site, entry);
-	if (!sys_failed(gate_publish(&gate)))
+	if (!sys_failed(result))
 		world->cause = STATUS_CAUSE_NONE;
 }

@@ -222,13 +222,13 @@ static long gate_on_area(struct gate *gate, const struct mapping *mapping, const
 	                 segment->offset + (from - segment->addr));
 }
 
-/* A place of our own: written while it cannot be executed, executable when it cannot be written any more. */
+/* A place of our own, which nobody else may have taken meanwhile; then the code by a gate, as everywhere. */
 static long place_mapped(struct mapping *mapping, struct area *area)
 {
 	u64 at = mapping->base + area->start, size = page_up(area->used);
 	int how = at == area->reserved ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-	long result = sys_mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | how,
-	                       -1, 0);
+	long result = sys_mmap(at, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | how, -1, 0);
+	struct gate gate;
 
 	area->reserved = 0;
 	if (sys_failed(result))
@@ -237,9 +237,15 @@ static long place_mapped(struct mapping *mapping, struct area *area)
 		sys_munmap((u64)result, size);
 		return -17; /* EEXIST */
 	}
-	memset((void *)(uintptr_t)at, 0xcc, size);
-	memcpy((void *)(uintptr_t)at, area->staging, area->used);
-	return sys_mprotect(at, size, PROT_READ | PROT_EXEC);
+	result = gate_open(&gate, at, size, -1, 0);
+	if (!sys_failed(result)) {
+		memset(gate_at(&gate, at), 0xcc, size);
+		memcpy(gate_at(&gate, at), area->staging, area->used);
+		result = gate_publish(&gate);
+	}
+	if (sys_failed(result))
+		sys_munmap(at, size);
+	return result;
 }
 
 static long place_reserved(struct mapping *mapping, const struct area *area, int fd)
@@ -388,6 +394,11 @@ static void refuse(struct image *image, enum status status, u64 addr, long resul
 	record_of(image)->status.refusal_detail = result < 0 ? (u64)-result : 0;
 }
 
+static bool no_room(long result)
+{
+	return result == -12 || result == -17; /* ENOMEM, EEXIST */
+}
+
 static void publish(struct mapping *mapping, struct image *image)
 {
 	long fd = image_open_file(image->path), result;
@@ -409,7 +420,8 @@ static void publish(struct mapping *mapping, struct image *image)
 	}
 	sys_close((int)fd);
 	if (sys_failed(result))
-		refuse(image, STATUS_CACHE_FULL, mapping->base, result);
+		refuse(image, no_room(result) ? STATUS_CACHE_FULL : STATUS_PLAN_GATE, mapping->base,
+		       result);
 	else
 		record_of(image)->status.live = 1;
 	record_of(image)->status.apply_ns += sys_now_ns() - began;
