@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * device.c - /dev/dynopt: copies requests in, checks who asks, answers.
+ *
+ * Every call copies its struct once and works on the copy. Who asks is looked at in each
+ * call, not at open: a descriptor that was handed on gives no rights. Requests run one at a
+ * time. Answers: a negative errno, and the status by name in the struct.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+#include "own.h"
+
+union request {
+	struct {
+		u32 size, status;
+	};
+	struct dynopt_ioc_hello hello;
+	struct dynopt_ioc_process process;
+	struct dynopt_ioc_patch patch;
+	struct dynopt_ioc_undo undo;
+	struct dynopt_ioc_query query;
+};
+
+static enum dynopt_kmod_status do_hello(struct file *device, union request *request)
+{
+	struct dynopt_ioc_hello *hello = &request->hello;
+
+	if (hello->min > hello->max)
+		return DYNOPT_KMOD_BAD_REQUEST;
+	if (hello->max < DYNOPT_ABI_MIN || hello->min > DYNOPT_ABI_MAX)
+		return DYNOPT_KMOD_VERSION;
+	hello->version = min_t(u32, hello->max, DYNOPT_ABI_MAX);
+	hello->n_counters = DYNOPT_COUNTER_N;
+	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE;
+	return DYNOPT_KMOD_OK;
+}
+
+/* The device's group may register itself, and look; all else is the administrator's. */
+static bool is_member(struct file *device)
+{
+	kgid_t group = file_inode(device)->i_gid;
+
+	return capable(CAP_SYS_ADMIN) || (!gid_eq(group, GLOBAL_ROOT_GID) && in_group_p(group));
+}
+
+static enum dynopt_kmod_status memory_of(s32 number, struct mm_struct **out)
+{
+	struct task_struct *task;
+	struct mm_struct *mm;
+	struct pid *pid;
+
+	if (number < 0)
+		return DYNOPT_KMOD_BAD_REQUEST;
+	if (number && !capable(CAP_SYS_ADMIN))
+		return DYNOPT_KMOD_PERMISSION;
+	pid = number ? find_get_pid(number) : get_pid(task_tgid(current));
+	task = get_pid_task(pid, PIDTYPE_PID);
+	put_pid(pid);
+	if (!task)
+		return DYNOPT_KMOD_NO_PROCESS;
+	mm = get_task_mm(task);
+	put_task_struct(task);
+	if (!mm)
+		return DYNOPT_KMOD_NO_PROCESS;
+	*out = mm;
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status register_memory(struct mm_struct *mm)
+{
+	enum dynopt_kmod_status status;
+	struct owned_file *file;
+
+	if (get_dumpable(mm) != SUID_DUMP_USER)
+		return DYNOPT_KMOD_NOT_DUMPABLE;
+	status = process_register(mm);
+	if (status)
+		return status;
+	for (file = file_next(NULL); file; file = file_next(file)) {
+		if (!process_adopt(mm, file))
+			continue;
+		pages_unmap_cache(file);
+		pages_unmap_sites(file);
+	}
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status do_register(struct file *device, union request *request)
+{
+	struct mm_struct *mm;
+	enum dynopt_kmod_status status;
+
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	status = memory_of(request->process.pid, &mm);
+	if (status)
+		return status;
+	status = register_memory(mm);
+	mmap_write_lock(mm);
+	request->process.mappings = mappings_count(mm);
+	mmap_write_unlock(mm);
+	mmput(mm);
+	return status;
+}
+
+static enum dynopt_kmod_status do_unregister(struct file *device, union request *request)
+{
+	struct mm_struct *mm;
+	enum dynopt_kmod_status status;
+
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	status = memory_of(request->process.pid, &mm);
+	if (status)
+		return status;
+	status = leave_process(mm);
+	request->process.mappings = 0;
+	mmput(mm);
+	return status;
+}
+
+static enum dynopt_kmod_status do_patch(struct file *device, union request *request)
+{
+	return capable(CAP_SYS_ADMIN) ? patch_apply(&request->patch) : DYNOPT_KMOD_PERMISSION;
+}
+
+static enum dynopt_kmod_status do_undo(struct file *device, union request *request)
+{
+	request->undo.undone = 0;
+	return capable(CAP_SYS_ADMIN) ? patch_undo(&request->undo, &request->undo.undone)
+	                              : DYNOPT_KMOD_PERMISSION;
+}
+
+/* Memory of files and processes that have gone is freed a little later: not before an answer. */
+static enum dynopt_kmod_status do_query(struct file *device, union request *request)
+{
+	struct dynopt_ioc_query *query = &request->query;
+	u64 __user *to = u64_to_user_ptr(query->counters);
+	u32 i;
+
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	if (query->pad)
+		return DYNOPT_KMOD_BAD_REQUEST;
+	srcu_barrier(&faults);
+	query->n = min_t(u32, query->n, DYNOPT_COUNTER_N);
+	for (i = 0; i < query->n; i++)
+		if (put_user(counted(i), to + i))
+			return DYNOPT_KMOD_BAD_ADDRESS;
+	return DYNOPT_KMOD_OK;
+}
+
+/* A row for each call; a request of version 1 has its size. */
+static const struct call {
+	u32 command, size;
+	enum dynopt_kmod_status (*run)(struct file *device, union request *request);
+} calls[] = {
+	{ DYNOPT_IOC_HELLO, sizeof(struct dynopt_ioc_hello), do_hello },
+	{ DYNOPT_IOC_REGISTER, sizeof(struct dynopt_ioc_process), do_register },
+	{ DYNOPT_IOC_UNREGISTER, sizeof(struct dynopt_ioc_process), do_unregister },
+	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), do_patch },
+	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), do_undo },
+	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), do_query },
+};
+
+/* The number says which call; the size in it is the caller's, as is the one in the struct. */
+static const struct call *find_call(u32 command)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		if (_IOC_NR(command) == _IOC_NR(calls[i].command) &&
+		    _IOC_TYPE(command) == _IOC_TYPE(calls[i].command) &&
+		    _IOC_DIR(command) == _IOC_DIR(calls[i].command))
+			return &calls[i];
+	return NULL;
+}
+
+static enum dynopt_kmod_status copy_in(const struct call *call, void __user *from,
+                                       union request *request)
+{
+	u32 size;
+	int error;
+
+	if (get_user(size, (u32 __user *)from))
+		return DYNOPT_KMOD_BAD_ADDRESS;
+	if (size < call->size || size > PAGE_SIZE)
+		return DYNOPT_KMOD_BAD_SIZE;
+	error = copy_struct_from_user(request, sizeof(*request), from, size);
+	if (error == -EFAULT)
+		return DYNOPT_KMOD_BAD_ADDRESS;
+	if (error)
+		return DYNOPT_KMOD_BAD_SIZE;
+	/* The caller may have written another size since. */
+	request->size = size;
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status run(const struct call *call, struct file *device,
+                                   union request *request)
+{
+	enum dynopt_kmod_status status;
+
+	if (mutex_lock_interruptible(&requests))
+		return DYNOPT_KMOD_INTERRUPTED;
+	status = call->run(device, request);
+	mutex_unlock(&requests);
+	return status;
+}
+
+static long device_ioctl(struct file *device, unsigned int command, unsigned long arg)
+{
+	const struct call *call = find_call(command);
+	void __user *user = (void __user *)arg;
+	union request request = {};
+	enum dynopt_kmod_status status;
+
+	if (!call) {
+		count(DYNOPT_COUNTER_REFUSED, 1);
+		return status_errno(DYNOPT_KMOD_UNKNOWN_CALL);
+	}
+	status = copy_in(call, user, &request);
+	if (!status)
+		status = run(call, device, &request);
+	if (status)
+		count(DYNOPT_COUNTER_REFUSED, 1);
+	request.status = status;
+	if (status == DYNOPT_KMOD_BAD_SIZE) {
+		if (put_user(request.status, (u32 __user *)user + 1))
+			status = DYNOPT_KMOD_BAD_ADDRESS;
+	} else if (status != DYNOPT_KMOD_BAD_ADDRESS) {
+		if (copy_to_user(user, &request, call->size))
+			status = DYNOPT_KMOD_BAD_ADDRESS;
+	}
+	return status_errno(status);
+}
+
+static const struct file_operations operations = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = device_ioctl,
+	.llseek = no_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "dynopt",
+	.fops = &operations,
+	.mode = 0660,
+};
+
+int device_init(void)
+{
+	return misc_register(&device);
+}
+
+void device_exit(void)
+{
+	misc_deregister(&device);
+}

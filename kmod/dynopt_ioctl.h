@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * dynopt_ioctl.h - what /dev/dynopt understands; the module and its users include this file.
+ *
+ * Each request is one struct that starts with its size as the caller knows it, and a status.
+ * A struct may grow at its end: a shorter one is read as if zeros followed, down to the size
+ * of version 1; a longer one is understood if what follows is zero. The call returns 0 or a
+ * negative errno, and status says by name what was met (kmod_status.def); nothing was
+ * changed then. All numbers are in the host's byte order; pad is zero.
+ */
+#ifndef DYNOPT_IOCTL_H
+#define DYNOPT_IOCTL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DYNOPT_DEVICE "/dev/dynopt"
+
+#define DYNOPT_ABI_MIN 1
+#define DYNOPT_ABI_MAX 1
+
+/* What the loaded module can do: dynopt_ioc_hello.features. */
+#define DYNOPT_FEATURE_FIXED_PATCH 0x1 /* translations are given as bytes: DYNOPT_PATCH_FIXED */
+#define DYNOPT_FEATURE_GATE 0x2 /* sites change while no thread can execute them */
+
+enum dynopt_kmod_status {
+	DYNOPT_KMOD_OK,
+#define X(name, error, text) DYNOPT_KMOD_##name,
+#include "kmod_status.def"
+#undef X
+	DYNOPT_KMOD_STATUS_N
+};
+
+enum dynopt_kmod_counter {
+#define X(name, kind, text) DYNOPT_COUNTER_##name,
+#include "kmod_counters.def"
+#undef X
+	DYNOPT_COUNTER_N
+};
+
+/* Finds a version that both sides know: the highest from min to max. */
+struct dynopt_ioc_hello {
+	__u32 size;
+	__u32 status;
+	__u32 min; /* in: what the caller understands */
+	__u32 max;
+	__u32 version; /* out */
+	__u32 n_counters; /* out: counters that DYNOPT_IOC_QUERY has */
+	__u64 features; /* out */
+};
+
+/* A process whose mappings the module may take over; 0 is the caller. */
+struct dynopt_ioc_process {
+	__u32 size;
+	__u32 status;
+	__s32 pid; /* in the caller's PID namespace */
+	__u32 mappings; /* out: how many of its mappings are taken over now */
+};
+
+#define DYNOPT_OLD_MAX 15
+#define DYNOPT_CODE_MAX 96
+
+/*
+ * One site of a file: the instruction `old` at `offset` becomes a jump to `cache_offset`,
+ * where `code` is put, followed by a jump back behind the instruction. The skeleton's only
+ * kind: nobody checks here that `old` is one instruction and that `code` does the same.
+ * What is translated from traces will take its place.
+ */
+struct dynopt_ioc_patch {
+	__u32 size;
+	__u32 status;
+	__s32 fd; /* the file, open for reading */
+	__u32 kind; /* DYNOPT_PATCH_FIXED */
+	__u64 offset; /* in the file */
+	__u64 cache_offset; /* in the file's code cache, which holds int3 there */
+	__u8 old_len; /* 5 to 15 */
+	__u8 code_len; /* 1 to 96 */
+	__u8 pad[6];
+	__u8 old[16];
+	__u8 code[DYNOPT_CODE_MAX];
+};
+#define DYNOPT_PATCH_FIXED 1
+
+/* Brings back the instruction at `offset`, or all of the file's with DYNOPT_UNDO_ALL. */
+struct dynopt_ioc_undo {
+	__u32 size;
+	__u32 status;
+	__s32 fd;
+	__u32 flags;
+	__u64 offset;
+	__u32 undone; /* out: how many sites were brought back */
+	__u32 pad;
+};
+#define DYNOPT_UNDO_ALL 0x1
+
+struct dynopt_ioc_query {
+	__u32 size;
+	__u32 status;
+	__u32 n; /* in: room in counters[]; out: how many were written */
+	__u32 pad;
+	__u64 counters; /* address of n __u64, in the order of kmod_counters.def */
+};
+
+#define DYNOPT_IOC_HELLO _IOWR('D', 0x60, struct dynopt_ioc_hello)
+#define DYNOPT_IOC_REGISTER _IOWR('D', 0x61, struct dynopt_ioc_process)
+#define DYNOPT_IOC_UNREGISTER _IOWR('D', 0x62, struct dynopt_ioc_process)
+#define DYNOPT_IOC_PATCH _IOWR('D', 0x63, struct dynopt_ioc_patch)
+#define DYNOPT_IOC_UNDO _IOWR('D', 0x64, struct dynopt_ioc_undo)
+#define DYNOPT_IOC_QUERY _IOWR('D', 0x65, struct dynopt_ioc_query)
+
+#ifdef __cplusplus
+#define DYNOPT_ABI_ASSERT(condition) static_assert(condition, #condition)
+#else
+#define DYNOPT_ABI_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_hello) == 32);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_process) == 16);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_patch) == 152);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_undo) == 32);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_query) == 24);
+
+#endif

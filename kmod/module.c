@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * module.c - in and out.
+ *
+ * A descriptor of the device holds the module; processes whose mappings are taken do not, so
+ * it can be unloaded while they run. Unloading ends when every mapping has its own operations
+ * again and every callback that could be in the module's text has been waited for: those
+ * under the mmap lock by taking it, those without it by SRCU, the few instructions behind by
+ * RCU tasks.
+ */
+#include <linux/module.h>
+#include <linux/mmu_notifier.h>
+#include <linux/rcupdate.h>
+#include "own.h"
+
+static int __init dynopt_init(void)
+{
+	int error = private_init();
+
+	if (error)
+		return error;
+	error = device_init();
+	if (error)
+		private_exit();
+	return error;
+}
+
+static void __exit dynopt_exit(void)
+{
+	device_exit();
+	leave_all();
+	mmu_notifier_synchronize();
+	srcu_barrier(&faults);
+	synchronize_rcu_tasks();
+	synchronize_rcu();
+	private_exit();
+	if (counters_settled())
+		pr_info("dynopt: unloaded, nothing is left\n");
+}
+
+module_init(dynopt_init);
+module_exit(dynopt_exit);
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_DESCRIPTION("Optimizes programs while they run: shared translations of their text");

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * own.h - what the module's parts share: files whose pages it owns, and processes.
+ *
+ * An owned file has pages of the module's own, by page index, and the mappings of registered
+ * processes have its vm_ops, which hand them out. A page that a process may have mapped is
+ * never written: code changes by putting another page in its place.
+ *
+ * Locks, outer to inner:
+ *   requests        mutex, one request at a time; never in a callback of a mapping
+ *   mmap_lock       of a process; callbacks of mappings are entered with it
+ *   file->gate      mutex: who puts pages in and changes what they hold
+ *   page lock       of owned pages in index order; fault handlers take one
+ *   i_mmap_rwsem    of the file, inside unmap_mapping_range() and to look for private copies
+ *   registry        spinlock: lists of files and processes, numbers of mappings
+ *   file->lock      spinlock: one look into file->pages
+ * `faults` (SRCU) is held by every callback that may sleep without the mmap lock.
+ */
+#ifndef DYNOPT_KMOD_OWN_H
+#define DYNOPT_KMOD_OWN_H
+
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/xarray.h>
+#include "compat.h"
+#include "dynopt_ioctl.h"
+
+#define JMP_REL32_LEN 5
+#define JMP_REL32 0xe9
+#define INT3 0xcc
+
+#define FILE_PAGES_MAX 1024
+#define FILE_PATCHES_MAX 4096
+
+enum leave_state {
+	LEAVE_NOT,
+	LEAVE_SITES, /* everybody is on the way out: sites are original for all */
+	LEAVE_MAPPINGS, /* nobody is inside any more: mappings go back as they come */
+};
+
+struct owned_file {
+	struct list_head list; /* in owned_files */
+	struct rcu_head rcu;
+	unsigned long n_held; /* registry: taken mappings, and requests that look at it */
+	struct file *file; /* held, and closed to writers */
+	struct address_space *mapping;
+	struct inode *inode;
+	const struct vm_operations_struct *original;
+	struct vm_operations_struct ops; /* what taken mappings have */
+	struct mutex gate;
+	spinlock_t lock;
+	struct xarray pages; /* page index -> struct page; PAGE_CACHE marks those of the code cache */
+	unsigned int n_pages; /* gate */
+	unsigned int n_patches; /* requests */
+	struct list_head patches; /* requests; readers under `faults` */
+	pgoff_t cache_first, cache_last; /* of pages marked PAGE_CACHE; requests */
+};
+#define PAGE_CACHE XA_MARK_0
+
+struct patch {
+	struct list_head list;
+	u64 offset, cache_offset;
+	u8 old_len, code_len;
+	bool live;
+	u8 old[DYNOPT_OLD_MAX];
+	u8 jump[JMP_REL32_LEN];
+	u8 code[DYNOPT_CODE_MAX + JMP_REL32_LEN]; /* with the jump back */
+};
+
+struct process {
+	struct mmu_notifier notifier; /* has the mm */
+	struct hlist_node node; /* in the registry */
+	bool leaving; /* its sites are original */
+};
+
+extern struct mutex requests;
+extern spinlock_t registry;
+extern struct list_head owned_files;
+extern struct srcu_struct faults;
+extern enum leave_state leave_state; /* changed under `requests` */
+
+/* counters.c */
+void count(enum dynopt_kmod_counter counter, long n);
+u64 counted(enum dynopt_kmod_counter counter);
+/* Says what is left, at the end; true if nothing is. */
+bool counters_settled(void);
+int status_errno(enum dynopt_kmod_status status);
+
+/* files.c: who finds or makes a file holds it until file_put() */
+struct owned_file *file_find(struct inode *inode);
+/* The first, or the next one, for which the hold on `after` is given up; NULL: no more. */
+struct owned_file *file_next(struct owned_file *after);
+enum dynopt_kmod_status file_new(struct file *file, const struct vm_operations_struct *original,
+                                 struct owned_file **out);
+void file_hold(struct owned_file *file);
+/* When nobody holds it any more, the file is no longer owned. */
+void file_put(struct owned_file *file);
+
+/* pages.c */
+struct page *page_get(struct owned_file *file, pgoff_t index, bool *cache);
+bool page_is_current(struct owned_file *file, pgoff_t index, struct page *page);
+enum dynopt_kmod_status pages_take(struct owned_file *file, pgoff_t index, bool cache);
+/* `together`: refused where a process has a private copy of one of the pages. */
+enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u8 *before,
+                                    const u8 *after, u32 len, bool together);
+enum dynopt_kmod_status pages_read_file(struct owned_file *file, u64 offset, u8 *bytes, u32 len);
+/* Takes pages out of all page tables: those of the cache, then all sites in one step. */
+void pages_unmap_cache(struct owned_file *file);
+void pages_unmap_sites(struct owned_file *file);
+
+/* mappings.c; all with the process's mmap lock held for writing */
+void mappings_init_ops(struct owned_file *file);
+bool mapping_is_taken(const struct vm_area_struct *vma);
+struct owned_file *mapping_file(const struct vm_area_struct *vma);
+u32 mappings_count(struct mm_struct *mm);
+u32 mappings_take(struct mm_struct *mm, struct owned_file *file);
+u32 mappings_restore(struct mm_struct *mm);
+/* The operations that a registered process's executable mapping of the inode has now. */
+const struct vm_operations_struct *mappings_operations(struct mm_struct *mm, struct inode *inode);
+
+/* private.c: pages that a process has a copy of its own of */
+bool private_in_process(struct mm_struct *mm, struct owned_file *file);
+bool private_anywhere(struct owned_file *file, pgoff_t index);
+void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, const u8 *after,
+                       u32 len);
+void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr);
+void private_restore(struct mm_struct *mm);
+int private_init(void);
+void private_exit(void);
+
+/* processes.c */
+enum dynopt_kmod_status process_register(struct mm_struct *mm);
+/* For a mapping that a fork or a split brings; with the mmap lock held for writing. */
+bool process_join(struct mm_struct *mm);
+bool process_is_registered(struct mm_struct *mm);
+bool process_is_leaving(struct mm_struct *mm);
+void process_set_leaving(struct mm_struct *mm);
+void process_forget(struct mm_struct *mm);
+/* Takes the file's mappings there, if none of its owned pages is private; how many it took. */
+u32 process_adopt(struct mm_struct *mm, struct owned_file *file);
+/* All registered memory maps, each grabbed; NULL-terminated; NULL if there is no memory. */
+struct mm_struct **processes_all(void);
+void processes_drop(struct mm_struct **all);
+bool processes_empty(void);
+
+/* patch.c */
+enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request);
+enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone);
+/* Where a thread that is at this place of the code cache would be in the original; 0: nowhere. */
+u64 patch_origin(struct owned_file *file, u64 cache_offset);
+bool patch_inside(struct owned_file *file, u64 cache_offset);
+
+/* leave.c */
+enum dynopt_kmod_status leave_process(struct mm_struct *mm);
+void leave_all(void);
+
+/* device.c */
+int device_init(void);
+void device_exit(void);
+
+#endif

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * patch.c - sites of a file: a jump into the code cache, and the way back.
+ *
+ * First everything is checked against the file's own bytes, then pages are taken over with
+ * what they hold, then processes are adopted, then the translation is written where nobody
+ * executes, and last the site: one step, after which every process that reaches the cache
+ * jumps. Whatever fails before leaves all text as it was.
+ *
+ * Invariant: bytes of the code cache are written once. A site that was undone keeps them,
+ * because a private copy, or a thread's saved context, may still lead there.
+ */
+#include <linux/file.h>
+#include <linux/slab.h>
+#include <linux/sched/mm.h>
+#include "own.h"
+
+static void put_jump(u8 *at, u64 from, u64 to)
+{
+	s32 distance = to - (from + JMP_REL32_LEN);
+
+	at[0] = JMP_REL32;
+	memcpy(at + 1, &distance, sizeof(distance));
+}
+
+static bool is_near(u64 from, u64 to)
+{
+	s64 distance = to - (from + JMP_REL32_LEN);
+
+	return distance == (s32)distance;
+}
+
+static u64 cache_end(const struct patch *patch)
+{
+	return patch->cache_offset + patch->code_len + JMP_REL32_LEN;
+}
+
+static u64 site_end(const struct patch *patch)
+{
+	return patch->offset + patch->old_len;
+}
+
+/* Where they came from is no secret, and padding has to be zero. */
+static enum dynopt_kmod_status check_request(const struct dynopt_ioc_patch *request)
+{
+	if (request->kind != DYNOPT_PATCH_FIXED || request->old_len < JMP_REL32_LEN ||
+	    request->old_len > DYNOPT_OLD_MAX || !request->code_len ||
+	    request->code_len > DYNOPT_CODE_MAX ||
+	    memchr_inv(request->pad, 0, sizeof(request->pad)) ||
+	    memchr_inv(request->old + request->old_len, 0,
+	               sizeof(request->old) - request->old_len) ||
+	    memchr_inv(request->code + request->code_len, 0,
+	               sizeof(request->code) - request->code_len))
+		return DYNOPT_KMOD_BAD_REQUEST;
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status check_range(struct inode *inode,
+                                           const struct dynopt_ioc_patch *request)
+{
+	u64 size = i_size_read(inode), code_len = request->code_len + JMP_REL32_LEN;
+
+	if (request->offset > size || size - request->offset < request->old_len ||
+	    request->cache_offset > size || size - request->cache_offset < code_len)
+		return DYNOPT_KMOD_FILE_RANGE;
+	if (request->cache_offset < request->offset + request->old_len &&
+	    request->offset < request->cache_offset + code_len)
+		return DYNOPT_KMOD_OVERLAP;
+	if (!is_near(request->offset, request->cache_offset) ||
+	    !is_near(request->cache_offset + request->code_len, request->offset + request->old_len))
+		return DYNOPT_KMOD_REACH;
+	return DYNOPT_KMOD_OK;
+}
+
+static struct patch *patch_new(const struct dynopt_ioc_patch *request)
+{
+	struct patch *patch = kzalloc(sizeof(*patch), GFP_KERNEL);
+
+	if (!patch)
+		return NULL;
+	count(DYNOPT_COUNTER_PATCHES, 1);
+	patch->offset = request->offset;
+	patch->cache_offset = request->cache_offset;
+	patch->old_len = request->old_len;
+	patch->code_len = request->code_len;
+	memcpy(patch->old, request->old, request->old_len);
+	memcpy(patch->code, request->code, request->code_len);
+	put_jump(patch->jump, patch->offset, patch->cache_offset);
+	put_jump(patch->code + patch->code_len, patch->cache_offset + patch->code_len,
+	         site_end(patch));
+	return patch;
+}
+
+static void patch_free(struct patch *patch)
+{
+	kfree(patch);
+	count(DYNOPT_COUNTER_PATCHES, -1);
+}
+
+static bool is_same(const struct patch *patch, const struct patch *other)
+{
+	return patch->offset == other->offset && patch->cache_offset == other->cache_offset &&
+	       patch->old_len == other->old_len && patch->code_len == other->code_len &&
+	       !memcmp(patch->code, other->code, patch->code_len);
+}
+
+/* A site that was undone and is asked for again, or what stands in the new one's way. */
+static enum dynopt_kmod_status find_earlier(struct owned_file *file, const struct patch *wanted,
+                                            struct patch **again)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+	{
+		if (!patch->live && is_same(patch, wanted)) {
+			*again = patch;
+			return DYNOPT_KMOD_OK;
+		}
+		if (patch->offset < site_end(wanted) && wanted->offset < site_end(patch))
+			return DYNOPT_KMOD_OVERLAP;
+		if (patch->cache_offset < cache_end(wanted) &&
+		    wanted->cache_offset < cache_end(patch))
+			return DYNOPT_KMOD_CACHE_TAKEN;
+	}
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status check_file(struct owned_file *file, const struct patch *patch)
+{
+	u8 bytes[sizeof(patch->code)];
+	u32 cache_len = cache_end(patch) - patch->cache_offset;
+	enum dynopt_kmod_status status;
+
+	status = pages_read_file(file, patch->offset, bytes, patch->old_len);
+	if (status)
+		return status;
+	if (memcmp(bytes, patch->old, patch->old_len))
+		return DYNOPT_KMOD_MISMATCH;
+	status = pages_read_file(file, patch->cache_offset, bytes, cache_len);
+	if (status)
+		return status;
+	if (memchr_inv(bytes, INT3, cache_len))
+		return DYNOPT_KMOD_CACHE_BYTES;
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status take_range(struct owned_file *file, u64 offset, u64 end, bool cache)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
+	pgoff_t index;
+
+	for (index = offset >> PAGE_SHIFT; index <= (end - 1) >> PAGE_SHIFT && !status; index++) {
+		status = pages_take(file, index, cache);
+		if (cache && !status) {
+			WRITE_ONCE(file->cache_first, min(file->cache_first, index));
+			WRITE_ONCE(file->cache_last, max(file->cache_last, index));
+		}
+	}
+	return status;
+}
+
+/* How many mappings were taken of processes that have none, or not all. */
+static enum dynopt_kmod_status adopt_all(struct owned_file *file)
+{
+	struct mm_struct **all = processes_all(), **at;
+	u32 n = 0;
+
+	if (!all)
+		return DYNOPT_KMOD_MEMORY;
+	for (at = all; *at; at++)
+		n += process_adopt(*at, file);
+	processes_drop(all);
+	if (n) {
+		pages_unmap_cache(file);
+		pages_unmap_sites(file);
+	}
+	return DYNOPT_KMOD_OK;
+}
+
+/* Does a taken mapping have the site, and a taken one at the same distance the cache? */
+static bool reaches(struct mm_struct *mm, struct owned_file *file, const struct patch *patch)
+{
+	struct vm_area_struct *vma, *cache;
+	VMA_ITERATOR(at, mm, 0);
+	bool found = false;
+
+	mmap_write_lock(mm);
+	for_each_vma(at, vma)
+	{
+		u64 base = vma->vm_start - ((u64)vma->vm_pgoff << PAGE_SHIFT);
+
+		if (vma->vm_ops != &file->ops || !(vma->vm_flags & VM_EXEC) ||
+		    base + patch->offset < vma->vm_start || base + site_end(patch) > vma->vm_end)
+			continue;
+		cache = vma_lookup(mm, base + patch->cache_offset);
+		found = cache && cache->vm_ops == &file->ops && (cache->vm_flags & VM_EXEC) &&
+		        base + cache_end(patch) <= cache->vm_end &&
+		        cache->vm_start - ((u64)cache->vm_pgoff << PAGE_SHIFT) == base;
+		if (found)
+			break;
+	}
+	mmap_write_unlock(mm);
+	return found;
+}
+
+static bool is_mapped(struct owned_file *file, const struct patch *patch)
+{
+	struct mm_struct **all = processes_all(), **at;
+	bool found = false;
+
+	for (at = all; at && *at && !found; at++)
+		found = reaches(*at, file, patch);
+	if (all)
+		processes_drop(all);
+	return found;
+}
+
+static enum dynopt_kmod_status write_site(struct owned_file *file, struct patch *patch)
+{
+	enum dynopt_kmod_status status;
+	bool crosses = offset_in_page(patch->offset) + JMP_REL32_LEN > PAGE_SIZE;
+
+	status = pages_write(file, patch->offset, patch->old, patch->jump, JMP_REL32_LEN, crosses);
+	if (!status)
+		patch->live = true;
+	return status;
+}
+
+static enum dynopt_kmod_status write_cache(struct owned_file *file, const struct patch *patch)
+{
+	u8 empty[sizeof(patch->code)];
+	u32 len = cache_end(patch) - patch->cache_offset;
+
+	memset(empty, INT3, sizeof(empty));
+	return pages_write(file, patch->cache_offset, empty, patch->code, len, true);
+}
+
+/* Hands over the patch to the file as soon as its code is in the cache. */
+static enum dynopt_kmod_status patch_first(struct owned_file *file, struct patch **patch)
+{
+	enum dynopt_kmod_status status;
+	struct patch *known;
+
+	if (file->n_patches == FILE_PATCHES_MAX)
+		return DYNOPT_KMOD_LIMIT;
+	status = check_file(file, *patch);
+	if (!status)
+		status = take_range(file, (*patch)->cache_offset, cache_end(*patch), true);
+	if (!status)
+		status = take_range(file, (*patch)->offset, site_end(*patch), false);
+	if (!status)
+		status = adopt_all(file);
+	if (!status && !is_mapped(file, *patch))
+		status = DYNOPT_KMOD_NOT_MAPPED;
+	if (!status)
+		status = write_cache(file, *patch);
+	if (status)
+		return status;
+	known = *patch;
+	*patch = NULL;
+	list_add_tail_rcu(&known->list, &file->patches);
+	file->n_patches++;
+	return write_site(file, known);
+}
+
+/* The operations that processes' mappings of the file have, before any is taken. */
+static enum dynopt_kmod_status find_operations(struct inode *inode,
+                                               const struct vm_operations_struct **out)
+{
+	struct mm_struct **all = processes_all(), **at;
+	const struct vm_operations_struct *ops = NULL;
+
+	if (!all)
+		return DYNOPT_KMOD_MEMORY;
+	for (at = all; *at && !ops; at++) {
+		mmap_write_lock(*at);
+		ops = mappings_operations(*at, inode);
+		mmap_write_unlock(*at);
+	}
+	processes_drop(all);
+	if (!ops)
+		return DYNOPT_KMOD_NOT_MAPPED;
+	if (IS_ERR(ops))
+		return DYNOPT_KMOD_FILE_SYSTEM;
+	*out = ops;
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status find_or_make(struct file *opened, struct owned_file **out)
+{
+	const struct vm_operations_struct *ops;
+	enum dynopt_kmod_status status;
+
+	*out = file_find(file_inode(opened));
+	if (*out)
+		return DYNOPT_KMOD_OK;
+	status = find_operations(file_inode(opened), &ops);
+	if (status)
+		return status;
+	return file_new(opened, ops, out);
+}
+
+static struct fd open_file(s32 fd)
+{
+	struct fd opened = fdget(fd);
+
+	if (opened.file &&
+	    (!S_ISREG(file_inode(opened.file)->i_mode) || !(opened.file->f_mode & FMODE_READ))) {
+		fdput(opened);
+		opened.file = NULL;
+	}
+	return opened;
+}
+
+static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_ioc_patch *request)
+{
+	struct owned_file *file;
+	struct patch *patch, *again = NULL;
+	enum dynopt_kmod_status status = check_range(file_inode(opened), request);
+
+	if (status)
+		return status;
+	patch = patch_new(request);
+	if (!patch)
+		return DYNOPT_KMOD_MEMORY;
+	status = find_or_make(opened, &file);
+	if (!status) {
+		status = find_earlier(file, patch, &again);
+		if (!status)
+			status = again ? write_site(file, again) : patch_first(file, &patch);
+		file_put(file);
+	}
+	if (patch)
+		patch_free(patch);
+	return status;
+}
+
+enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request)
+{
+	enum dynopt_kmod_status status = check_request(request);
+	struct fd opened;
+
+	if (status)
+		return status;
+	opened = open_file(request->fd);
+	if (!opened.file)
+		return DYNOPT_KMOD_FILE;
+	status = apply(opened.file, request);
+	fdput(opened);
+	return status;
+}
+
+static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt_ioc_undo *request,
+                                    u32 *undone)
+{
+	enum dynopt_kmod_status status;
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+	{
+		if (!patch->live ||
+		    (!(request->flags & DYNOPT_UNDO_ALL) && patch->offset != request->offset))
+			continue;
+		status = pages_write(file, patch->offset, patch->jump, patch->old, JMP_REL32_LEN,
+		                     false);
+		if (status)
+			return status;
+		patch->live = false;
+		++*undone;
+	}
+	return *undone || (request->flags & DYNOPT_UNDO_ALL) ? DYNOPT_KMOD_OK
+	                                                     : DYNOPT_KMOD_NO_PATCH;
+}
+
+enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_NO_PATCH;
+	struct owned_file *file;
+	struct fd opened;
+
+	if ((request->flags & ~DYNOPT_UNDO_ALL) || request->pad)
+		return DYNOPT_KMOD_BAD_REQUEST;
+	opened = open_file(request->fd);
+	if (!opened.file)
+		return DYNOPT_KMOD_FILE;
+	file = file_find(file_inode(opened.file));
+	if (file) {
+		status = undo(file, request, undone);
+		file_put(file);
+	}
+	fdput(opened);
+	return status;
+}
+
+u64 patch_origin(struct owned_file *file, u64 cache_offset)
+{
+	struct patch *patch;
+
+	list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults))
+	{
+		if (cache_offset == patch->cache_offset)
+			return patch->offset;
+		if (cache_offset == patch->cache_offset + patch->code_len)
+			return site_end(patch);
+	}
+	return 0;
+}
+
+bool patch_inside(struct owned_file *file, u64 cache_offset)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches,
+	                    list) if (cache_offset >= patch->cache_offset &&
+	                              cache_offset < cache_end(patch)) return true;
+	return false;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * private.c - pages of which a process has a copy of its own: debuggers' and uprobes'
+ * breakpoints, programs that write their own text.
+ *
+ * Such a copy no longer changes with the file's pages; it holds whatever the page held when it
+ * was made. That is harmless as long as an instruction lies in it as a whole, since the code
+ * cache stays. Three cases need work:
+ *   halves       an instruction across two pages, one of them private: changed with the other,
+ *                while nobody can execute it
+ *   breakpoints  an int3 on a site, the rest of the jump behind it: the rest is brought back at
+ *                once, because a uprobe that goes writes only the file's first byte
+ *   leaving      a process that leaves the code cache: sites are brought back under an int3
+ */
+#include <linux/highmem.h>
+#include <linux/interval_tree_generic.h>
+#include <linux/kdebug.h>
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
+#include <linux/smp.h>
+#include <asm/sync_core.h>
+#include "own.h"
+
+static inline unsigned long tree_first(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff;
+}
+
+static inline unsigned long tree_last(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff + vma_pages(vma) - 1;
+}
+
+/* The kernel's own walk over mapping->i_mmap is not exported. */
+INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long, shared.rb_subtree_last,
+                     tree_first, tree_last, static __maybe_unused, mapped)
+
+enum copy {
+	COPY_NONE,
+	COPY_PRESENT, /* *page is held */
+	COPY_ELSEWHERE, /* swapped out, or on its way to another place */
+};
+
+/* With the mmap lock, or the file's i_mmap_rwsem, which keep page tables. */
+static enum copy copy_at(struct vm_area_struct *vma, unsigned long addr, struct page **page)
+{
+	enum copy copy = COPY_NONE;
+	spinlock_t *lock;
+	pgd_t *pgd = pgd_offset(vma->vm_mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+	pte_t *pte;
+
+	if (pgd_none(*pgd))
+		return COPY_NONE;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d))
+		return COPY_NONE;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud) || pud_large(*pud))
+		return COPY_NONE;
+	pmd = pmd_offset(pud, addr);
+	if (pmd_none(*pmd) || pmd_large(*pmd))
+		return COPY_NONE;
+	pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &lock);
+	if (!pte_none(*pte)) {
+		if (!pte_present(*pte)) {
+			copy = COPY_ELSEWHERE;
+		} else if (pfn_valid(pte_pfn(*pte)) && PageAnon(pte_page(*pte))) {
+			*page = pte_page(*pte);
+			get_page(*page);
+			copy = COPY_PRESENT;
+		}
+	}
+	pte_unmap_unlock(pte, lock);
+	return copy;
+}
+
+static unsigned long address_of(const struct vm_area_struct *vma, pgoff_t index)
+{
+	return vma->vm_start + ((index - vma->vm_pgoff) << PAGE_SHIFT);
+}
+
+static bool covers(struct vm_area_struct *vma, pgoff_t index)
+{
+	return index >= vma->vm_pgoff && index < vma->vm_pgoff + vma_pages(vma);
+}
+
+static bool is_private(struct vm_area_struct *vma, pgoff_t index)
+{
+	struct page *page;
+	enum copy copy = copy_at(vma, address_of(vma, index), &page);
+
+	if (copy == COPY_PRESENT)
+		put_page(page);
+	return copy != COPY_NONE;
+}
+
+bool private_in_process(struct mm_struct *mm, struct owned_file *file)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(at, mm, 0);
+	unsigned long index;
+	struct page *page;
+
+	assert_mmap_write(mm);
+	for_each_vma(at, vma)
+	{
+		if (!vma->vm_file || file_inode(vma->vm_file) != file->inode)
+			continue;
+		xa_for_each_range(&file->pages, index, page, vma->vm_pgoff,
+		                  tree_last(vma)) if (is_private(vma, index)) return true;
+	}
+	return false;
+}
+
+bool private_anywhere(struct owned_file *file, pgoff_t index)
+{
+	struct vm_area_struct *vma;
+	bool found = false;
+
+	i_mmap_lock_read(file->mapping);
+	for (vma = mapped_iter_first(&file->mapping->i_mmap, index, index); vma && !found;
+	     vma = mapped_iter_next(vma, index, index))
+		found = vma->vm_ops == &file->ops && is_private(vma, index);
+	i_mmap_unlock_read(file->mapping);
+	return found;
+}
+
+/* Bytes that are `before` become `after`; others, a breakpoint's, stay. */
+static void mend(struct page *page, u32 at, const u8 *before, const u8 *after, u32 len)
+{
+	u8 *bytes = (u8 *)kmap_local_page(page) + at;
+	u32 i;
+
+	for (i = 0; i < len; i++)
+		if (bytes[i] == before[i])
+			WRITE_ONCE(bytes[i], after[i]);
+	kunmap_local(bytes - at);
+}
+
+static void mend_half(struct vm_area_struct *vma, u64 offset, const u8 *before, const u8 *after,
+                      u32 len)
+{
+	pgoff_t first = offset >> PAGE_SHIFT;
+	u32 here = PAGE_SIZE - offset_in_page(offset);
+	struct page *page;
+
+	if (covers(vma, first) && copy_at(vma, address_of(vma, first), &page) == COPY_PRESENT) {
+		if (!covers(vma, first + 1) || !is_private(vma, first + 1))
+			mend(page, offset_in_page(offset), before, after, here);
+		put_page(page);
+	} else if (covers(vma, first + 1) &&
+	           copy_at(vma, address_of(vma, first + 1), &page) == COPY_PRESENT) {
+		mend(page, 0, before + here, after + here, len - here);
+		put_page(page);
+	}
+}
+
+/* Both pages are out of all page tables and locked: nobody executes what lies across them. */
+void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, const u8 *after,
+                       u32 len)
+{
+	pgoff_t first = offset >> PAGE_SHIFT;
+	struct vm_area_struct *vma;
+
+	i_mmap_lock_read(file->mapping);
+	for (vma = mapped_iter_first(&file->mapping->i_mmap, first, first + 1); vma;
+	     vma = mapped_iter_next(vma, first, first + 1))
+		if (vma->vm_ops == &file->ops)
+			mend_half(vma, offset, before, after, len);
+	i_mmap_unlock_read(file->mapping);
+}
+
+/* How much of the jump lies on the page where it starts. */
+static u32 jump_here(const struct patch *patch)
+{
+	return min_t(u32, JMP_REL32_LEN, PAGE_SIZE - offset_in_page(patch->offset));
+}
+
+static bool has_breakpoint(struct page *page, const struct patch *patch)
+{
+	u8 *bytes = kmap_local_page(page);
+	u32 at = offset_in_page(patch->offset);
+	bool has = bytes[at] == INT3 &&
+	           !memcmp(bytes + at + 1, patch->jump + 1, jump_here(patch) - 1);
+
+	kunmap_local(bytes);
+	return has;
+}
+
+/*
+ * After the page at addr may have become a copy, with an int3 on a site already: its first
+ * byte traps, so nobody executes the rest while it is written.
+ */
+void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct owned_file *file = mapping_file(vma);
+	pgoff_t index = vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+	int srcu = srcu_read_lock(&faults);
+	struct patch *patch;
+	struct page *page;
+
+	if (xa_load(&file->pages, index) && copy_at(vma, addr, &page) == COPY_PRESENT) {
+		count(DYNOPT_COUNTER_COPIED, 1);
+		list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults))
+		{
+			if (patch->offset >> PAGE_SHIFT != index || !has_breakpoint(page, patch))
+				continue;
+			mend(page, offset_in_page(patch->offset) + 1, patch->jump + 1,
+			     patch->old + 1, jump_here(patch) - 1);
+			count(DYNOPT_COUNTER_MENDED, 1);
+		}
+		put_page(page);
+	}
+	srcu_read_unlock(&faults, srcu);
+}
+
+/*
+ * The cookie, for a site in a private copy: int3, the rest, the first byte, each seen by every
+ * processor before the next. A thread that meets the int3 tries again at the site. The trap
+ * handler runs with interrupts off, so after the last round none is on its way.
+ */
+static struct {
+	struct mm_struct *mm;
+	unsigned long addr; /* 0: there is none */
+} cookie;
+
+static int cookie_trap(struct notifier_block *block, unsigned long why, void *data)
+{
+	struct pt_regs *regs = ((struct die_args *)data)->regs;
+	unsigned long addr = smp_load_acquire(&cookie.addr);
+
+	if (why != DIE_INT3 || !user_mode(regs) || !addr || regs->ip - 1 != addr ||
+	    cookie.mm != current->mm)
+		return NOTIFY_DONE;
+	count(DYNOPT_COUNTER_TRAPPED, 1);
+	cpu_relax();
+	regs->ip--;
+	return NOTIFY_STOP;
+}
+
+static void sync_one(void *unused)
+{
+	sync_core();
+}
+
+static void cookie_write(struct mm_struct *mm, unsigned long addr, u8 *site, const u8 *bytes)
+{
+	u32 i;
+
+	cookie.mm = mm;
+	smp_store_release(&cookie.addr, addr);
+	WRITE_ONCE(site[0], INT3);
+	on_each_cpu(sync_one, NULL, 1);
+	for (i = 1; i < JMP_REL32_LEN; i++)
+		WRITE_ONCE(site[i], bytes[i]);
+	on_each_cpu(sync_one, NULL, 1);
+	WRITE_ONCE(site[0], bytes[0]);
+	on_each_cpu(sync_one, NULL, 1);
+	smp_store_release(&cookie.addr, 0);
+	count(DYNOPT_COUNTER_COOKIES, 1);
+}
+
+static void restore_site(struct vm_area_struct *vma, const struct patch *patch, struct page *page)
+{
+	u32 at = offset_in_page(patch->offset);
+	u8 *bytes = kmap_local_page(page);
+
+	if (has_breakpoint(page, patch))
+		mend(page, at + 1, patch->jump + 1, patch->old + 1, jump_here(patch) - 1);
+	else if (jump_here(patch) == JMP_REL32_LEN &&
+	         !memcmp(bytes + at, patch->jump, JMP_REL32_LEN))
+		cookie_write(vma->vm_mm,
+		             vma->vm_start + patch->offset - ((u64)vma->vm_pgoff << PAGE_SHIFT),
+		             bytes + at, patch->old);
+	kunmap_local(bytes);
+}
+
+/* With the process's mmap lock held for writing, and `requests`, for there is one cookie. */
+void private_restore(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	struct patch *patch;
+	struct page *page;
+	VMA_ITERATOR(at, mm, 0);
+
+	assert_mmap_write(mm);
+	for_each_vma(at, vma)
+	{
+		if (!mapping_is_taken(vma))
+			continue;
+		list_for_each_entry(patch, &mapping_file(vma)->patches, list)
+		{
+			pgoff_t index = patch->offset >> PAGE_SHIFT;
+
+			if (!covers(vma, index) ||
+			    copy_at(vma, address_of(vma, index), &page) != COPY_PRESENT)
+				continue;
+			restore_site(vma, patch, page);
+			put_page(page);
+		}
+	}
+}
+
+static struct notifier_block cookie_block = {
+	.notifier_call = cookie_trap,
+	.priority = INT_MAX, /* before uprobes, which take every int3 for theirs */
+};
+
+int private_init(void)
+{
+	return register_die_notifier(&cookie_block);
+}
+
+void private_exit(void)
+{
+	unregister_die_notifier(&cookie_block);
+}

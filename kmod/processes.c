@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * processes.c - the memory maps whose mappings may be taken over.
+ *
+ * A memory map is registered by request, or because it was forked from a registered one, and
+ * stays so until it is unregistered or torn down. Each has an MMU notifier. Its release, at
+ * the start of exit_mmap(), gives all mappings back, so that a map that is being torn down
+ * has nothing of the module's. Its invalidation tells of pages that became private.
+ *
+ * Invariant: whatever has taken mappings is in the registry, or its mmap lock is held for
+ * writing by the fork, split or exit that changes that.
+ */
+#include <linux/hashtable.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include "own.h"
+
+static DEFINE_HASHTABLE(processes, 8);
+static unsigned long n_processes, n_leaving;
+
+static struct process *process_find(struct mm_struct *mm)
+{
+	struct process *process;
+
+	lockdep_assert_held(&registry);
+	hash_for_each_possible(processes, process, node,
+	                       (unsigned long)mm) if (process->notifier.mm == mm) return process;
+	return NULL;
+}
+
+/* Out of the registry; true for the one caller that then gives up the notifier. */
+static struct process *process_remove(struct mm_struct *mm)
+{
+	struct process *process;
+
+	spin_lock(&registry);
+	process = process_find(mm);
+	if (process) {
+		hash_del(&process->node);
+		n_processes--;
+		n_leaving -= process->leaving;
+	}
+	spin_unlock(&registry);
+	if (process)
+		count(DYNOPT_COUNTER_PROCESSES, -1);
+	return process;
+}
+
+static void notifier_release(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	struct process *process;
+
+	mmap_write_lock(mm);
+	mappings_restore(mm);
+	process = process_remove(mm);
+	mmap_write_unlock(mm);
+	if (process)
+		mmu_notifier_put(&process->notifier);
+}
+
+/* Uprobes and writes to private mappings announce the one page that becomes a copy. */
+static void notifier_invalidate_end(struct mmu_notifier *notifier,
+                                    const struct mmu_notifier_range *range)
+{
+	struct vm_area_struct *vma = range->vma;
+
+	if (range->event == MMU_NOTIFY_CLEAR && range->end - range->start == PAGE_SIZE && vma &&
+	    mapping_is_taken(vma))
+		private_mend_breakpoint(vma, range->start);
+}
+
+static struct mmu_notifier *notifier_alloc(struct mm_struct *mm)
+{
+	struct process *process = kzalloc(sizeof(*process), GFP_KERNEL);
+
+	return process ? &process->notifier : ERR_PTR(-ENOMEM);
+}
+
+static void notifier_free(struct mmu_notifier *notifier)
+{
+	kfree(container_of(notifier, struct process, notifier));
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.release = notifier_release,
+	.invalidate_range_end = notifier_invalidate_end,
+	.alloc_notifier = notifier_alloc,
+	.free_notifier = notifier_free,
+};
+
+/* With the mmap lock held for writing, so that there is one at a time for a memory map. */
+static enum dynopt_kmod_status process_add(struct mm_struct *mm)
+{
+	struct mmu_notifier *notifier = mmu_notifier_get_locked(&notifier_ops, mm);
+	struct process *process;
+
+	if (IS_ERR(notifier))
+		return PTR_ERR(notifier) == -EINTR ? DYNOPT_KMOD_INTERRUPTED : DYNOPT_KMOD_MEMORY;
+	process = container_of(notifier, struct process, notifier);
+	spin_lock(&registry);
+	hash_add(processes, &process->node, (unsigned long)mm);
+	n_processes++;
+	spin_unlock(&registry);
+	count(DYNOPT_COUNTER_PROCESSES, 1);
+	return DYNOPT_KMOD_OK;
+}
+
+bool process_is_registered(struct mm_struct *mm)
+{
+	bool is;
+
+	spin_lock(&registry);
+	is = process_find(mm);
+	spin_unlock(&registry);
+	return is;
+}
+
+enum dynopt_kmod_status process_register(struct mm_struct *mm)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
+
+	mmap_write_lock(mm);
+	if (!process_is_registered(mm))
+		status = process_add(mm);
+	mmap_write_unlock(mm);
+	return status;
+}
+
+/* A fork is not undone by a signal that merely waits, so it shall not stop this either. */
+bool process_join(struct mm_struct *mm)
+{
+	enum dynopt_kmod_status status;
+	sigset_t all, before;
+
+	assert_mmap_write(mm);
+	if (process_is_registered(mm))
+		return true;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	status = process_add(mm);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (!status)
+		count(DYNOPT_COUNTER_FORKED, 1);
+	return !status;
+}
+
+bool process_is_leaving(struct mm_struct *mm)
+{
+	struct process *process;
+	bool is;
+
+	if (READ_ONCE(leave_state) != LEAVE_NOT)
+		return true;
+	if (!READ_ONCE(n_leaving))
+		return false;
+	spin_lock(&registry);
+	process = process_find(mm);
+	is = process && process->leaving;
+	spin_unlock(&registry);
+	return is;
+}
+
+void process_set_leaving(struct mm_struct *mm)
+{
+	struct process *process;
+
+	spin_lock(&registry);
+	process = process_find(mm);
+	if (process && !process->leaving) {
+		process->leaving = true;
+		WRITE_ONCE(n_leaving, n_leaving + 1);
+	}
+	spin_unlock(&registry);
+}
+
+void process_forget(struct mm_struct *mm)
+{
+	struct process *process = process_remove(mm);
+
+	if (process)
+		mmu_notifier_put(&process->notifier);
+}
+
+u32 process_adopt(struct mm_struct *mm, struct owned_file *file)
+{
+	u32 n = 0;
+
+	mmap_write_lock(mm);
+	if (process_is_registered(mm) && !process_is_leaving(mm) && !private_in_process(mm, file))
+		n = mappings_take(mm, file);
+	mmap_write_unlock(mm);
+	return n;
+}
+
+bool processes_empty(void)
+{
+	return !READ_ONCE(n_processes);
+}
+
+struct mm_struct **processes_all(void)
+{
+	unsigned long room = READ_ONCE(n_processes) + 16, n = 0;
+	struct mm_struct **all;
+	struct process *process;
+	int bucket;
+
+	for (;; room *= 2) {
+		all = kvcalloc(room, sizeof(*all), GFP_KERNEL);
+		if (!all)
+			return NULL;
+		spin_lock(&registry);
+		if (n_processes < room)
+			break;
+		spin_unlock(&registry);
+		kvfree(all);
+	}
+	hash_for_each(processes, bucket, process, node)
+	{
+		mmgrab(process->notifier.mm);
+		all[n++] = process->notifier.mm;
+	}
+	spin_unlock(&registry);
+	return all;
+}
+
+void processes_drop(struct mm_struct **all)
+{
+	struct mm_struct **at;
+
+	for (at = all; *at; at++)
+		mmdrop(*at);
+	kvfree(all);
+}

@@ -1,0 +1,250 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run.sh - boots a guest with the module and runs tests in it.
+#
+#     run.sh [--debug] BUILD [TEST…]   all tests of tests.def, or those named
+#     run.sh --boot BUILD              the same, but only the guest's own end decides
+#     run.sh --result BUILD TEST       what the last run said of a test
+#     run.sh --canary BUILD            the guest must find what canaries do wrong
+#
+# The kernel is fetched (kernel.sh), the module built for it, and two small ext4 images made:
+# one with the tests, one for them to play with. Everything is in BUILD/guest. QEMU runs
+# without KVM under `timeout`. Exit code 0: every test passed or was skipped (--result: 77 if
+# it was skipped); 1: one failed, and the output says which; 77: no guest here, and why.
+
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+kind=stock
+mode=tests
+while :; do
+	case ${1:-} in
+	--debug) kind=debug ;;
+	--result) mode=result ;;
+	--canary) mode=canary ;;
+	--boot) mode=boot ;;
+	*) break ;;
+	esac
+	shift
+done
+build=$(cd "$1" && pwd)
+shift
+work=$build/guest
+DYNOPT_GUEST_CACHE=${DYNOPT_GUEST_CACHE:-$work}
+export DYNOPT_GUEST_CACHE
+mkdir -p "$work/results.$kind"
+
+skip()
+{
+	echo "SKIP: $*"
+	exit 77
+}
+
+# One line per test, with the log before it.
+show_result() # TEST
+{
+	file=$work/results.$kind/$1
+	[ -r "$file" ] || skip "the guest did not run, see guest.boot"
+	cat "$file"
+	case $(tail -n 1 "$file") in
+	PASS*) return 0 ;;
+	SKIP*) return 77 ;;
+	*) return 1 ;;
+	esac
+}
+
+if [ $mode = result ]; then
+	show_result "$1"
+	exit
+fi
+
+need_tools()
+{
+	command -v qemu-system-x86_64 >/dev/null 2>&1 || skip "qemu-system-x86_64 is not installed"
+	command -v mkfs.ext4 >/dev/null 2>&1 || PATH=$PATH:/sbin:/usr/sbin
+	command -v mkfs.ext4 >/dev/null 2>&1 || skip "mkfs.ext4 is not installed (e2fsprogs)"
+	busybox=$(command -v busybox) || skip "busybox is not installed (busybox-static)"
+	# A dynamic one would find no libraries in the guest.
+	! ldd "$busybox" >/dev/null 2>&1 || skip "busybox is not static (busybox-static)"
+}
+
+# Rows of tests.def: all, or those of the names given, in their order.
+rows()
+{
+	awk -v kind="$kind" -v names=" $* " '
+		/^#/ || !NF { next }
+		names ~ /^ *$/ || index(names, " " $1 " ") {
+			at = index($0, "debug:")
+			if (at) {
+				slow = substr($0, at + 6)
+				plain = substr($0, 1, at - 1)
+				$0 = kind == "debug" ? $1 " " $2 * 4 " " $3 slow : plain
+			} else if (kind == "debug")
+				$2 *= 4
+			print
+		}' "$here/tests.def"
+}
+
+make_initrd()
+{
+	root=$work/initrd
+	rm -rf "$root"
+	mkdir -p "$root/bin" "$root/modules" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
+	cp "$busybox" "$root/bin/busybox"
+	cp "$here/init.sh" "$root/init"
+	cp "$build/tests/guest/bin/halt" "$root/halt"
+	chmod +x "$root/init"
+	if [ -n "$MODULES" ]; then
+		for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
+			virtio_blk; do
+			find "$MODULES" -name "$module.ko" -exec cp {} "$root/modules/" \;
+		done
+	fi
+	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$work/initrd.img"
+	rm -rf "$root"
+}
+
+make_disks() # FILE-WITH-ROWS
+{
+	root=$work/disk
+	rm -rf "$root"
+	mkdir -p "$root/bin"
+	cp "$build"/tests/guest/bin/* "$root/bin/"
+	cp "$work/module.$kind/dynopt.ko" "$root/"
+	[ ! -e "$work/canary.$kind/canary.ko" ] || cp "$work/canary.$kind/canary.ko" "$root/"
+	cp "$1" "$root/tests"
+	rm -f "$work/tests.img" "$work/play.img"
+	mkfs.ext4 -q -d "$root" "$work/tests.img" 64M >"$work/mkfs.log" 2>&1 &&
+		mkfs.ext4 -q "$work/play.img" 32M >>"$work/mkfs.log" 2>&1 || {
+		cat "$work/mkfs.log"
+		echo "the disks' images cannot be made"
+		exit 1
+	}
+	rm -rf "$root"
+}
+
+# Prints the console as it comes; what it said is in $work/console.
+boot() # SECONDS
+{
+	memory=512
+	[ $kind != debug ] || memory=1536
+	timeout -k 5 "$1" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi \
+		-cpu max,la57=off -smp 2 -m $memory -nographic -no-reboot -nodefaults \
+		-serial stdio -monitor none -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
+		-kernel "$IMAGE" -initrd "$work/initrd.img" \
+		-append "console=ttyS0,115200 panic=-1 oops=panic quiet" \
+		-drive "file=$work/tests.img,if=virtio,format=raw,cache=unsafe,readonly=on" \
+		-drive "file=$work/play.img,if=virtio,format=raw,cache=unsafe" \
+		</dev/null >"$work/console" 2>&1
+}
+
+# What the console said of each test, into a file each: log, then verdict. A test that the
+# guest did not come to, or did not come out of, has failed.
+split_results() # FILE-WITH-ROWS QEMU-EXIT-CODE
+{
+	while read -r name _; do
+		file=$work/results.$kind/$name
+		tr -d '\r' <"$work/console" | awk -v name="$name" '
+			$1 == "@@" && $2 == name && $3 == "BEGIN" { on = 1; next }
+			$1 == "@@" && $2 == name { $1 = $2 = ""; sub(/^ +/, ""); print; exit }
+			on { print }' >"$file"
+		case $(tail -n 1 "$file") in
+		PASS* | FAIL* | SKIP*) ;;
+		*) echo "FAIL the guest ended before the test did (QEMU's exit code $2)" >>"$file" ;;
+		esac
+	done <"$1"
+}
+
+build_module() # SOURCES NAME
+{
+	"$here/../../kmod/build.sh" "$1" "$KDIR" "$work/$2.$kind" || exit 1
+}
+
+# Fetches, builds, boots; results are in files then.
+run_guest() # FILE-WITH-ROWS
+{
+	need_tools
+	facts=$("$here/kernel.sh" $kind 2>"$work/why") || {
+		cat "$work/why"
+		exit 77
+	}
+	eval "$facts"
+	build_module "$here/../../kmod" module
+	[ $mode != canary ] || build_module "$here/canary" canary
+	make_initrd
+	make_disks "$1"
+	seconds=$(awk '{ n += $2 } END { print n + 120 }' "$1")
+	result=0
+	boot "$seconds" || result=$?
+	split_results "$1" $result
+	# 1 is isa-debug-exit's word for 0; 0 would be a panic, 124 the timeout.
+	[ $result = 1 ] && grep -q '^@@ end' "$work/console"
+}
+
+# Rows of canary.def without what is expected, as init.sh wants them.
+canary_rows()
+{
+	grep -v '^#' "$here/canary.def" | if [ $kind = debug ]; then
+		sed 's/debug://'
+	else
+		grep -v debug:
+	fi
+}
+
+check_canaries()
+{
+	canary_rows | while read -r row; do
+		name=${row%% *}
+		said=$(tail -n 1 "$work/results.$kind/$name")
+		case $said in
+		"${row#*; }"*) ;;
+		*)
+			echo "$name: should be '${row#*; }', is '$said'"
+			cat "$work/results.$kind/$name"
+			exit 1
+			;;
+		esac
+	done
+}
+
+failed=0
+case $mode in
+canary)
+	canary_rows | sed 's/ ;.*//' >"$work/rows"
+	if run_guest "$work/rows"; then
+		echo "the guest panicked, and that was not noticed"
+		failed=1
+	fi
+	check_canaries || failed=1
+	;;
+tests | boot)
+	rows "$@" >"$work/rows"
+	[ -s "$work/rows" ] || {
+		echo "no such test: $*"
+		exit 1
+	}
+	while read -r name _; do
+		rm -f "$work/results.$kind/$name"
+	done <"$work/rows"
+	run_guest "$work/rows" || {
+		failed=1
+		tail -n 40 "$work/console"
+		echo "the guest did not end as it should"
+	}
+	[ $mode = tests ] || exit $failed
+	while read -r name _; do
+		result=0
+		show_result "$name" >"$work/shown" || result=$?
+		case $result in
+		0) ;;
+		77) sed '$d' "$work/shown" ;;
+		*)
+			failed=1
+			sed '$d' "$work/shown"
+			;;
+		esac
+		echo "$name: $(tail -n 1 "$work/shown")"
+	done <"$work/rows"
+	;;
+esac
+exit $failed

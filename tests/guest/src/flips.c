@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * flips.c - sites change a hundred thousand times while threads of several processes execute
+ * them, one of them across two pages; processes fork meanwhile. Every call must return what
+ * the original or the translation returns.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "guest.h"
+
+#define FLIPS 25000 /* pairs, of each site */
+
+static void pass(uint32_t status)
+{
+	check_is(status, DYNOPT_KMOD_OK);
+}
+
+/* A child of a process with taken mappings, which itself computes and is gone. */
+static void fork_one(const uint8_t *lib)
+{
+	pid_t pid = fork();
+	int i;
+
+	check(pid >= 0);
+	if (pid) {
+		wait_ok(pid);
+		return;
+	}
+	for (i = 0; i < 100; i++) {
+		int one = lib_call(lib, &site_one), cross = lib_call(lib, &site_cross);
+
+		check(one == site_one.plain || one == site_one.patched);
+		check(cross == site_cross.plain || cross == site_cross.patched);
+	}
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	long flips = argc > 1 ? atol(argv[1]) : FLIPS, i, forks = 0;
+	int device = device_open(), file;
+	uint64_t calls, served;
+	struct load *load;
+	uint8_t *lib;
+
+	lib_make(LIB);
+	file = open(LIB, O_RDONLY | O_CLOEXEC);
+	lib = lib_map(LIB);
+	pass(call_register(device, 0));
+	load = load_start(lib, 2, 2, true, device);
+	pass(call_patch(device, file, &site_one));
+	pass(call_patch(device, file, &site_cross));
+	/* Five run on two processors; this one does not wait for its turn. */
+	check(nice(-19) != -1);
+	for (i = 0; i < flips; i++) {
+		pass(call_undo(device, file, &site_one));
+		pass(call_patch(device, file, &site_one));
+		pass(call_undo(device, file, &site_cross));
+		pass(call_patch(device, file, &site_cross));
+		if (i % 100 == 0) {
+			fork_one(lib);
+			forks++;
+		}
+	}
+	load_pass(load, 100);
+	calls = load_stop(load);
+	served = counter(device, DYNOPT_COUNTER_SERVED);
+	printf("%ld changes, %ld forks, %llu calls, %llu faults served\n", flips * 4, forks,
+	       (unsigned long long)calls, (unsigned long long)served);
+	/* Threads did run into the gate. */
+	check(served > (uint64_t)flips / 10);
+	check_is(lib_call(lib, &site_one), site_one.patched);
+	check_is(lib_call(lib, &site_cross), site_cross.patched);
+	pass(call_undo_all(device, file));
+	check_is(lib_call(lib, &site_one), site_one.plain);
+	check_is(lib_call(lib, &site_cross), site_cross.plain);
+	return 0;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+/*
+ * processes.c - children that answer, and processes under load; see guest.h.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "guest.h"
+
+/* Descriptors of the device, above all: they hold the module. */
+static void close_but(int a, int b)
+{
+	int fd;
+
+	for (fd = 3; fd < 256; fd++)
+		if (fd != a && fd != b)
+			close(fd);
+}
+
+static _Noreturn void serve(int from, int to, answer_fn answer)
+{
+	uint8_t *lib = lib_map(LIB);
+	unsigned char letter;
+	long value;
+
+	while (read(from, &letter, 1) == 1) {
+		if (letter == 'x')
+			_exit(0);
+		value = answer(letter, lib);
+		check(write(to, &value, sizeof(value)) == sizeof(value));
+	}
+	_exit(0);
+}
+
+struct child child_start(answer_fn answer)
+{
+	struct child child;
+	int ask[2], reply[2];
+
+	check(pipe(ask) == 0 && pipe(reply) == 0);
+	child.pid = fork();
+	check(child.pid >= 0);
+	if (!child.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close_but(ask[0], reply[1]);
+		serve(ask[0], reply[1], answer);
+	}
+	close(ask[0]);
+	close(reply[1]);
+	child.ask = ask[1];
+	child.reply = reply[0];
+	return child;
+}
+
+long child_ask(const struct child *child, int letter)
+{
+	unsigned char c = letter;
+	long value;
+
+	check(write(child->ask, &c, 1) == 1);
+	errno = 0;
+	check(read(child->reply, &value, sizeof(value)) == sizeof(value));
+	return value;
+}
+
+void wait_ok(pid_t pid)
+{
+	int status;
+
+	check(waitpid(pid, &status, 0) == pid);
+	check_is(status, 0);
+}
+
+static void child_close(struct child *child)
+{
+	close(child->ask);
+	close(child->reply);
+}
+
+void child_end(struct child *child)
+{
+	check(write(child->ask, "x", 1) == 1);
+	wait_ok(child->pid);
+	child_close(child);
+}
+
+void child_kill(struct child *child)
+{
+	int status;
+
+	check(kill(child->pid, SIGKILL) == 0);
+	check(waitpid(child->pid, &status, 0) == child->pid);
+	child_close(child);
+}
+
+#define THREADS_MAX 4
+#define PROCESSES_MAX 8
+
+/* In memory that all processes of the load share; a line of its own for each thread. */
+struct load {
+	volatile int stop;
+	int n_processes, n_threads;
+	pid_t pids[PROCESSES_MAX];
+	struct {
+		volatile uint64_t calls, wrong;
+		char pad[48];
+	} threads[PROCESSES_MAX][THREADS_MAX];
+};
+
+struct worker {
+	struct load *load;
+	const uint8_t *lib;
+	int process, thread;
+};
+
+static void *work(void *context)
+{
+	static const struct site *const sites[] = { &site_one, &site_cross, &site_two, &site_four };
+	const struct worker *worker = context;
+	struct load *load = worker->load;
+	unsigned int i, n;
+
+	for (n = worker->thread; !load->stop; n++) {
+		const struct site *site = sites[n % 4];
+
+		for (i = 0; i < 32; i++) {
+			int value = lib_call(worker->lib, site);
+
+			if (value != site->plain && value != site->patched)
+				load->threads[worker->process][worker->thread].wrong++;
+		}
+		load->threads[worker->process][worker->thread].calls += 32;
+	}
+	return NULL;
+}
+
+static _Noreturn void work_in_process(struct load *load, const uint8_t *lib, int process)
+{
+	struct worker workers[THREADS_MAX];
+	pthread_t threads[THREADS_MAX];
+	int i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close_but(-1, -1);
+	for (i = 0; i < load->n_threads; i++) {
+		workers[i] = (struct worker){ load, lib, process, i };
+		check_is(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+	}
+	for (i = 0; i < load->n_threads; i++)
+		pthread_join(threads[i], NULL);
+	_exit(0);
+}
+
+struct load *load_start(const uint8_t *lib, int n_processes, int n_threads, bool register_them,
+                        int device)
+{
+	struct load *load = mmap(NULL, sizeof(*load), PROT_READ | PROT_WRITE,
+	                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int i;
+
+	check(load != MAP_FAILED);
+	load->n_processes = n_processes;
+	load->n_threads = n_threads;
+	for (i = 0; i < n_processes; i++) {
+		pid_t pid = fork(); /* not into shared memory: the child would write its 0 there */
+
+		check(pid >= 0);
+		if (!pid)
+			work_in_process(load, lib, i);
+		load->pids[i] = pid;
+		if (register_them)
+			check_is(call_register(device, load->pids[i]), DYNOPT_KMOD_OK);
+	}
+	return load;
+}
+
+uint64_t load_calls(const struct load *load)
+{
+	uint64_t calls = 0;
+	int i, j;
+
+	for (i = 0; i < load->n_processes; i++)
+		for (j = 0; j < load->n_threads; j++)
+			calls += load->threads[i][j].calls;
+	return calls;
+}
+
+void load_pass(const struct load *load, uint64_t more)
+{
+	uint64_t before[PROCESSES_MAX][THREADS_MAX];
+	int i, j, status;
+
+	for (i = 0; i < load->n_processes; i++)
+		for (j = 0; j < load->n_threads; j++)
+			before[i][j] = load->threads[i][j].calls;
+	for (i = 0; i < load->n_processes; i++) {
+		for (j = 0; j < load->n_threads; j++) {
+			while (load->threads[i][j].calls - before[i][j] < more) {
+				check_is(waitpid(load->pids[i], &status, WNOHANG), 0);
+				sched_yield();
+			}
+		}
+	}
+}
+
+uint64_t load_stop(struct load *load)
+{
+	uint64_t calls;
+	int i, j;
+
+	load->stop = 1;
+	for (i = 0; i < load->n_processes; i++)
+		wait_ok(load->pids[i]);
+	for (i = 0; i < load->n_processes; i++) {
+		for (j = 0; j < load->n_threads; j++) {
+			check_is(load->threads[i][j].wrong, 0);
+			check(load->threads[i][j].calls > 0);
+		}
+	}
+	calls = load_calls(load);
+	munmap(load, sizeof(*load));
+	return calls;
+}
