@@ -13,6 +13,8 @@ enum status code_fixup_value(const struct code_fixup *fixup, u64 addr, u64 targe
 {
 	s64 distance = (s64)(target - (addr + fixup->end));
 
+	if (fixup->kind == FIXUP_TABLE)
+		distance = (s64)(target - fixup->target) + (s32)fixup->to;
 	if (distance != (s32)distance)
 		return failed(fail, STATUS_PLACE_REACH, addr + fixup->at, target);
 	*value = (s32)distance;
@@ -21,6 +23,8 @@ enum status code_fixup_value(const struct code_fixup *fixup, u64 addr, u64 targe
 
 static u64 placed_target(const struct code_fixup *fixup, u64 addr)
 {
+	if (fixup->kind == FIXUP_TABLE)
+		return fixup->shadow;
 	return fixup->kind == FIXUP_BACK ? addr + fixup->to : fixup->target;
 }
 
@@ -32,6 +36,8 @@ enum status code_place(struct code *code, u64 addr, struct failure *fail)
 	for (u32 i = 0; i < code->n_fixups; i++) {
 		const struct code_fixup *f = &code->fixups[i];
 
+		if (f->kind == FIXUP_TABLE && !f->shadow)
+			return failed(fail, STATUS_PLACE_TABLE, addr + f->at, f->target);
 		status = code_fixup_value(f, addr, placed_target(f, addr), &value, fail);
 		if (status)
 			return status;

@@ -28,8 +28,14 @@ enum fixup_kind {
 	FIXUP_DATA, /* a RIP-relative operand: target is the address accessed */
 	FIXUP_EXIT, /* a jump out: target is the original address, which a caller may replace by another translation */
 	FIXUP_BACK, /* a jump back within the code: target is the original address of the loop head; undo makes it an exit */
+	FIXUP_TABLE, /* a jump through the shadow of the jump table at target: an absolute displacement, no distance */
 };
 
+/*
+ * The shadow of a jump table has as many entries, 8 bytes each: the run-time address of where the original entry leads, or of a
+ * translation that starts there. Whoever places code makes the shadow first. In the original, entry i is 4 or 8 bytes at
+ * target + i * size, and an operand of `to` + base + index * size accesses it; base + index * 8 + field accesses the shadow's.
+ */
 /*
  * A 32-bit field relative to the end of its instruction. Those of EXIT and BACK lie in one aligned 8-byte
  * word if the code stands at a multiple of CACHE_ALIGN.
@@ -38,9 +44,10 @@ struct code_fixup {
 	u64 target; /* module address; FIXUP_BACK: of the original loop head */
 	u32 at; /* offset of the field */
 	u32 end; /* offset of the end of its instruction, from where the distance counts */
-	u32 to; /* FIXUP_BACK: offset in the code */
+	u32 to; /* FIXUP_BACK: offset in the code; FIXUP_TABLE: what the field is if the shadow stands where the table does */
 	u32 cut; /* FIXUP_BACK: offset of the stub that makes an exit of it; 0: it needs none */
 	u8 kind; /* FIXUP_... */
+	u64 shadow; /* FIXUP_TABLE: module address, from who places the code; 0: none yet */
 };
 
 /*
@@ -77,7 +84,7 @@ __must_check enum status encode_tree(const struct ir_tree *tree, struct arena *a
 
 /*
  * Fills in all fixups of code->bytes for a code that will stand at `addr`. Exits lead to the original addresses.
- * STATUS_PLACE_REACH if one does not reach (bytes are then as before). May be called again for another place.
+ * STATUS_PLACE_REACH if one does not reach (bytes are then as before), STATUS_PLACE_TABLE. May be called again for another place.
  */
 __must_check enum status code_place(struct code *code, u64 addr, struct failure *fail);
 

@@ -51,6 +51,7 @@ enum insn_flag {
 	INSN_FAULTS = 1 << 9,  /* can fault: memory, division, vector arithmetic */
 	INSN_FLOAT = 1 << 10,  /* depends on or changes MXCSR or the x87 state */
 	INSN_OPAQUE = 1 << 11, /* exact copies only, nothing moves across: uses and defines all */
+	INSN_TABLE = 1 << 12, /* made by a pass: an indirect jump through the shadow of the jump table at .target (code.h) */
 };
 
 /*
@@ -93,13 +94,13 @@ struct insn_mem {
 
 struct insn {
 	u64 addr;
-	u64 target; /* direct branches: where to; INSN_RIP: the address accessed */
+	u64 target; /* direct branches: where to; INSN_RIP: the address accessed; INSN_TABLE: the table */
 	u32 flags; /* INSN_... */
 	u16 mnemonic; /* ZydisMnemonic; name: insn_mnemonic() */
 	u8 len;
 	u8 role; /* ROLE_... */
 	u8 cc; /* ROLE_JCC: condition code 0..15 as encoded (SDM 2, appendix B.1.4) */
-	u8 rip_at; /* INSN_RIP: offset of the 32-bit displacement in bytes[]; else 0 */
+	u8 rip_at; /* INSN_RIP, INSN_TABLE: offset of the 32-bit displacement in bytes[]; else 0 */
 	u8 opcode_at; /* offset of the opcode (after prefixes) in bytes[] */
 	u8 n_mem;
 	u8 bytes[INSN_MAX_LEN + 1];

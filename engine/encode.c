@@ -4,7 +4,7 @@
  *
  * Blocks are laid out so that the child control is likelier to reach follows its parent; the rest are
  * reached by jumps. Invariants, for the origin table, for undo and for signals:
- *   - a copied instruction differs from the original in its RIP displacement only;
+ *   - a copied instruction differs from the original in its RIP displacement only, or in that of its jump table;
  *   - jumps that are added change no register, no flag and no memory, so an added jump stands for the
  *     original address where control goes on, and one that replaces an original jump for that jump's own;
  *   - entry is offset 0, where the head's first instruction stands (a direct jump whose target follows
@@ -120,6 +120,9 @@ static void copy_insn(struct encoder *e, const struct insn *insn)
 	emit(e, insn->bytes, insn->len);
 	if (insn->flags & INSN_RIP)
 		add_fixup(e, FIXUP_DATA, insn->target, at + insn->rip_at, at + insn->len, 0);
+	if (insn->flags & INSN_TABLE)
+		add_fixup(e, FIXUP_TABLE, insn->target, at + insn->rip_at, at + insn->len,
+		          (u32)insn->mem[0].disp);
 }
 
 /* Prefixes that move a field at `at` into one aligned word. */

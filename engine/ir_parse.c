@@ -77,7 +77,18 @@ static bool parse_block(struct parser *parser)
 	return !word.len;
 }
 
-/* An address and bytes; what follows them is for the eye. */
+/* Of a jump through the shadow of a jump table, whose field is its last. */
+static bool parse_table(struct scan *scan, struct insn *insn)
+{
+	if (!insn->n_mem || (insn->flags & INSN_RIP) || insn->len < sizeof(s32) + 2 ||
+	    !word_hex(scan_word(scan), &insn->target))
+		return false;
+	insn->flags |= INSN_TABLE;
+	insn->rip_at = (u8)(insn->len - sizeof(s32));
+	return true;
+}
+
+/* An address and bytes; what follows them is for the eye, but for a jump's table. */
 static enum status parse_insn(struct parser *parser, struct word addr_word)
 {
 	struct insn *insn = &parser->tree.ops[parser->tree.n_ops];
@@ -94,6 +105,10 @@ static enum status parse_insn(struct parser *parser, struct word addr_word)
 	if (status)
 		return status;
 	if (insn->len != n)
+		return syntax(parser);
+	scan_word(&parser->scan);
+	if (insn->role == ROLE_JMP_INDIRECT && word_is(scan_word(&parser->scan), "table") &&
+	    !parse_table(&parser->scan, insn))
 		return syntax(parser);
 	parser->tree.n_ops++;
 	parser->tree.blocks[parser->tree.n_blocks - 1].n++;

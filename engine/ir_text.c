@@ -3,7 +3,7 @@
  * ir_text.c - a tree as text, for people and for tests.
  *
  * Invariant: ir_parse() makes the same tree of it. Mnemonics and addresses behind an
- * instruction's bytes are for the eye: the bytes say all.
+ * instruction's bytes are for the eye: the bytes say all, but for the table of INSN_TABLE.
  */
 #include "ir.h"
 #include "scan.h"
@@ -42,6 +42,10 @@ static void print_insn(struct printer *printer, const struct insn *insn)
 	if ((insn->flags & INSN_RIP) || insn->role == ROLE_JMP || insn->role == ROLE_JCC ||
 	    insn->role == ROLE_COUNT || insn->role == ROLE_CALL) {
 		print_char(printer, ' ');
+		print_hex(printer, insn->target);
+	}
+	if (insn->flags & INSN_TABLE) {
+		print_text(printer, " table ");
 		print_hex(printer, insn->target);
 	}
 	print_char(printer, '\n');

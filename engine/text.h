@@ -59,7 +59,11 @@ struct text_table {
 	u64 addr;
 	u64 count;
 	u32 form; /* DYNOPT_TABLE_... */
+	u16 asked, spare; /* registers that text_table_spare() was asked for; of these unread */
+	const u32 *targets; /* count of them, from text->start; NULL: nobody may rely on the table's content */
 };
+
+struct text_walk;
 
 struct text {
 	const struct elf_view *view;
@@ -69,6 +73,7 @@ struct text {
 	u32 n_slots;
 	struct text_table *tables; /* by site */
 	u32 n_tables;
+	struct text_walk *walk; /* of text_table_spare() */
 	u64 cache, cache_end; /* reserved code cache, whole pages or not; 0, 0: none */
 	u64 far, far_end; /* far pool; 0, 0: none */
 	bool noted; /* has notes of version 1 */
@@ -82,7 +87,7 @@ struct text {
  * before it returns; they may not be the same). A module refused as a whole: STATUS_TEXT_...; *text and the arenas are
  * then as before. The view must outlive it.
  *
- * Memory: keep holds 2 bytes per byte of text, 16 per slot and 32 per table; scratch 1 byte per byte of text, 56 per function
+ * Memory: keep holds 2 bytes per byte of text, 16 per slot, 40 per table and 4 per entry of one; scratch 1 byte per byte of text, 56 per function
  * of the unwind table and 4 per branch target. text_build_size() gives bounds for both.
  */
 __must_check enum status text_build(struct text *text, const struct elf_view *view,
@@ -101,6 +106,16 @@ const u8 *text_bytes(const struct text *text, u64 addr, u64 *size);
 /* The instruction at addr: STATUS_TEXT_UNPROVEN, _FORBIDDEN (may not be translated), or decode_insn()'s. */
 __must_check enum status text_insn(const struct text *text, u64 addr, void *scratch,
                                    struct insn *out, struct failure *fail);
+
+/* The table through which the indirect jump at `site` leads, if its content may be relied on; NULL: none is known. */
+struct text_table *text_table_at(const struct text *text, u64 site);
+/* One at this address. */
+const struct text_table *text_table_of(const struct text *text, u64 addr);
+/*
+ * The jump has computed its target in register `reg` and has written flags: does nobody read either, wherever it leads? What is
+ * answered once is kept in the table.
+ */
+bool text_table_spare(const struct text *text, struct text_table *table, u32 reg, void *scratch);
 
 /*
  * The site by which a translation that starts at `head` is entered: the first instruction of two bytes or more at or

@@ -10,6 +10,7 @@
  *   text_unwind.c  unwind table -> proven functions of foreign text
  *   text_jumps.c   jump tables and code pointers of foreign text
  *   text_reach.c   who arrives where; what is reached in foreign text
+ *   text_tables.c  where the jump tables of the notes lead
  *   text_slots.c   free bytes -> slots
  *
  * text_decode.c serves all of them.
@@ -150,6 +151,8 @@ u64 text_table_entry(const struct builder *b, const struct jump_table *table, u3
 /* The next relative relocation that names an address in the text, from byte *at of them on; false at the end. */
 bool text_code_pointer(const struct builder *b, u64 *at, u64 *target);
 __must_check enum status text_add_reach(struct builder *b, struct failure *fail);
+__must_check enum status text_add_tables(struct builder *b, struct arena *keep,
+                                         struct failure *fail);
 __must_check enum status text_add_slots(struct builder *b, struct arena *keep,
                                         struct failure *fail);
 /* The largest code cache and far pool of the notes; the objects' shares are joined where they touch. */

@@ -303,12 +303,17 @@ static enum status leave(struct validator *v, struct path *path, u64 target)
 }
 
 /* A return or an indirect jump: the original must be about to do the same, for both can fault. */
-static enum status leave_to_value(struct validator *v, struct path *path, bool *done)
+static enum status leave_to_value(struct validator *v, struct path *path,
+                                  const struct code_fixup *fixup, bool *done)
 {
 	const struct insn *ours = v->insn, *insn = original_insn(v, path->pc);
 	u32 target[2];
 
 	*done = true;
+	if (fixup && fixup->kind == FIXUP_TABLE)
+		return state_same(v, path, &exact) || !table_leads_on(v, path, fixup)
+		               ? fail_at(v, STATUS_VALIDATE_LEAVE, path)
+		               : STATUS_OK;
 	if (!insn || insn->role != ours->role)
 		return fail_at(v, STATUS_VALIDATE_LEAVE, path);
 	for (u32 side = 0; side < 2; side++) {
@@ -457,9 +462,9 @@ static enum status execute(struct validator *v, struct path *path, bool *done)
 		return branch(v, path, fixup, done);
 	case ROLE_CALL:
 		return call(v, path, fixup);
-	case ROLE_RET:
 	case ROLE_JMP_INDIRECT:
-		return leave_to_value(v, path, done);
+	case ROLE_RET:
+		return leave_to_value(v, path, fixup, done);
 	default:
 		return fail_at(v, STATUS_VALIDATE_CODE, path);
 	}
@@ -518,7 +523,7 @@ static enum status check_fixups(struct validator *v)
 
 		if (f->at > code->size || code->size - f->at < 4 || f->end < f->at + 4 ||
 		    f->end > code->size || (i && f->at < code->fixups[i - 1].at + 4) ||
-		    f->kind > FIXUP_BACK || (jump && f->at % 8 > 4) ||
+		    f->kind > FIXUP_TABLE || (jump && f->at % 8 > 4) ||
 		    (f->kind == FIXUP_BACK && (f->to >= code->size || f->cut >= code->size)))
 			return failed(v->fail, STATUS_VALIDATE_TABLE, code->head, f->at);
 		if (f->kind == FIXUP_BACK)

@@ -9,6 +9,7 @@
  *     validate_stack.c  memory of 8 bytes, and the stack of inlined calls
  *     validate_value.c  symbolic values, each kept once: equal numbers, equal values
  *     validate_flags.c  which flags are dead
+ *     validate_tables.c jumps through shadows of jump tables
  */
 #ifndef DYNOPT_ENGINE_VALIDATE_PRIVATE_H
 #define DYNOPT_ENGINE_VALIDATE_PRIVATE_H
@@ -250,6 +251,11 @@ void translated_insn(struct validator *v, const struct path *path, const struct 
 const struct insn *owed_insn(struct validator *v, const struct ir_pending *p);
 /* 1: holds, 0: does not, -1: not known. */
 int fact_find(const struct path *path, u32 condition);
+
+/* ---- validate_tables.c ---- */
+
+/* Does the translation's jump, whose field this is, lead where the original leads from path->pc on, with nothing that lives lost? */
+bool table_leads_on(struct validator *v, const struct path *path, const struct code_fixup *fixup);
 
 /* ---- validate_flags.c ---- */
 

@@ -243,6 +243,17 @@ static bool has_long_field(const struct insn *insn)
 	       (insn->role == ROLE_JCC && opcode == 0x0f);
 }
 
+/* Is the last field of an indirect jump a displacement of 32 bits? SDM 2A, tables 2-2 and 2-3. */
+static bool has_long_operand(const struct insn *insn)
+{
+	const u8 *modrm = insn->bytes + insn->opcode_at + 1;
+
+	if (insn->bytes[insn->opcode_at] != 0xff || insn->len != insn->opcode_at + 7u ||
+	    (modrm[0] & 7) != 4)
+		return false;
+	return modrm[0] >> 6 == 2 || (modrm[0] >> 6 == 0 && (modrm[1] & 7) == 5);
+}
+
 /* The fixup must be that of the instruction's address field, and there must be one if there has to. */
 static bool field_fits(const struct insn *insn, u32 offset, const struct code_fixup *fixup)
 {
@@ -252,6 +263,9 @@ static bool field_fits(const struct insn *insn, u32 offset, const struct code_fi
 		return false;
 	if (insn->flags & INSN_RIP)
 		return fixup->kind == FIXUP_DATA && fixup->at == offset + insn->rip_at;
+	if (fixup->kind == FIXUP_TABLE)
+		return insn->role == ROLE_JMP_INDIRECT && has_long_operand(insn) &&
+		       fixup->at == fixup->end - 4;
 	return (fixup->kind == FIXUP_EXIT || fixup->kind == FIXUP_BACK) && has_long_field(insn) &&
 	       fixup->at == fixup->end - 4;
 }

@@ -121,10 +121,11 @@ static void rules_fixups(const struct code *code)
 	for (u32 i = 0; i < code->n_fixups; i++) {
 		const struct code_fixup *f = &code->fixups[i];
 
-		require(f->kind <= FIXUP_BACK, "a fixup has a kind");
+		require(f->kind <= FIXUP_TABLE, "a fixup has a kind");
 		require(!i || f->at >= f[-1].at + 4, "fixups ascend and do not overlap");
 		require(f->end >= f->at + 4 && f->end <= code->size, "a fixup lies in the code");
-		require(f->kind == FIXUP_DATA || f->at % 8 <= 4, "jumps are changed by one store");
+		require(f->kind == FIXUP_DATA || f->kind == FIXUP_TABLE || f->at % 8 <= 4,
+		        "jumps are changed by one store");
 		require(f->kind != FIXUP_BACK || f->to < code->size, "a loop stays in the code");
 	}
 }
@@ -155,6 +156,8 @@ static void rules_place(struct code *code, u64 *rnd)
 	u64 addr = code->head + (rnd_next(rnd) >> rnd_below(rnd, 64)) - 4096;
 	enum status status;
 
+	for (u32 i = 0; i < code->n_fixups; i++)
+		code->fixups[i].shadow = addr + code->size;
 	memcpy(before, code->bytes, code->size);
 	status = code_place(code, addr, &fail);
 	require(!status || status == STATUS_PLACE_REACH, "placing fails for reach only");
@@ -165,7 +168,12 @@ static void rules_place(struct code *code, u64 *rnd)
 		s32 value;
 
 		memcpy(&value, code->bytes + f->at, 4);
-		require(addr + f->end + (u64)(s64)value == to, "a field leads where it says");
+		if (f->kind == FIXUP_TABLE)
+			require(f->target + (u64)(s64)value == f->shadow + (u64)(s64)(s32)f->to,
+			        "a table's field is as far as its shadow");
+		else
+			require(addr + f->end + (u64)(s64)value == to,
+			        "a field leads where it says");
 	}
 }
 

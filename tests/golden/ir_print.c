@@ -49,6 +49,7 @@ static const char *const fixup_names[] = {
 	[FIXUP_DATA] = "data",
 	[FIXUP_EXIT] = "exit",
 	[FIXUP_BACK] = "back",
+	[FIXUP_TABLE] = "table",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -19,7 +19,7 @@
 #define OUT 0x5000 /* exits in the tests lead here and behind */
 
 static struct failure fail;
-static u8 memory[1 << 20];
+static u8 memory[2 << 20];
 static struct arena arena;
 static struct code code;
 

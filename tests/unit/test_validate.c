@@ -708,7 +708,7 @@ static void test_tables(void)
 			made.fixups[0].at = 0xfffffffe;
 			break;
 		case 3:
-			made.fixups[0].kind = FIXUP_BACK + 1;
+			made.fixups[0].kind = FIXUP_TABLE + 1;
 			break;
 		case 4:
 			made.code.n_fixups = 2;

@@ -344,7 +344,7 @@ static bool change_class(struct mutant *m, u64 *rnd)
 
 	if (!f)
 		return false;
-	f->kind = (u8)((f->kind + 1 + rnd_below(rnd, 2)) % 3);
+	f->kind = (u8)((f->kind + 1 + rnd_below(rnd, FIXUP_TABLE)) % (FIXUP_TABLE + 1));
 	if (f->kind == FIXUP_BACK)
 		f->to = (u32)pick(m, rnd)->addr;
 	return true;
