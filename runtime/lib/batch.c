@@ -27,7 +27,8 @@ static bool open_areas(struct batch *b)
 		area->mapped = b->w->mapped[i];
 		b->result.n_areas++;
 		if (!pool_open(&b->staging[i], size) || !pool_open(&b->origins[i], size * 6) ||
-		    !pool_open(&b->links[i], size * 3))
+		    !pool_open(&b->links[i], size * 3) ||
+		    !pool_open(&b->entries[i], size / 8 * sizeof(struct entry)))
 			return false;
 	}
 	return true;
@@ -60,6 +61,69 @@ static bool keep_states(struct batch *b, const struct code *code, u32 *first)
 	return true;
 }
 
+/* The next `size` bytes of an area; what was left free for alignment is 0xcc. */
+static u8 *stage(struct batch *b, u32 i, u32 at, u32 size)
+{
+	struct area *area = &b->result.areas[i];
+
+	memset(b->staging[i].base + area->used, 0xcc, at - area->used);
+	area->used = at + size;
+	b->staging[i].used = area->used;
+	return b->staging[i].base + at;
+}
+
+/* The shadow of a table of the text, all of whose entries still lead to original text. */
+static enum status make_shadow(struct batch *b, const struct text_table *table, u64 *addr,
+                               struct failure *fail)
+{
+	u32 size = (u32)table->count * sizeof(u64), i, at;
+	struct shadow *shadow = pool_take(&b->shadows, sizeof(*shadow));
+	enum status status = cache_reserve(&b->w->cache, size, addr, fail);
+	struct entry *entries;
+
+	if (status)
+		return status;
+	i = area_of(b, *addr);
+	at = (u32)(*addr - b->result.areas[i].start);
+	entries = pool_take(&b->entries[i], table->count * sizeof(*entries));
+	if (!shadow || !entries) {
+		cache_abort(&b->w->cache, *addr);
+		return failed(fail, STATUS_WORKSPACE, table->addr, size);
+	}
+	cache_commit(&b->w->cache, *addr);
+	*shadow = (struct shadow){ table->addr, *addr };
+	memset(stage(b, i, at, size), 0, size);
+	for (u32 k = 0; k < table->count; k++) {
+		u64 target = b->text->start + table->targets[k];
+
+		entries[k] = (struct entry){ target, target, at + k * (u32)sizeof(u64), OWN_IMAGE };
+	}
+	return STATUS_OK;
+}
+
+/* All jump tables of a code get their shadows, one for each table and batch. */
+static enum status find_shadows(struct batch *b, struct code *code, struct failure *fail)
+{
+	enum status status = STATUS_OK;
+
+	for (u32 i = 0; i < code->n_fixups && !status; i++) {
+		struct code_fixup *fixup = &code->fixups[i];
+		const struct shadow *shadow = (const struct shadow *)b->shadows.base;
+		const struct shadow *end = shadow + b->shadows.used / sizeof(*shadow);
+
+		if (fixup->kind != FIXUP_TABLE)
+			continue;
+		while (shadow < end && shadow->table != fixup->target)
+			shadow++;
+		if (shadow < end)
+			fixup->shadow = shadow->addr;
+		else
+			status = make_shadow(b, text_table_of(b->text, fixup->target),
+			                     &fixup->shadow, fail);
+	}
+	return status;
+}
+
 /* Writes one placed code and its tables; false if a pool is used up. */
 static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_blocks)
 {
@@ -72,10 +136,7 @@ static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_
 
 	if (!origins || !translation || !ways || !keep_states(b, code, &states))
 		return false;
-	memset(b->staging[i].base + area->used, 0xcc, at - area->used);
-	memcpy(b->staging[i].base + at, code->bytes, code->size);
-	area->used = at + code->size;
-	b->staging[i].used = area->used;
+	memcpy(stage(b, i, at, code->size), code->bytes, code->size);
 	for (u32 k = 0; k < code->n_origins; k++) {
 		origins[k].at = at + code->origins[k].at;
 		origins[k].origin = (u32)(code->origins[k].origin - b->text->start);
@@ -112,7 +173,9 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 	}
 	if (status)
 		return status;
-	status = cache_reserve(&b->w->cache, code.size, &addr, fail);
+	status = find_shadows(b, &code, fail);
+	if (!status)
+		status = cache_reserve(&b->w->cache, code.size, &addr, fail);
 	if (status)
 		return status;
 	status = code_place(&code, addr, fail);
@@ -170,10 +233,12 @@ static u64 own_translation(const struct batch *b, u64 site)
 	return to ? b->result.areas[to->area].start + to->at : 0;
 }
 
-/* The same, of earlier batches as well. */
-static u64 any_translation(const struct batch *b, u64 site)
+/* The same, of earlier batches as well; *own: of which image. */
+static u64 any_translation(const struct batch *b, u64 site, u32 *of)
 {
 	u64 addr = own_translation(b, site);
+
+	*of = OWN_IMAGE;
 
 	for (u32 i = 0; !addr && i < world->n_images && workshop_is_site(b->w, site); i++) {
 		const struct image *image = &world->images[i];
@@ -182,10 +247,25 @@ static u64 any_translation(const struct batch *b, u64 site)
 				? find_in(image->translations, image->n_translations, site)
 				: NULL;
 
-		if (to)
+		if (to) {
 			addr = image->areas[to->area].start + to->at;
+			*of = i;
+		}
 	}
 	return addr;
+}
+
+static void link_entries(struct batch *b)
+{
+	for (u32 i = 0; i < b->result.n_areas; i++) {
+		struct entry *entries = (struct entry *)b->entries[i].base;
+
+		for (u64 k = 0; k < b->entries[i].used / sizeof(*entries); k++) {
+			u64 to = any_translation(b, entries[k].original, &entries[k].image);
+
+			entries[k].linked = to ? to : entries[k].original;
+		}
+	}
 }
 
 /* Exits that lead to a site lead to its translation; every such field, and every back-edge, is listed for undo. */
@@ -197,12 +277,14 @@ static enum status link_all(struct batch *b, struct failure *fail)
 	for (u64 i = 0; i < n; i++) {
 		const struct way_out *way = &ways[i];
 		const struct area *area = &b->result.areas[way->area];
-		u64 to = way->kind == FIXUP_EXIT ? any_translation(b, way->target) : 0;
+		u32 of;
+		u64 to = way->kind == FIXUP_EXIT ? any_translation(b, way->target, &of) : 0;
 		u8 *field = b->staging[way->area].base + way->at;
 		u64 end = area->start + way->end;
 		struct link *link;
 
-		if (way->kind == FIXUP_DATA || (way->kind == FIXUP_EXIT && !to))
+		if (way->kind == FIXUP_DATA || way->kind == FIXUP_TABLE ||
+		    (way->kind == FIXUP_EXIT && !to))
 			continue;
 		link = pool_take(&b->links[way->area], sizeof(*link));
 		if (!link)
@@ -304,11 +386,14 @@ static void keep_areas(struct batch *b, struct image *image)
 		pool_trim(&b->staging[i]);
 		pool_trim(&b->origins[i]);
 		pool_trim(&b->links[i]);
+		pool_trim(&b->entries[i]);
 		area->staging = b->staging[i].base;
 		area->origins = (struct origin *)b->origins[i].base;
 		area->n_origins = (u32)(b->origins[i].used / sizeof(struct origin));
 		area->links = (struct link *)b->links[i].base;
 		area->n_links = (u32)(b->links[i].used / sizeof(struct link));
+		area->entries = (struct entry *)b->entries[i].base;
+		area->n_entries = (u32)(b->entries[i].used / sizeof(struct entry));
 		status->cache_used += area->used;
 		if (!area->mapped)
 			continue;
@@ -317,6 +402,38 @@ static void keep_areas(struct batch *b, struct image *image)
 		area->reserved = b->w->base + area->start;
 		status->cache_mapped += page_up(area->used);
 	}
+}
+
+/* Entries of this image's shadows, and those of earlier ones that now have where to lead. */
+static void number_entries(struct image *image, const struct image *made)
+{
+	u32 number = (u32)(made - world->images);
+
+	for (u32 i = 0; i < image->n_areas; i++) {
+		struct area *area = &image->areas[i];
+
+		for (u32 k = 0; k < area->n_entries; k++) {
+			struct entry *entry = &area->entries[k];
+			const struct translation *to = NULL;
+
+			if (entry->image == OWN_IMAGE)
+				entry->image = number;
+			if (image != made && entry->linked == entry->original)
+				to = find_in(made->translations, made->n_translations,
+				             entry->original);
+			if (!to)
+				continue;
+			entry->linked = made->areas[to->area].start + to->at;
+			entry->image = number;
+		}
+	}
+}
+
+static void keep_entries(const struct image *made)
+{
+	for (u32 i = 0; i < world->n_images; i++)
+		if (world->images[i].record == made->record)
+			number_entries(&world->images[i], made);
 }
 
 static struct image *keep_all(struct batch *b)
@@ -342,14 +459,17 @@ static struct image *keep_all(struct batch *b)
 	image->by_slot = (u32 *)b->by_slot.base;
 	image->n_slots = (u32)(b->by_slot.used / sizeof(u32));
 	b->record->n_translated += image->n_translations;
-	if (image == b->w->record)
+	if (image == b->w->record) {
+		keep_entries(image);
 		return image;
+	}
 	image->record = b->w->record->record;
 	memcpy(image->path, b->w->record->path, sizeof(image->path));
 	memcpy(image->segments, b->w->record->segments, sizeof(image->segments));
 	image->n_segments = b->w->record->n_segments;
 	image->text_start = b->w->record->text_start;
 	world->n_images++;
+	keep_entries(image);
 	return image;
 }
 
@@ -359,6 +479,7 @@ static void drop_all(struct batch *b)
 		pool_close(&b->staging[i]);
 		pool_close(&b->origins[i]);
 		pool_close(&b->links[i]);
+		pool_close(&b->entries[i]);
 	}
 	pool_close(&b->translations);
 	pool_close(&b->sites);
@@ -376,6 +497,7 @@ static enum status open_pools(struct batch *b, struct failure *fail)
 	    !pool_open(&b->sites, b->n_hops * sizeof(struct site)) ||
 	    !pool_open(&b->by_slot, (u64)b->n_hops * sizeof(u32)) ||
 	    !pool_open(&b->ways, bytes * CACHE_PER_TEXT * 4) ||
+	    !pool_open(&b->shadows, ((u64)b->text->n_tables + 1) * sizeof(struct shadow)) ||
 	    !pool_open(&b->states, (bytes + PAGE_SIZE) * sizeof(struct ir_state)) ||
 	    !pool_open(&b->pendings, (bytes + PAGE_SIZE) * sizeof(struct ir_pending)) ||
 	    !pool_take(&b->states, sizeof(struct ir_state)))
@@ -396,6 +518,7 @@ static enum status run(struct batch *b, const struct batch_range *ranges, u32 n_
 		return status;
 	batch_plan_hops(b);
 	translate_all(b);
+	link_entries(b);
 	status = link_all(b, fail);
 	if (!status)
 		status = keep_sites(b, fail);
@@ -420,6 +543,7 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 	b.scratch = &workshop->reading.scratch;
 	status = run(&b, ranges, n_ranges, fail);
 	pool_close(&b.ways);
+	pool_close(&b.shadows);
 	if (!status && b.translations.used)
 		image = keep_all(&b);
 	if (!image)

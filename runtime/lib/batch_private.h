@@ -16,6 +16,13 @@ struct way_out {
 	u8 area, kind;
 };
 
+#define OWN_IMAGE 0xffffffffu /* of entries: that of this batch, which has no number yet */
+
+/* A jump table's shadow in this batch. */
+struct shadow {
+	u64 table, addr; /* module addresses */
+};
+
 struct batch {
 	struct workshop *w;
 	struct status_module *record; /* status of the module */
@@ -25,10 +32,13 @@ struct batch {
 	struct arena *scratch;
 	u8 *fresh; /* one bit for each byte of text: sites of this batch */
 	u8 *aims; /* one bit for each byte of text: exits of judged trees lead there */
+	u8 *cases; /* the same: text's jump tables lead there */
+	u8 *tabled; /* the same for their jumps through tables */
 	struct hop *hops; /* by site */
 	u32 n_hops;
-	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], staging[IMAGE_AREAS];
-	struct pool translations, sites, by_slot, ways, states, pendings;
+	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], entries[IMAGE_AREAS],
+		staging[IMAGE_AREAS];
+	struct pool shadows, translations, sites, by_slot, ways, states, pendings;
 	struct trace *traces; /* of the file; heads are then theirs */
 	u64 *trace_sites; /* parallel: where each is entered; 0: refused */
 	u32 n_traces;

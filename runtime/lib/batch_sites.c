@@ -66,11 +66,35 @@ static bool is_warm(struct batch *b, u64 addr, u16 marks)
 	return true;
 }
 
+static void set_bit(u8 *bits, u64 i)
+{
+	bits[i / 8] |= (u8)(1 << i % 8);
+}
+
+static bool has_bit(const u8 *bits, u64 i)
+{
+	return bits[i / 8] >> i % 8 & 1;
+}
+
+/* Where jumps through tables lead that may lead to translations. */
+static bool find_cases(struct batch *b)
+{
+	b->cases = arena_alloc(b->scratch, (b->text->end - b->text->start) / 8 + 1, 1);
+	for (u32 i = 0; b->cases && i < b->text->n_tables; i++) {
+		const struct text_table *table = &b->text->tables[i];
+
+		for (u64 k = 0; table->targets && k < table->count; k++)
+			set_bit(b->cases, table->targets[k]);
+	}
+	return b->cases;
+}
+
 static bool is_head(struct batch *b, u64 addr)
 {
 	u16 marks = text_marks(b->text, addr);
 
-	if (!may_be_head(marks) || !(marks & (b->heat ? HEADS | TEXT_TARGET : HEADS)))
+	if (!may_be_head(marks) || !((marks & (b->heat ? HEADS | TEXT_TARGET : HEADS)) ||
+	                             has_bit(b->cases, addr - b->text->start)))
 		return false;
 	return !b->heat || is_warm(b, addr, marks);
 }
@@ -192,10 +216,30 @@ struct verdict {
 	s64 gain;
 };
 
+/* Jumps on the way in through the site, for COST_ENTRY entries. */
+static u64 way_cost(const struct hop *hop)
+{
+	return (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY;
+}
+
 /* Would the translation of this site save more instructions than the way to it costs? Notes where its exits lead. */
+static void aim(struct batch *b, const struct code_fixup *fixup)
+{
+	const struct text_table *table =
+		fixup->kind == FIXUP_TABLE ? text_table_of(b->text, fixup->target) : NULL;
+	u64 to = fixup->target - b->text->start;
+
+	if (fixup->kind == FIXUP_EXIT && to < b->text->end - b->text->start)
+		set_bit(b->aims, to);
+	for (u64 i = 0; table && i < table->count; i++) {
+		set_bit(b->aims, table->targets[i]);
+		set_bit(b->tabled, table->targets[i]);
+	}
+}
+
 static struct verdict judge_site(struct batch *b, const struct hop *hop)
 {
-	u64 way = (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY, mark = arena_mark(b->scratch);
+	u64 way = way_cost(hop), mark = arena_mark(b->scratch);
 	struct grown grown;
 	struct trace trace;
 	struct code code;
@@ -205,17 +249,26 @@ static struct verdict judge_site(struct batch *b, const struct hop *hop)
 		verdict.status = translate(b->text, &trace, b->scratch, &code, NULL);
 	if (!verdict.status) {
 		verdict.gain = (s64)(code.cost_original - code.cost - way);
-		for (u32 i = 0; i < code.n_fixups; i++) {
-			u64 to = code.fixups[i].target - b->text->start;
-
-			if (code.fixups[i].kind == FIXUP_EXIT && to < b->text->end - b->text->start)
-				b->aims[to / 8] |= (u8)(1 << to % 8);
-		}
+		for (u32 i = 0; i < code.n_fixups; i++)
+			aim(b, &code.fixups[i]);
 		if (verdict.gain <= 0)
 			verdict.status = STATUS_COST_GAIN;
 	}
 	arena_release(b->scratch, mark);
 	return verdict;
+}
+
+/*
+ * Where jumps through tables lead from translations, three entries in four are taken to come that way, which costs no jump: who jumps
+ * there most is most worth translating.
+ */
+static void judge_case(struct batch *b, const struct hop *hop, struct verdict *verdict)
+{
+	if (!has_bit(b->tabled, hop->site - b->text->start))
+		return;
+	verdict->gain += (s64)(way_cost(hop) * 3 / 4);
+	if (verdict->status == STATUS_COST_GAIN && verdict->gain > 0)
+		verdict->status = STATUS_OK;
 }
 
 static bool is_plain(struct batch *b, u64 addr)
@@ -300,10 +353,13 @@ static enum status judge_sites(struct batch *b, struct failure *fail)
 	u32 n = 0;
 
 	b->aims = arena_alloc(b->scratch, (b->text->end - b->text->start) / 8 + 1, 1);
-	if (!verdicts || !b->aims)
+	b->tabled = arena_alloc(b->scratch, (b->text->end - b->text->start) / 8 + 1, 1);
+	if (!verdicts || !b->aims || !b->tabled)
 		return failed(fail, STATUS_WORKSPACE, 0, b->n_hops);
 	for (u32 i = 0; i < b->n_hops; i++)
 		verdicts[i] = judge_site(b, &b->hops[i]);
+	for (u32 i = 0; i < b->n_hops; i++)
+		judge_case(b, &b->hops[i], &verdicts[i]);
 	for (u32 i = 0; i < b->n_hops; i++)
 		move_site(b, i, &verdicts[i]);
 	for (u32 i = 0; i < b->n_hops; i++) {
@@ -341,7 +397,7 @@ enum status batch_sites(struct batch *b, const struct batch_range *ranges, u32 n
 	enum status status = STATUS_OK;
 
 	b->fresh = arena_alloc(b->scratch, bytes / 8 + 1, 1);
-	if (!b->fresh)
+	if (!b->fresh || !find_cases(b))
 		return failed(fail, STATUS_WORKSPACE, 0, bytes / 8);
 	if (world->traces)
 		status = find_traced_sites(b, fail);

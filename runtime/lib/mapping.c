@@ -207,6 +207,37 @@ void mappings_drop_site(u64 addr)
 	}
 }
 
+/* ---- entries of jump tables' shadows ---- */
+
+static bool is_live_at(u32 image, u64 base)
+{
+	for (u32 i = 0; i < world->n_mappings; i++)
+		if (world->mappings[i].image == image && world->mappings[i].base == base &&
+		    world->mappings[i].state == MAPPING_LIVE)
+			return true;
+	return false;
+}
+
+/* Run-time address. Bytes of another image may lie elsewhere for another loading, or not be there yet. */
+static u64 entry_value(const struct mapping *mapping, const struct entry *entry,
+                       enum direction direction)
+{
+	bool there = entry->image == mapping->image || is_live_at(entry->image, mapping->base);
+
+	return mapping->base + (direction == TO_NEW && there ? entry->linked : entry->original);
+}
+
+/* `bytes`: the area's, or a copy of them. */
+static void write_entries(const struct mapping *mapping, const struct area *area, u8 *bytes,
+                          enum direction direction)
+{
+	for (u32 i = 0; i < area->n_entries; i++) {
+		u64 value = entry_value(mapping, &area->entries[i], direction);
+
+		memcpy(bytes + area->entries[i].at, &value, sizeof(value));
+	}
+}
+
 /* ---- code cache ---- */
 
 static long gate_on_area(struct gate *gate, const struct mapping *mapping, const struct area *area,
@@ -241,6 +272,7 @@ static long place_mapped(struct mapping *mapping, struct area *area)
 	if (!sys_failed(result)) {
 		memset(gate_at(&gate, at), 0xcc, size);
 		memcpy(gate_at(&gate, at), area->staging, area->used);
+		write_entries(mapping, area, gate_at(&gate, at), TO_NEW);
 		result = gate_publish(&gate);
 	}
 	if (sys_failed(result))
@@ -257,6 +289,7 @@ static long place_reserved(struct mapping *mapping, const struct area *area, int
 	if (sys_failed(result))
 		return result;
 	memcpy(gate_at(&gate, mapping->base + area->start), area->staging, area->used);
+	write_entries(mapping, area, gate_at(&gate, mapping->base + area->start), TO_NEW);
 	result = gate_publish(&gate);
 	if (!sys_failed(result))
 		flipped(began);
@@ -282,7 +315,7 @@ static long place_areas(struct mapping *mapping, int fd)
 	return 0;
 }
 
-/* All links of the mapping to their linked (TO_NEW) or original (TO_OLD) values. */
+/* All links of the mapping, and entries of its shadows, to their linked (TO_NEW) or original (TO_OLD) values. */
 static long flip_links(struct mapping *mapping, int fd, enum direction direction)
 {
 	const struct image *image = &world->images[mapping->image];
@@ -293,7 +326,7 @@ static long flip_links(struct mapping *mapping, int fd, enum direction direction
 		struct gate gate;
 		long result;
 
-		if (!mapping->area_there[i] || area->n_links == 0)
+		if (!mapping->area_there[i] || (area->n_links == 0 && area->n_entries == 0))
 			continue;
 		result = gate_on_area(&gate, mapping, area, fd);
 		if (sys_failed(result))
@@ -304,6 +337,8 @@ static long flip_links(struct mapping *mapping, int fd, enum direction direction
 			memcpy(gate_at(&gate, mapping->base + area->start + link->at),
 			       direction == TO_NEW ? &link->linked : &link->original, sizeof(s32));
 		}
+		write_entries(mapping, area, gate_at(&gate, mapping->base + area->start),
+		              direction);
 		result = gate_publish(&gate);
 		if (sys_failed(result))
 			return result;
@@ -324,9 +359,43 @@ static void set_state(struct mapping *mapping, enum mapping_state state)
 	__atomic_store_n(&mapping->state, state, __ATOMIC_RELEASE);
 }
 
-/* Writes into a copy of a segment what image has changed there. */
-static void expect(u8 *copy, const struct segment *segment, const struct image *image)
+static void refuse(struct image *image, enum status status, u64 addr, long result)
 {
+	record_of(image)->status.refusal = status;
+	record_of(image)->status.refusal_addr = addr;
+	record_of(image)->status.refusal_detail = result < 0 ? (u64)-result : 0;
+}
+
+/* Does an entry of this image's shadows lead into the other one? */
+static bool leads_into(const struct image *image, u32 other)
+{
+	for (u32 i = 0; i < image->n_areas; i++)
+		for (u32 k = 0; k < image->areas[i].n_entries; k++)
+			if (image->areas[i].entries[k].image == other)
+				return true;
+	return false;
+}
+
+/* Translations of this mapping have become live, or are so no more: others' shadows of jump tables follow. */
+static void tell_others(const struct mapping *mapping, int fd)
+{
+	for (u32 i = 0; i < world->n_mappings; i++) {
+		struct mapping *other = &world->mappings[i];
+
+		if (other == mapping || other->state != MAPPING_LIVE ||
+		    other->base != mapping->base ||
+		    !leads_into(&world->images[other->image], mapping->image))
+			continue;
+		if (sys_failed(flip_links(other, fd, TO_NEW)))
+			refuse(&world->images[other->image], STATUS_PLAN_STALE, mapping->base, 0);
+	}
+}
+
+/* Writes into a copy of a segment what a mapping has changed there. */
+static void expect(u8 *copy, const struct segment *segment, const struct mapping *mapping)
+{
+	const struct image *image = &world->images[mapping->image];
+
 	for (u32 i = 0; i < image->n_sites; i++) {
 		const struct site *site = &image->sites[i];
 
@@ -340,8 +409,10 @@ static void expect(u8 *copy, const struct segment *segment, const struct image *
 	for (u32 i = 0; i < image->n_areas; i++) {
 		const struct area *area = &image->areas[i];
 
-		if (!area->mapped && in_segment(segment, area->start, area->used))
-			memcpy(copy + (area->start - segment->addr), area->staging, area->used);
+		if (area->mapped || !in_segment(segment, area->start, area->used))
+			continue;
+		memcpy(copy + (area->start - segment->addr), area->staging, area->used);
+		write_entries(mapping, area, copy + (area->start - segment->addr), TO_NEW);
 	}
 }
 
@@ -352,7 +423,7 @@ static void expect_others(u8 *copy, const struct segment *segment, const struct 
 
 		if (other->state == MAPPING_LIVE && other->base == mapping->base &&
 		    world->images[other->image].record == world->images[mapping->image].record)
-			expect(copy, segment, &world->images[other->image]);
+			expect(copy, segment, other);
 	}
 }
 
@@ -387,13 +458,6 @@ static bool text_as_in_file(const struct mapping *mapping, const struct image *i
 	return true;
 }
 
-static void refuse(struct image *image, enum status status, u64 addr, long result)
-{
-	record_of(image)->status.refusal = status;
-	record_of(image)->status.refusal_addr = addr;
-	record_of(image)->status.refusal_detail = result < 0 ? (u64)-result : 0;
-}
-
 static bool no_room(long result)
 {
 	return result == -12 || result == -17; /* ENOMEM, EEXIST */
@@ -417,6 +481,7 @@ static void publish(struct mapping *mapping, struct image *image)
 	if (!sys_failed(result)) {
 		set_state(mapping, MAPPING_LIVE);
 		result = flip_sites(mapping, (int)fd, TO_NEW);
+		tell_others(mapping, (int)fd);
 	}
 	sys_close((int)fd);
 	if (sys_failed(result))
@@ -440,6 +505,8 @@ void mapping_withdraw(struct mapping *mapping)
 		refuse(image, STATUS_PLAN_STALE, mapping->base, fd);
 	else
 		set_state(mapping, MAPPING_LEFT);
+	if (mapping->state == MAPPING_LEFT)
+		tell_others(mapping, (int)fd);
 	record_of(image)->status.live = 0;
 	if (!sys_failed(fd))
 		sys_close((int)fd);
@@ -459,6 +526,7 @@ void mapping_restore(struct mapping *mapping)
 		set_state(mapping, MAPPING_LIVE);
 		if (!sys_failed(flip_sites(mapping, (int)fd, TO_NEW)))
 			record_of(image)->status.live = 1;
+		tell_others(mapping, (int)fd);
 	}
 	sys_close((int)fd);
 }

@@ -46,6 +46,16 @@ struct link {
 	s32 linked, original; /* values of the field */
 };
 
+/*
+ * An entry of a jump table's shadow (code.h): 8 bytes that hold the run-time address of where it leads, `linked` as long as image
+ * `image` is live at the same loading, else `original`. Set when a later image has a translation for it.
+ */
+struct entry {
+	u64 linked, original; /* module addresses */
+	u32 at; /* offset in its area */
+	u32 image; /* index of that to which it is linked */
+};
+
 struct translation {
 	u64 site; /* module address of the first instruction, where the patch is */
 	u32 at, size; /* in its area */
@@ -58,10 +68,11 @@ struct translation {
 struct area {
 	u64 start, end; /* module addresses */
 	u64 used;
-	u8 *staging; /* the bytes as published, links included; what a mapping gets copied */
+	u8 *staging; /* the bytes as published, links included, entries not; what a mapping gets copied */
 	struct origin *origins;
 	struct link *links;
-	u32 n_origins, n_links;
+	struct entry *entries;
+	u32 n_origins, n_links, n_entries;
 	u64 reserved; /* run-time address where a place is held for it, until it is used; 0: none */
 	bool mapped; /* made near the module by us; else part of its text */
 };
