@@ -359,6 +359,15 @@ static void enter(struct walker *w, u32 tree)
 		new_node(w->f, &w->f->trees[tree], NO_NODE, 0, w->f->trees[tree].site);
 }
 
+struct text_table *forest_table(const struct forest *f, const struct run *run)
+{
+	const struct text *text = runs_text(f->runs, run->start);
+
+	if (!f->rules.tables || !text || !run->n || run->role != ROLE_JMP_INDIRECT)
+		return NULL;
+	return text_table_at(text, run_last(run)->insn.addr);
+}
+
 static bool begins_tree(const struct forest *f, place at)
 {
 	u64 found;
@@ -410,6 +419,8 @@ static u32 walk_inside(struct walker *w, u32 number, u32 at, place next)
 		case END_LEAVE:
 			w->f->leaves++;
 			w->tree = NO_TREE;
+			w->by_exit = forest_table(w->f, &w->f->runs->runs[number]) &&
+			             begins_tree(w->f, next);
 			w->arrival = arrival_behind(&w->f->runs->runs[number], next);
 			return at;
 		default:

@@ -83,6 +83,7 @@ struct rules {
 	bool stop; /* trees end where a loop of another tree begins */
 	bool full; /* the same, but only trees that would be larger than the rules allow */
 	bool direct; /* a site is the next instruction of its block that needs no slot, if there is one */
+	bool tables; /* jumps through the notes' jump tables lead to other trees directly */
 	bool leave; /* calls that are left inside too often are not gone into */
 };
 
@@ -115,6 +116,8 @@ void forest_init(struct forest *f, struct runs *runs, const struct rules *rules)
 void forest_free(struct forest *f);
 /* A tree that begins at `site` and grows with the next walk. */
 struct tree *forest_plant(struct forest *f, place site, bool loop);
+/* The jump table through which a run ends, if translations may jump through it; else NULL. */
+struct text_table *forest_table(const struct forest *f, const struct run *run);
 /* Walks the whole path: counts, grows what is growing. */
 void forest_walk(struct forest *f);
 /* Depth of a node's frame. */

@@ -3,6 +3,7 @@
  * ledger.c - see ledger.h.
  */
 #include <string.h>
+#include "dynopt_notes.h"
 #include "ledger.h"
 #include "map.h"
 #include "select.h"
@@ -84,6 +85,23 @@ static void sum_exits(const struct tree *tree, const struct node *node, struct l
 	}
 	if (node->end == END_LEAVE)
 		sum->exits += node->count;
+}
+
+/* movslq, add, jmp: one jump, if nobody reads the sum. */
+static void sum_table(const struct forest *f, const struct node *node, struct ledger *sum)
+{
+	const struct run *run = &f->runs->runs[node->run];
+	struct text_table *table = node->end == END_LEAVE ? forest_table(f, run) : NULL;
+	const struct insn *load;
+
+	if (!table || table->form != DYNOPT_TABLE_REL32 || node->n < 3 || node->frame)
+		return;
+	load = &run->ops[run->n - 3]->insn;
+	if (load->bytes[load->opcode_at] == 0x63 &&
+	    run->ops[run->n - 2]->insn.def.gpr == load->def.gpr && load->def.gpr &&
+	    text_table_spare(runs_text(f->runs, run->start), table,
+	                     (u32)__builtin_ctz(load->def.gpr), f->runs->decoder))
+		sum->tables += 2 * node->count;
 }
 
 static void sum_nops(const struct forest *f, const struct node *node, struct ledger *sum)
@@ -174,6 +192,7 @@ void ledger_add(const struct forest *f, const struct tree *tree, struct ledger *
 		sum_end(f, &tree->nodes[n], sum);
 		sum_exits(tree, &tree->nodes[n], sum);
 		sum_nops(f, &tree->nodes[n], sum);
+		sum_table(f, &tree->nodes[n], sum);
 	}
 	sum_rsp(f, tree, sum);
 }

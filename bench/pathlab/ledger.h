@@ -13,7 +13,8 @@
 	X(nops) \
 	X(jumps)     /* direct jumps whose target follows */ \
 	X(calls)     /* calls and returns that are gone */ \
-	X(rsp_moves) /* sub and add rsp in inlined calls */
+	X(rsp_moves) /* sub and add rsp in inlined calls */ \
+	X(tables)    /* distances that jumps through tables need not add */
 /* Executed instructions added. */
 #define LEDGER_ADDED(X) \
 	X(added_jumps) /* at ends of nodes, as encode.c lays them out */ \

@@ -28,6 +28,7 @@ static const struct rules usual = { .depth = 4,
 	                            .back = true,
 	                            .linked = true,
 	                            .stop = false,
+	                            .tables = true,
 	                            .leave = true };
 
 static bool set_rule(struct rules *rules, const char *word)
@@ -50,6 +51,7 @@ static bool set_rule(struct rules *rules, const char *word)
 		{ "stop", 'b', offsetof(struct rules, stop) },
 		{ "full", 'b', offsetof(struct rules, full) },
 		{ "direct", 'b', offsetof(struct rules, direct) },
+		{ "tables", 'b', offsetof(struct rules, tables) },
 		{ "leave", 'b', offsetof(struct rules, leave) },
 	};
 	const char *value = strchr(word, '=');

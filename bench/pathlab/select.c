@@ -208,6 +208,19 @@ static u64 direct_site(const struct forest *f, const struct text *text, place he
 	return site;
 }
 
+/* Does a jump table lead here by which translations may jump? */
+static bool is_case(const struct text *text, u64 addr)
+{
+	for (u32 i = 0; i < text->n_tables; i++) {
+		const struct text_table *table = &text->tables[i];
+
+		for (u64 k = 0; table->targets && k < table->count; k++)
+			if (text->start + table->targets[k] == addr)
+				return true;
+	}
+	return false;
+}
+
 /* Where a head is entered; 0 if it cannot be. */
 static place site_of(const struct forest *f, place head)
 {
@@ -217,7 +230,8 @@ static place site_of(const struct forest *f, place head)
 
 	if (!text || text_site(text, place_addr(head), f->runs->decoder, &site, &len, NULL))
 		return 0;
-	if (f->rules.direct && len < JMP_REL32_LEN)
+	if (f->rules.direct && len < JMP_REL32_LEN &&
+	    !(f->rules.tables && site == place_addr(head) && is_case(text, site)))
 		site = direct_site(f, text, head, site);
 	if (!(text_marks(text, site) & TEXT_REACHED) ||
 	    (text_marks(text, site) & (TEXT_NO_TRANSLATE | TEXT_NO_PATCH)))

@@ -27,7 +27,7 @@ LARGE = [("next site that needs no slot", "direct=1"),
 GROUPS = [("unit (no tree dropped for its cost)", UNITS), ("size", SIZES), ("calls inlined", DEPTHS + CALLS),
           ("trees dropped for their cost", WORTH), ("sites", SITES), ("together", LARGE)]
 
-SAVED = [("jumps", "direct jumps whose target follows"), ("nops", "NOPs"),
+SAVED = [("jumps", "direct jumps whose target follows"), ("nops", "NOPs"), ("tables", "distances added in jumps through tables"),
          ("calls", "calls and returns that are gone"), ("rsp_moves", "sub and add rsp in inlined calls")]
 ADDED = [("added_jumps", "jumps at ends of blocks"), ("stubs", "ways out of inlined calls"),
          ("rsp_leas", "rsp moved around inlined calls"),
