@@ -8,9 +8,16 @@
  * makes what it made at its own place; flags that it writes are dead wherever it is done.
  */
 #include "flags.h"
+#include "operand.h"
 #include "owe.h"
 #include "result.h"
 #include "stack_op.h"
+
+#define NO_REG 0xff
+#define LEAST_GAIN 16 /* a sixteenth of what it is executed; flows are estimates */
+#define REX_W 8
+#define REX_R 4
+#define REX_B 1
 
 enum waits { NOT_YET, OWED, DONE, OVER };
 
@@ -27,6 +34,8 @@ struct dead {
 	u32 open; /* blocks where it is owed and that have not been looked at */
 	s64 gain;
 	bool writes_flags, dry;
+	u8 from; /* a copy: of this register; NO_REG */
+	bool narrow; /* of its lower half, the upper is cleared */
 };
 
 static bool is_result(const struct insn *insn)
@@ -39,6 +48,34 @@ static bool is_result(const struct insn *insn)
 	       !(def->gpr & (def->gpr - 1)) && insn->full.gpr == def->gpr &&
 	       !((use->gpr | def->gpr) & rsp) && !use->vec && !use->mask && !use->other &&
 	       !def->vec && !def->mask && !def->other && result_make(insn->bytes, insn->len, gpr);
+}
+
+/* A move from one general register to another, 64 or 32 bits (is_result() has seen it): 89 /r, 8b /r. */
+static void find_copy(struct dead *d, const struct insn *insn)
+{
+	const u8 *op = insn->bytes + insn->opcode_at;
+	u8 rex = insn->opcode_at && (op[-1] & 0xf0) == 0x40 ? op[-1] : 0;
+
+	d->from = NO_REG;
+	d->narrow = !(rex & REX_W);
+	if (op[0] == 0x89)
+		d->from = (u8)((op[1] >> 3 & 7) | (rex & REX_R ? 8 : 0));
+	else if (op[0] == 0x8b)
+		d->from = (u8)((op[1] & 7) | (rex & REX_B ? 8 : 0));
+}
+
+/*
+ * Reads of a copy become reads of what it is a copy of, which is the same as long as the copy is owed. *copy is the instruction as it
+ * is then; returns it, or `insn` if it reads no copy, or reads it so that it must be there.
+ */
+static const struct insn *read_source(const struct dead *d, const struct insn *insn,
+                                      struct insn *copy)
+{
+	if (d->from == NO_REG || !(insn->use.gpr & d->reg) ||
+	    !operand_replace(insn, (u8)__builtin_ctz(d->reg), d->from, d->narrow, d->pass->decoder,
+	                     copy))
+		return insn;
+	return copy;
 }
 
 /* What an instruction that is executed means for the result. */
@@ -138,11 +175,18 @@ static bool follow_block(struct dead *d, u32 b, u32 i)
 	for (; i < block->first + block->n; i++) {
 		const struct insn *insn = &d->tree->ops[i];
 		u8 waits = meet_others(d, i);
+		struct insn copy;
 
 		if (!d->dry)
 			d->owe.owed[i] |= (u64)1 << d->owe.n;
-		if (waits == OWED)
-			waits = d->owe.gone[i] ? meet_waiting(d, i) : meet(d, insn);
+		if (waits == OWED && d->owe.gone[i]) {
+			waits = meet_waiting(d, i);
+		} else if (waits == OWED) {
+			insn = read_source(d, insn, &copy);
+			waits = meet(d, insn);
+			if (insn == &copy && !d->dry)
+				d->tree->ops[i] = copy;
+		}
 		if (waits == DONE)
 			return do_before(d, b, i);
 		if (waits == OVER)
@@ -167,7 +211,7 @@ static bool follow(struct dead *d, u32 first, bool dry)
 		if (d->gain <= 0 || !follow_block(d, b, d->tree->blocks[b].first))
 			return false;
 	}
-	return d->gain > 0;
+	return d->gain * LEAST_GAIN > d->tree->blocks[first].freq;
 }
 
 static void try_result(struct dead *d, u32 b, u32 op)
@@ -181,6 +225,7 @@ static void try_result(struct dead *d, u32 b, u32 op)
 	d->reg = insn->def.gpr;
 	d->sources = insn->use.gpr;
 	d->writes_flags = insn->flags_def;
+	find_copy(d, insn);
 	if (!follow(d, b, true) ||
 	    (d->writes_flags && !flags_dead_behind(d->pass, b, op - d->tree->blocks[b].first)) ||
 	    !pass_may(d->pass) || !follow(d, b, false))
@@ -210,10 +255,14 @@ enum status pass_dead(struct pass *pass)
 {
 	struct dead d = { .pass = pass, .tree = pass->tree };
 
+	struct insn *ops = arena_alloc(pass->arena, pass->tree->n_ops, sizeof(*ops));
+
 	d.is_head = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
 	d.waits = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
-	if (!d.is_head || !d.waits || !owe_init(&d.owe, pass))
+	if (!ops || !d.is_head || !d.waits || !owe_init(&d.owe, pass))
 		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
+	memcpy(ops, pass->tree->ops, pass->tree->n_ops * sizeof(*ops));
+	pass->tree->ops = ops;
 	find_heads(&d);
 	for (u32 b = pass->tree->n_blocks; b-- > 0;) {
 		const struct ir_block *block = &pass->tree->blocks[b];

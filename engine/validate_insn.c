@@ -94,6 +94,17 @@ static u32 modrm_of_memory(const struct insn *insn)
 	return at < insn->len && insn->bytes[at] < 0xc0 ? at : 0;
 }
 
+/* A REX prefix that says nothing any more. It matters to byte registers alone, and these vector instructions have none. */
+static bool has_empty_rex(const struct insn *insn, const u8 *bytes)
+{
+	const u8 *opcode = insn->bytes + insn->opcode_at;
+
+	if (!insn->opcode_at || bytes[insn->opcode_at - 1] != 0x40 || opcode[0] != 0x0f)
+		return false;
+	return (opcode[1] & 0xf8) == 0x10 || (opcode[1] & 0xf8) == 0x28 ||
+	       (opcode[1] >= 0x50 && opcode[1] < 0x80) || opcode[1] >= 0xd0;
+}
+
 /*
  * The operation: bytes without displacement, and without the registers that do nothing but form the address, which is
  * an input of its own. Accesses whose place the address does not tell keep the registers.
@@ -135,8 +146,22 @@ static void add_operation(struct node *node, const struct insn *insn)
 	    (insn->bytes[insn->opcode_at - 1] & 0xf0) == 0x40)
 		bytes[insn->opcode_at - 1] &= (u8) ~(REX_X | REX_B);
 	memcpy(bytes + n, insn->bytes + tail, insn->len - tail);
-	add_bytes(node, bytes, n + insn->len - tail);
+	n += insn->len - tail;
+	if (has_empty_rex(insn, bytes)) {
+		memmove(bytes + insn->opcode_at - 1, bytes + insn->opcode_at, n - insn->opcode_at);
+		n--;
+	}
+	add_bytes(node, bytes, n);
 	node_add(node, insn->mem[0].segment);
+}
+
+static void add_bare_operation(struct node *node, const struct insn *insn,
+                               const struct operands *operands)
+{
+	u8 bytes[INSN_MAX_LEN + 1] = { 0 };
+	u32 n = operands_operation(insn, operands, bytes);
+
+	add_bytes(node, bytes, n);
 }
 
 static void add_set(struct node *node, const struct machine *m, u32 first, u32 set)
@@ -175,6 +200,7 @@ static void add_addresses(struct validator *v, struct path *path, bool translate
 		bool access = mem->load || mem->store;
 
 		node_add(v->node, address);
+		node_add(v->node, access && mem_by_stack(mem));
 		if (!translated)
 			note_depth(v, path, address, access);
 		if (access && touches_return(path, value_sum(&v->values, address), mem->size))
@@ -206,6 +232,8 @@ static u32 apply_unknown(struct validator *v, struct path *path, bool translated
 	bool shift = !insn->n_mem && flags_kept_by(insn);
 	u32 result = shift ? shift_number(v, m, insn) : 0;
 	struct node *node = v->node;
+	struct operands operands;
+	bool named = !operands_of(insn, &operands);
 	u32 number;
 
 	if (path->n_returns && (insn->flags & INSN_OPAQUE))
@@ -214,10 +242,16 @@ static u32 apply_unknown(struct validator *v, struct path *path, bool translated
 		if (insn->mem[i].load || insn->mem[i].store)
 			stack_access(v, path, translated, insn_address(v, m, insn, i),
 			             insn->mem[i].size);
-	node_begin(node, NODE_INSN);
-	add_operation(node, insn);
+	node_begin(node, named ? NODE_INSN : NODE_OPERANDS);
+	if (named)
+		add_operation(node, insn);
+	else
+		add_bare_operation(node, insn, &operands);
 	add_addresses(v, path, translated, insn);
-	add_set(node, m, SLOT_GPR, insn->gpr_values);
+	if (named)
+		add_set(node, m, SLOT_GPR, insn->gpr_values);
+	else
+		operands_add(v, m, insn, &operands);
 	add_set(node, m, SLOT_VEC, insn->use.vec);
 	add_set(node, m, SLOT_MASK, insn->use.mask);
 	add_set(node, m, SLOT_OTHER, insn->use.other & 0xf);
@@ -337,6 +371,18 @@ static bool add_constant(const struct step *t)
 	return true;
 }
 
+/* mov r32, r32 */
+static bool move_narrow(const struct step *t)
+{
+	bool to_rm = t->s.at[0] == 0x89;
+	u8 reg = modrm_reg(t), rm = modrm_rm(t);
+
+	if ((!to_rm && t->s.at[0] != 0x8b) || t->s.at[1] < 0xc0)
+		return false;
+	t->m->v[to_rm ? rm : reg] = value_zero(&t->v->values, t->m->v[to_rm ? reg : rm]);
+	return true;
+}
+
 static bool move(const struct step *t)
 {
 	bool to_rm = t->s.at[0] == 0x89;
@@ -407,7 +453,7 @@ static bool interpret(const struct step *t)
 	if (interpret_stack(t))
 		return true;
 	if (!(t->s.rex & REX_W))
-		return false;
+		return move_narrow(t);
 	switch (t->s.at[0]) {
 	case 0x81:
 	case 0x83:
@@ -449,6 +495,7 @@ void insn_execute(struct validator *v, struct path *path, bool translated, const
 
 	if (insn->flags & INSN_NOP)
 		return;
+	v->by_stack = insn->n_mem && mem_by_stack(&insn->mem[0]);
 	if (condition)
 		*condition = apply_unknown(v, path, translated, insn) << SLOT_BITS | SLOT_CONDITION;
 	else if (!interpret(&step))

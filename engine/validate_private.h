@@ -6,6 +6,7 @@
  *     validate_state.c  the translation's state, made good, against the original's
  *     validate_sides.c  one step of the original, one of the translation
  *     validate_insn.c   what an instruction does to symbolic state
+ *     validate_operand.c  operations without the names of registers
  *     validate_stack.c  memory of 8 bytes, and the stack of inlined calls
  *     validate_value.c  symbolic values, each kept once: equal numbers, equal values
  *     validate_flags.c  which flags are dead
@@ -48,10 +49,12 @@ enum node_kind {
 	NODE_BASE,    /* what is added to module addresses, or (1) to the translation's offsets */
 	NODE_SUM,     /* atom, constant (2 words); atom 0: just the constant */
 	NODE_PAIR,    /* value + value * scale */
-	NODE_LOAD,    /* events, address: 8 bytes */
-	NODE_STORE,   /* events, address, value: 8 bytes */
+	NODE_LOAD,    /* events, address, by_stack: 8 bytes */
+	NODE_STORE,   /* events, address, by_stack, value: 8 bytes */
 	NODE_TEST,    /* half a condition code and the flags it reads */
 	NODE_INSN,    /* operation, what it reads */
+	NODE_OPERANDS, /* the same without the names of registers (validate_operand.c) */
+	NODE_ZERO,    /* value, its upper 32 bits cleared */
 };
 
 #define OWED_KEPT 32
@@ -98,6 +101,9 @@ u32 value_plus(struct values *values, u32 value, s64 c);
 u32 value_pair(struct values *values, u32 base, u32 index, u32 scale);
 /* Is `atom` one of the two of the pair? */
 bool value_has(const struct values *values, u32 value, u32 atom);
+/* Its upper 32 bits cleared; and what has the same lower 32 bits, however often the upper ones were cleared. */
+u32 value_zero(struct values *values, u32 value);
+u32 value_narrow(const struct values *values, u32 value);
 u32 value_text(struct values *values, u64 addr); /* run-time address of a module address */
 u32 value_translated(struct values *values, u64 offset);
 
@@ -172,6 +178,7 @@ struct validator {
 	struct path *top, *spare; /* of paths */
 	u64 steps;
 	u32 serial;
+	bool by_stack; /* the instruction's operand is based on rsp or rbp: it faults in another way (SDM 1, 3.3.7.1) */
 	enum status why; /* first thing that went wrong within a step */
 };
 
@@ -213,6 +220,23 @@ u32 insn_condition(struct validator *v, const struct machine *m, const struct in
 /* How deep the original uses the stack of inlined calls. What points below rsp may point anywhere into its red zone. */
 void note_depth(struct validator *v, struct path *path, u32 address, bool access);
 
+/* ---- validate_operand.c ---- */
+
+/* An integer instruction with operands in ModRM. */
+struct operands {
+	u32 prefixes, modrm_at; /* how many, and where */
+	u8 rex, reg, rm;
+	u8 reg_width, rm_width; /* bits; 0: it is no register */
+	bool memory;
+};
+/* False: it is none of them. */
+bool operands_of(const struct insn *insn, struct operands *o);
+/* The operation without registers and addresses; returns its length, at most INSN_MAX_LEN + 1. */
+u32 operands_operation(const struct insn *insn, const struct operands *o, u8 *bytes);
+/* Adds to v->node what it reads of registers, but for addresses. */
+void operands_add(struct validator *v, const struct machine *m, const struct insn *insn,
+                  const struct operands *o);
+
 /* ---- validate_stack.c ---- */
 
 /* 8 bytes at an address; false sides: the original's. */
@@ -233,6 +257,12 @@ void stack_call(struct path *path, struct sum at);
 void stack_return(struct validator *v, struct path *path);
 /* Words that both sides have become events, in whatever order; what the translation alone has there is dropped. */
 void stack_settle(struct validator *v, struct path *path);
+
+/* Is its segment that of the stack? An address that is none faults in another way then (SDM 1, 3.3.7.1: #SS, not #GP). */
+static inline bool mem_by_stack(const struct insn_mem *mem)
+{
+	return (mem->base == GPR_SP || mem->base == GPR_BP) && !mem->segment;
+}
 
 /* Address of a memory operand. */
 u32 insn_address(struct validator *v, const struct machine *m, const struct insn *insn, u32 number);

@@ -70,9 +70,10 @@ static void put(struct validator *v, struct place *list, u32 *n, struct sum at, 
 	*n = kept + 1;
 }
 
-static void store_event(struct validator *v, struct machine *m, u32 addr, u32 value)
+static void store_event(struct validator *v, struct machine *m, u32 addr, bool by_stack, u32 value)
 {
-	struct node node = { .n = 4, .word = { NODE_STORE, m->v[SLOT_EVENTS], addr, value } };
+	struct node node = { .n = 5,
+		             .word = { NODE_STORE, m->v[SLOT_EVENTS], addr, by_stack, value } };
 
 	m->v[SLOT_EVENTS] = node_number(&v->values, &node) << SLOT_BITS | SLOT_EVENTS;
 }
@@ -106,7 +107,7 @@ static void flush(struct validator *v, struct path *path, bool translated, const
 
 	while ((word = lowest(v, path, translated, at, size, except))) {
 		store_event(v, translated ? &path->translated : &path->original,
-		            value_of(&v->values, word->atom, word->at), word->value);
+		            value_of(&v->values, word->atom, word->at), true, word->value);
 		*word = list[--*n];
 	}
 }
@@ -155,7 +156,7 @@ u32 memory_load(struct validator *v, struct path *path, bool translated, u32 add
 {
 	struct machine *m = translated ? &path->translated : &path->original;
 	struct sum at = value_sum(&v->values, addr);
-	struct node node = { .n = 3, .word = { NODE_LOAD, 0, addr } };
+	struct node node = { .n = 4, .word = { NODE_LOAD, 0, addr, v->by_stack } };
 	struct place *place = translated ? place_at(path->places, path->n_places, at)
 	                                 : place_at(path->words, path->n_words, at);
 	u32 number;
@@ -204,7 +205,7 @@ void memory_store(struct validator *v, struct path *path, bool translated, u32 a
 		return;
 	}
 	stack_access(v, path, translated, addr, WORD);
-	store_event(v, translated ? &path->translated : &path->original, addr, value);
+	store_event(v, translated ? &path->translated : &path->original, addr, v->by_stack, value);
 }
 
 static u32 keep_from(struct place *list, u32 n, u32 atom, s64 low)
@@ -249,8 +250,8 @@ void stack_settle(struct validator *v, struct path *path)
 			i++;
 			continue;
 		}
-		store_event(v, &path->original, addr, place->value);
-		store_event(v, &path->translated, addr, place->value);
+		store_event(v, &path->original, addr, true, place->value);
+		store_event(v, &path->translated, addr, true, place->value);
 		*place = path->places[--path->n_places];
 		path->words[i] = path->words[--path->n_words];
 	}

@@ -170,6 +170,18 @@ bool value_has(const struct values *values, u32 value, u32 atom)
 	return words && (words[1] == atom || words[2] == atom);
 }
 
+u32 value_narrow(const struct values *values, u32 value)
+{
+	const u32 *words = words_of(values, value, NODE_ZERO);
+
+	return words ? words[1] : value;
+}
+
+u32 value_zero(struct values *values, u32 value)
+{
+	return make(values, NODE_ZERO, value_narrow(values, value), 0, 0);
+}
+
 u32 value_text(struct values *values, u64 addr)
 {
 	return value_of(values, make(values, NODE_BASE, 0, 0, 0), (s64)addr);
