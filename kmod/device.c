@@ -192,7 +192,7 @@ static enum dynopt_kmod_status copy_in(const struct call *call, void __user *fro
 		return DYNOPT_KMOD_BAD_ADDRESS;
 	if (size < call->size || size > PAGE_SIZE)
 		return DYNOPT_KMOD_BAD_SIZE;
-	error = copy_struct_from_user(request, sizeof(*request), from, size);
+	error = copy_struct_from_user(request, call->size, from, size);
 	if (error == -EFAULT)
 		return DYNOPT_KMOD_BAD_ADDRESS;
 	if (error)
@@ -214,30 +214,34 @@ static enum dynopt_kmod_status run(const struct call *call, struct file *device,
 	return status;
 }
 
+/* What was not understood gets its status only: its other members are not where they should be. */
+static bool copy_out(const struct call *call, void __user *to, const union request *request,
+                     bool understood)
+{
+	if (!understood)
+		return !put_user(request->status, (u32 __user *)to + 1);
+	return !copy_to_user(to, request, call->size);
+}
+
 static long device_ioctl(struct file *device, unsigned int command, unsigned long arg)
 {
 	const struct call *call = find_call(command);
 	void __user *user = (void __user *)arg;
 	union request request = {};
-	enum dynopt_kmod_status status;
+	enum dynopt_kmod_status status = DYNOPT_KMOD_UNKNOWN_CALL;
+	bool understood;
 
-	if (!call) {
-		count(DYNOPT_COUNTER_REFUSED, 1);
-		return status_errno(DYNOPT_KMOD_UNKNOWN_CALL);
+	if (call) {
+		status = copy_in(call, user, &request);
+		understood = !status;
+		if (understood)
+			status = run(call, device, &request);
+		request.status = status;
+		if (!copy_out(call, user, &request, understood))
+			status = DYNOPT_KMOD_BAD_ADDRESS;
 	}
-	status = copy_in(call, user, &request);
-	if (!status)
-		status = run(call, device, &request);
 	if (status)
 		count(DYNOPT_COUNTER_REFUSED, 1);
-	request.status = status;
-	if (status == DYNOPT_KMOD_BAD_SIZE) {
-		if (put_user(request.status, (u32 __user *)user + 1))
-			status = DYNOPT_KMOD_BAD_ADDRESS;
-	} else if (status != DYNOPT_KMOD_BAD_ADDRESS) {
-		if (copy_to_user(user, &request, call->size))
-			status = DYNOPT_KMOD_BAD_ADDRESS;
-	}
 	return status_errno(status);
 }
 

@@ -2,6 +2,9 @@
 /*
  * leave.c - how a process, or everybody, gets out of the module's pages.
  *
+ *   0  sites across two pages are undone for everybody, and come back when all is done: a
+ *      process may have one of the pages for itself, and its half and the shared one change
+ *      together only in the gate
  *   1  sites read as the file has them, in pages and in private copies: nobody enters the
  *      code cache any more
  *   2  the cache is taken out of page tables again and again. A thread that stands in it
@@ -77,6 +80,22 @@ static void unmap_all(bool cache)
 	}
 }
 
+static void suspend_crossing(void)
+{
+	struct owned_file *file;
+
+	for (file = file_next(NULL); file; file = file_next(file))
+		patch_suspend_crossing(file);
+}
+
+static void resume_crossing(void)
+{
+	struct owned_file *file;
+
+	for (file = file_next(NULL); file; file = file_next(file))
+		patch_resume_crossing(file);
+}
+
 static void restore_private(struct mm_struct *mm)
 {
 	mmap_write_lock(mm);
@@ -98,13 +117,8 @@ static void wait_a_little(void)
 	schedule_timeout_uninterruptible(1);
 }
 
-enum dynopt_kmod_status leave_process(struct mm_struct *mm)
+static enum dynopt_kmod_status leave_cache(struct mm_struct *mm)
 {
-	if (!process_is_registered(mm))
-		return DYNOPT_KMOD_NO_PROCESS;
-	process_set_leaving(mm);
-	unmap_all(false);
-	restore_private(mm);
 	for (unmap_all(true); threads_inside(mm); unmap_all(true)) {
 		if (fatal_signal_pending(current))
 			return DYNOPT_KMOD_INTERRUPTED;
@@ -113,6 +127,22 @@ enum dynopt_kmod_status leave_process(struct mm_struct *mm)
 	restore_mappings(mm);
 	unmap_all(true);
 	return DYNOPT_KMOD_OK;
+}
+
+/* After INTERRUPTED the process is still registered, with originals. */
+enum dynopt_kmod_status leave_process(struct mm_struct *mm)
+{
+	enum dynopt_kmod_status status;
+
+	if (!process_is_registered(mm))
+		return DYNOPT_KMOD_NO_PROCESS;
+	suspend_crossing();
+	process_set_leaving(mm);
+	unmap_all(false);
+	restore_private(mm);
+	status = leave_cache(mm);
+	resume_crossing();
+	return status;
 }
 
 /* Copies of copies are made by forks meanwhile: again, until no fork came between. */
@@ -153,6 +183,7 @@ void leave_all(void)
 	struct mm_struct **all, **at;
 
 	mutex_lock(&requests);
+	suspend_crossing();
 	WRITE_ONCE(leave_state, LEAVE_SITES);
 	unmap_all(false);
 	restore_private_everywhere();

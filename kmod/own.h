@@ -66,7 +66,7 @@ struct patch {
 	struct list_head list;
 	u64 offset, cache_offset;
 	u8 old_len, code_len;
-	bool live;
+	bool live, suspended;
 	u8 old[DYNOPT_OLD_MAX];
 	u8 jump[JMP_REL32_LEN];
 	u8 code[DYNOPT_CODE_MAX + JMP_REL32_LEN]; /* with the jump back */
@@ -151,6 +151,9 @@ bool processes_empty(void);
 /* patch.c */
 enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request);
 enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone);
+/* Sites across two pages, for the time in which processes' views of pages change. */
+void patch_suspend_crossing(struct owned_file *file);
+void patch_resume_crossing(struct owned_file *file);
 /* Where a thread that is at this place of the code cache would be in the original; 0: nowhere. */
 u64 patch_origin(struct owned_file *file, u64 cache_offset);
 bool patch_inside(struct owned_file *file, u64 cache_offset);

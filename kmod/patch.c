@@ -215,14 +215,28 @@ static bool is_mapped(struct owned_file *file, const struct patch *patch)
 	return found;
 }
 
+static bool crosses(const struct patch *patch)
+{
+	return offset_in_page(patch->offset) + JMP_REL32_LEN > PAGE_SIZE;
+}
+
 static enum dynopt_kmod_status write_site(struct owned_file *file, struct patch *patch)
 {
-	enum dynopt_kmod_status status;
-	bool crosses = offset_in_page(patch->offset) + JMP_REL32_LEN > PAGE_SIZE;
+	enum dynopt_kmod_status status = pages_write(file, patch->offset, patch->old, patch->jump,
+	                                             JMP_REL32_LEN, crosses(patch));
 
-	status = pages_write(file, patch->offset, patch->old, patch->jump, JMP_REL32_LEN, crosses);
 	if (!status)
 		patch->live = true;
+	return status;
+}
+
+static enum dynopt_kmod_status unwrite_site(struct owned_file *file, struct patch *patch)
+{
+	enum dynopt_kmod_status status =
+		pages_write(file, patch->offset, patch->jump, patch->old, JMP_REL32_LEN, false);
+
+	if (!status)
+		patch->live = false;
 	return status;
 }
 
@@ -361,11 +375,9 @@ static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt
 		if (!patch->live ||
 		    (!(request->flags & DYNOPT_UNDO_ALL) && patch->offset != request->offset))
 			continue;
-		status = pages_write(file, patch->offset, patch->jump, patch->old, JMP_REL32_LEN,
-		                     false);
+		status = unwrite_site(file, patch);
 		if (status)
 			return status;
-		patch->live = false;
 		++*undone;
 	}
 	return *undone || (request->flags & DYNOPT_UNDO_ALL) ? DYNOPT_KMOD_OK
@@ -374,7 +386,8 @@ static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt
 
 enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone)
 {
-	enum dynopt_kmod_status status = DYNOPT_KMOD_NO_PATCH;
+	bool all = request->flags & DYNOPT_UNDO_ALL;
+	enum dynopt_kmod_status status = all ? DYNOPT_KMOD_OK : DYNOPT_KMOD_NO_PATCH;
 	struct owned_file *file;
 	struct fd opened;
 
@@ -390,6 +403,31 @@ enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *u
 	}
 	fdput(opened);
 	return status;
+}
+
+/* There must be memory for two pages: it is asked for until there is. */
+void patch_suspend_crossing(struct owned_file *file)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+	{
+		patch->suspended = patch->live && crosses(patch);
+		while (patch->suspended && unwrite_site(file, patch) == DYNOPT_KMOD_MEMORY)
+			schedule_timeout_uninterruptible(1);
+	}
+}
+
+void patch_resume_crossing(struct owned_file *file)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+	{
+		if (patch->suspended && write_site(file, patch))
+			count(DYNOPT_COUNTER_WITHDRAWN, 1);
+		patch->suspended = false;
+	}
 }
 
 u64 patch_origin(struct owned_file *file, u64 cache_offset)

@@ -140,20 +140,36 @@ static void mend(struct page *page, u32 at, const u8 *before, const u8 *after, u
 	kunmap_local(bytes - at);
 }
 
-static void mend_half(struct vm_area_struct *vma, u64 offset, const u8 *before, const u8 *after,
-                      u32 len)
+/* Is the page beside one of the same process its own, too? In another mapping, maybe. */
+static bool neighbour_is_private(struct owned_file *file, const struct vm_area_struct *vma,
+                                 unsigned long addr, pgoff_t index)
+{
+	struct rb_root_cached *tree = &file->mapping->i_mmap;
+	struct vm_area_struct *other;
+
+	for (other = mapped_iter_first(tree, index, index); other;
+	     other = mapped_iter_next(other, index, index))
+		if (other->vm_mm == vma->vm_mm && address_of(other, index) == addr)
+			return is_private(other, index);
+	return false;
+}
+
+static void mend_half(struct owned_file *file, struct vm_area_struct *vma, u64 offset,
+                      const u8 *before, const u8 *after, u32 len)
 {
 	pgoff_t first = offset >> PAGE_SHIFT;
+	unsigned long addr = address_of(vma, first);
 	u32 here = PAGE_SIZE - offset_in_page(offset);
 	struct page *page;
 
-	if (covers(vma, first) && copy_at(vma, address_of(vma, first), &page) == COPY_PRESENT) {
-		if (!covers(vma, first + 1) || !is_private(vma, first + 1))
+	if (covers(vma, first) && copy_at(vma, addr, &page) == COPY_PRESENT) {
+		if (!neighbour_is_private(file, vma, addr + PAGE_SIZE, first + 1))
 			mend(page, offset_in_page(offset), before, after, here);
 		put_page(page);
-	} else if (covers(vma, first + 1) &&
-	           copy_at(vma, address_of(vma, first + 1), &page) == COPY_PRESENT) {
-		mend(page, 0, before + here, after + here, len - here);
+	}
+	if (covers(vma, first + 1) && copy_at(vma, addr + PAGE_SIZE, &page) == COPY_PRESENT) {
+		if (!neighbour_is_private(file, vma, addr, first))
+			mend(page, 0, before + here, after + here, len - here);
 		put_page(page);
 	}
 }
@@ -169,7 +185,7 @@ void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, co
 	for (vma = mapped_iter_first(&file->mapping->i_mmap, first, first + 1); vma;
 	     vma = mapped_iter_next(vma, first, first + 1))
 		if (vma->vm_ops == &file->ops)
-			mend_half(vma, offset, before, after, len);
+			mend_half(file, vma, offset, before, after, len);
 	i_mmap_unlock_read(file->mapping);
 }
 
@@ -246,44 +262,85 @@ static void sync_one(void *unused)
 	sync_core();
 }
 
-static void cookie_write(struct mm_struct *mm, unsigned long addr, u8 *site, const u8 *bytes)
+/* The bytes of a site in private copies, which may be two. */
+struct copied_site {
+	struct page *pages[2];
+	u8 *bytes[JMP_REL32_LEN];
+};
+
+static void cookie_write(struct mm_struct *mm, unsigned long addr, const struct copied_site *site,
+                         const u8 *bytes)
 {
 	u32 i;
 
 	cookie.mm = mm;
 	smp_store_release(&cookie.addr, addr);
-	WRITE_ONCE(site[0], INT3);
+	WRITE_ONCE(*site->bytes[0], INT3);
 	on_each_cpu(sync_one, NULL, 1);
 	for (i = 1; i < JMP_REL32_LEN; i++)
-		WRITE_ONCE(site[i], bytes[i]);
+		WRITE_ONCE(*site->bytes[i], bytes[i]);
 	on_each_cpu(sync_one, NULL, 1);
-	WRITE_ONCE(site[0], bytes[0]);
+	WRITE_ONCE(*site->bytes[0], bytes[0]);
 	on_each_cpu(sync_one, NULL, 1);
 	smp_store_release(&cookie.addr, 0);
 	count(DYNOPT_COUNTER_COOKIES, 1);
 }
 
-static void restore_site(struct vm_area_struct *vma, const struct patch *patch, struct page *page)
+static struct page *copy_in_process(struct mm_struct *mm, unsigned long addr)
 {
-	u32 at = offset_in_page(patch->offset);
-	u8 *bytes = kmap_local_page(page);
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+	struct page *page;
 
-	if (has_breakpoint(page, patch))
-		mend(page, at + 1, patch->jump + 1, patch->old + 1, jump_here(patch) - 1);
-	else if (jump_here(patch) == JMP_REL32_LEN &&
-	         !memcmp(bytes + at, patch->jump, JMP_REL32_LEN))
-		cookie_write(vma->vm_mm,
-		             vma->vm_start + patch->offset - ((u64)vma->vm_pgoff << PAGE_SHIFT),
-		             bytes + at, patch->old);
-	kunmap_local(bytes);
+	return vma && copy_at(vma, addr, &page) == COPY_PRESENT ? page : NULL;
 }
 
-/* With the process's mmap lock held for writing, and `requests`, for there is one cookie. */
+static bool site_find(struct mm_struct *mm, unsigned long addr, struct copied_site *site)
+{
+	unsigned long last = addr + JMP_REL32_LEN - 1;
+	u32 i;
+
+	site->pages[0] = copy_in_process(mm, addr & PAGE_MASK);
+	if (!site->pages[0])
+		return false;
+	site->pages[1] = copy_in_process(mm, last & PAGE_MASK);
+	if (!site->pages[1]) {
+		put_page(site->pages[0]);
+		return false;
+	}
+	for (i = 0; i < JMP_REL32_LEN; i++)
+		/* 64-bit kernels have all memory mapped */
+		site->bytes[i] = (u8 *)page_address(site->pages[(addr ^ (addr + i)) >= PAGE_SIZE]) +
+		                 offset_in_page(addr + i);
+	return true;
+}
+
+static void site_restore(struct mm_struct *mm, unsigned long addr, const struct patch *patch)
+{
+	struct copied_site site;
+	bool rest = true;
+	u32 i;
+
+	if (!site_find(mm, addr, &site))
+		return;
+	for (i = 1; i < JMP_REL32_LEN; i++)
+		rest &= *site.bytes[i] == patch->jump[i];
+	if (rest && *site.bytes[0] == JMP_REL32)
+		cookie_write(mm, addr, &site, patch->old);
+	else if (rest && *site.bytes[0] == INT3)
+		for (i = 1; i < JMP_REL32_LEN; i++)
+			WRITE_ONCE(*site.bytes[i], patch->old[i]);
+	put_page(site.pages[0]);
+	put_page(site.pages[1]);
+}
+
+/*
+ * With the process's mmap lock held for writing, and `requests`, for there is one cookie. No
+ * site has one half in a copy and the other in a shared page any more.
+ */
 void private_restore(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
 	struct patch *patch;
-	struct page *page;
 	VMA_ITERATOR(at, mm, 0);
 
 	assert_mmap_write(mm);
@@ -291,16 +348,12 @@ void private_restore(struct mm_struct *mm)
 	{
 		if (!mapping_is_taken(vma))
 			continue;
-		list_for_each_entry(patch, &mapping_file(vma)->patches, list)
-		{
-			pgoff_t index = patch->offset >> PAGE_SHIFT;
-
-			if (!covers(vma, index) ||
-			    copy_at(vma, address_of(vma, index), &page) != COPY_PRESENT)
-				continue;
-			restore_site(vma, patch, page);
-			put_page(page);
-		}
+		list_for_each_entry(patch, &mapping_file(vma)->patches,
+		                    list) if (covers(vma, patch->offset >> PAGE_SHIFT))
+			site_restore(mm,
+		                     vma->vm_start + patch->offset -
+		                             ((u64)vma->vm_pgoff << PAGE_SHIFT),
+		                     patch);
 	}
 }
 

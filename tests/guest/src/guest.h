@@ -76,7 +76,7 @@ struct child {
 	int ask, reply;
 };
 typedef long (*answer_fn)(int letter, void *context);
-/* The child maps the library first, after the fork, and passes it as context. */
+/* The child maps the library, after the fork, and passes it as context; then this returns. */
 struct child child_start(answer_fn answer);
 long child_ask(const struct child *child, int letter);
 /* Asks it to end, and expects it to end well. */
@@ -88,8 +88,7 @@ void wait_ok(pid_t pid);
 struct load;
 struct load *load_start(const uint8_t *lib, int n_processes, int n_threads, bool register_them,
                         int device);
-/* Calls made so far, by all of them. */
-uint64_t load_calls(const struct load *load);
+pid_t load_pid(const struct load *load, int process);
 /* Waits until each thread has made `more` calls. */
 void load_pass(const struct load *load, uint64_t more);
 /* Stops them, and checks that nothing was wrong; returns the calls made. */

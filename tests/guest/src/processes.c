@@ -28,8 +28,9 @@ static _Noreturn void serve(int from, int to, answer_fn answer)
 {
 	uint8_t *lib = lib_map(LIB);
 	unsigned char letter;
-	long value;
+	long value = 0;
 
+	check(write(to, &value, sizeof(value)) == sizeof(value));
 	while (read(from, &letter, 1) == 1) {
 		if (letter == 'x')
 			_exit(0);
@@ -43,6 +44,7 @@ struct child child_start(answer_fn answer)
 {
 	struct child child;
 	int ask[2], reply[2];
+	long ready;
 
 	check(pipe(ask) == 0 && pipe(reply) == 0);
 	child.pid = fork();
@@ -56,6 +58,7 @@ struct child child_start(answer_fn answer)
 	close(reply[1]);
 	child.ask = ask[1];
 	child.reply = reply[0];
+	check(read(child.reply, &ready, sizeof(ready)) == sizeof(ready));
 	return child;
 }
 
@@ -181,15 +184,9 @@ struct load *load_start(const uint8_t *lib, int n_processes, int n_threads, bool
 	return load;
 }
 
-uint64_t load_calls(const struct load *load)
+pid_t load_pid(const struct load *load, int process)
 {
-	uint64_t calls = 0;
-	int i, j;
-
-	for (i = 0; i < load->n_processes; i++)
-		for (j = 0; j < load->n_threads; j++)
-			calls += load->threads[i][j].calls;
-	return calls;
+	return load->pids[process];
 }
 
 void load_pass(const struct load *load, uint64_t more)
@@ -212,7 +209,7 @@ void load_pass(const struct load *load, uint64_t more)
 
 uint64_t load_stop(struct load *load)
 {
-	uint64_t calls;
+	uint64_t calls = 0;
 	int i, j;
 
 	load->stop = 1;
@@ -222,9 +219,9 @@ uint64_t load_stop(struct load *load)
 		for (j = 0; j < load->n_threads; j++) {
 			check_is(load->threads[i][j].wrong, 0);
 			check(load->threads[i][j].calls > 0);
+			calls += load->threads[i][j].calls;
 		}
 	}
-	calls = load_calls(load);
 	munmap(load, sizeof(*load));
 	return calls;
 }

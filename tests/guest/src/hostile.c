@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hostile.c - requests that nobody should make: wrong sizes, pointers, versions, descriptors,
+ * bytes, rights, each refused by its name; then random ones, while mappings come and go.
+ *
+ *     hostile [RANDOM-CALLS [SEED]]
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "guest.h"
+
+static uint64_t seen[DYNOPT_KMOD_STATUS_N];
+
+static void expect(uint32_t status, uint32_t wanted, int line)
+{
+	if (status != wanted) {
+		fprintf(stderr, "line %d: %s, not %s\n", line, status_name(status),
+		        status_name(wanted));
+		_exit(1);
+	}
+	seen[status]++;
+}
+#define refuses(status, wanted) expect(status, DYNOPT_KMOD_##wanted, __LINE__)
+
+/* Sizes and addresses of the struct itself. */
+static void shapes(int device)
+{
+	struct {
+		struct dynopt_ioc_hello hello;
+		uint8_t tail[64];
+	} large = { { .size = sizeof(large), .min = 1, .max = 9 }, { 0 } };
+	uint8_t *two =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct dynopt_ioc_hello *edge;
+
+	refuses(call_raw(device, DYNOPT_IOC_HELLO, &large), OK);
+	check_is(large.hello.version, 1);
+	large.tail[63] = 1;
+	refuses(call_raw(device, DYNOPT_IOC_HELLO, &large), BAD_SIZE);
+	large.hello.size = sizeof(large.hello) - 1;
+	refuses(call_raw(device, DYNOPT_IOC_HELLO, &large), BAD_SIZE);
+	large.hello.size = 0;
+	refuses(call_raw(device, DYNOPT_IOC_HELLO, &large), BAD_SIZE);
+	large.hello.size = 0xffffffff;
+	refuses(call_raw(device, DYNOPT_IOC_HELLO, &large), BAD_SIZE);
+
+	check(two != MAP_FAILED && munmap(two + PAGE, PAGE) == 0);
+	edge = (struct dynopt_ioc_hello *)(two + PAGE - 16);
+	edge->size = sizeof(*edge);
+	check(ioctl(device, DYNOPT_IOC_HELLO, edge) == -1 && errno == EFAULT);
+	check(ioctl(device, DYNOPT_IOC_HELLO, NULL) == -1 && errno == EFAULT);
+	check(ioctl(device, DYNOPT_IOC_PATCH, two + PAGE) == -1 && errno == EFAULT);
+	check(ioctl(device, DYNOPT_IOC_QUERY, (void *)0xffffffff81000000ul) == -1 &&
+	      errno == EFAULT);
+	/* Read-only memory: there is no place for the answer. */
+	*(struct dynopt_ioc_hello *)two =
+		(struct dynopt_ioc_hello){ .size = 32, .min = 1, .max = 1 };
+	check(mprotect(two, PAGE, PROT_READ) == 0);
+	check(ioctl(device, DYNOPT_IOC_HELLO, two) == -1 && errno == EFAULT);
+	seen[DYNOPT_KMOD_BAD_ADDRESS]++;
+	munmap(two, PAGE);
+	check(ioctl(device, _IOWR('D', 0x70, struct dynopt_ioc_hello), &large) == -1 &&
+	      errno == ENOTTY);
+	check(ioctl(device, _IOR('D', 0x60, struct dynopt_ioc_hello), &large) == -1 &&
+	      errno == ENOTTY);
+	check(ioctl(device, TIOCGWINSZ, &large) == -1 && errno == ENOTTY);
+	seen[DYNOPT_KMOD_UNKNOWN_CALL]++;
+}
+
+static void versions(int device)
+{
+	struct dynopt_ioc_hello hello;
+	struct dynopt_ioc_query query = { .size = sizeof(query), .n = 1, .counters = 8 };
+
+	refuses(call_hello(device, 1, 1, &hello), OK);
+	check_is(hello.n_counters, DYNOPT_COUNTER_N);
+	check(hello.features & DYNOPT_FEATURE_GATE);
+	refuses(call_hello(device, 2, 1, &hello), BAD_REQUEST);
+	refuses(call_hello(device, 2, 7, &hello), VERSION);
+	refuses(call_hello(device, 0, 0, &hello), VERSION);
+	refuses(call_raw(device, DYNOPT_IOC_QUERY, &query), BAD_ADDRESS);
+	query.pad = 1;
+	refuses(call_raw(device, DYNOPT_IOC_QUERY, &query), BAD_REQUEST);
+}
+
+/* One field of a good request is made bad. */
+#define PATCH_WITH(assignment) \
+	({ \
+		struct dynopt_ioc_patch patch; \
+		patch_fill(&patch, file, &site_one); \
+		assignment; \
+		call_raw(device, DYNOPT_IOC_PATCH, &patch); \
+	})
+
+static void fields(int device, int file)
+{
+	int pipes[2], directory = open(LIB_DIR, O_RDONLY | O_CLOEXEC);
+	int writer = open(LIB_DIR "/other", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	int path = open(LIB, O_PATH | O_CLOEXEC);
+	struct dynopt_ioc_undo undo = { .size = sizeof(undo), .fd = file, .flags = 2 };
+
+	check(pipe(pipes) == 0 && directory >= 0 && writer >= 0 && path >= 0);
+	refuses(PATCH_WITH(patch.kind = 0), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.kind = 2), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.old_len = 4; patch.old[4] = 0), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.old_len = 16), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.old[7] = 1), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.code_len = 0), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.code_len = 97), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.code[95] = 1), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.pad[5] = 1), BAD_REQUEST);
+	refuses(PATCH_WITH(patch.fd = -1), FILE);
+	refuses(PATCH_WITH(patch.fd = 1000), FILE);
+	refuses(PATCH_WITH(patch.fd = device), FILE);
+	refuses(PATCH_WITH(patch.fd = directory), FILE);
+	refuses(PATCH_WITH(patch.fd = pipes[0]), FILE);
+	refuses(PATCH_WITH(patch.fd = writer), FILE);
+	refuses(PATCH_WITH(patch.fd = path), FILE);
+	refuses(PATCH_WITH(patch.offset = LIB_BYTES - 4), FILE_RANGE);
+	refuses(PATCH_WITH(patch.offset = ~0ull), FILE_RANGE);
+	refuses(PATCH_WITH(patch.offset = ~0ull - 4), FILE_RANGE);
+	refuses(PATCH_WITH(patch.cache_offset = LIB_BYTES - 9), FILE_RANGE);
+	refuses(PATCH_WITH(patch.cache_offset = ~0ull - 9), FILE_RANGE);
+	refuses(PATCH_WITH(patch.cache_offset = patch.offset + 4), OVERLAP);
+	refuses(PATCH_WITH(patch.old[1] = 9), MISMATCH);
+	refuses(PATCH_WITH(patch.cache_offset = LIB_CACHE - 1), CACHE_BYTES);
+	refuses(PATCH_WITH(patch.cache_offset = 0), CACHE_BYTES);
+	refuses(call_undo(device, file, &site_one), NO_PATCH);
+	refuses(call_undo_all(device, file), OK);
+	refuses(call_raw(device, DYNOPT_IOC_UNDO, &undo), BAD_REQUEST);
+	undo.flags = 0;
+	undo.fd = -5;
+	refuses(call_raw(device, DYNOPT_IOC_UNDO, &undo), FILE);
+	/* Refused in the midst, and still to be had. */
+	refuses(PATCH_WITH(), OK);
+	refuses(PATCH_WITH(), OVERLAP);
+	refuses(PATCH_WITH(patch.offset += 1; patch.old[0] = 1), OVERLAP);
+	refuses(PATCH_WITH(patch.offset = LIB_TWO; patch.old[1] = 2), CACHE_TAKEN);
+	refuses(PATCH_WITH(patch.offset = LIB_TWO; patch.old[1] = 2; patch.cache_offset += 9),
+	        CACHE_TAKEN);
+	/* A site on a page of the cache, a translation on a page with sites. */
+	refuses(PATCH_WITH(patch.offset = LIB_CACHE + 32; memset(patch.old, 0xcc, 5);
+	                   patch.cache_offset = LIB_CACHE + 3 * PAGE),
+	        CACHE_TAKEN);
+	refuses(call_undo_all(device, file), OK);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(directory);
+	close(writer);
+	close(path);
+}
+
+static uint8_t *map_file(const char *path, size_t bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t *at = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+
+	check(fd >= 0 && at != MAP_FAILED);
+	close(fd);
+	return at;
+}
+
+static void other_files(int device)
+{
+	uint8_t *other;
+	int file, i, result = 0;
+	struct site far = { LIB_ONE, 3ull << 30, 1, 101 };
+
+	/* Shared memory is nobody's text. */
+	lib_make("/tmp/lib");
+	other = map_file("/tmp/lib", LIB_BYTES);
+	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
+	file = open("/tmp/lib", O_RDONLY | O_CLOEXEC);
+	refuses(call_patch(device, file, &site_one), FILE_SYSTEM);
+	close(file);
+	munmap(other, LIB_BYTES);
+	unlink("/tmp/lib");
+
+	/* A sparse file, its cache too far away; then mapped, but not where the cache is. */
+	lib_make(LIB_DIR "/far");
+	check(truncate(LIB_DIR "/far", (3ll << 30) + PAGE) == 0);
+	file = open(LIB_DIR "/far", O_RDONLY | O_CLOEXEC);
+	refuses(call_patch(device, file, &far), REACH);
+	other = map_file(LIB_DIR "/far", LIB_CACHE);
+	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
+	refuses(call_patch(device, file, &site_one), NOT_MAPPED);
+	munmap(other, LIB_CACHE);
+	close(file);
+	unlink(LIB_DIR "/far");
+
+	/* More pages than one file may have. */
+	{
+		size_t bytes = 1200 * PAGE;
+		uint8_t *text = malloc(bytes);
+		int writer = open(LIB_DIR "/many", O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+
+		check(text && writer >= 0);
+		memset(text, 0xcc, bytes);
+		for (i = 0; i < 1190; i++)
+			memcpy(text + i * PAGE, "\xb8\1\0\0\0\xc3", 6);
+		check(write(writer, text, bytes) == (ssize_t)bytes);
+		close(writer);
+		free(text);
+		other = map_file(LIB_DIR "/many", bytes);
+		check_is(call_register(device, 0), DYNOPT_KMOD_OK);
+		file = open(LIB_DIR "/many", O_RDONLY | O_CLOEXEC);
+		for (i = 0; i < 1190 && !result; i++) {
+			struct site site = { i * PAGE, 1190 * PAGE + i * 16, 1, 2 };
+
+			result = call_patch(device, file, &site);
+			if (!result && i % 100 == 0)
+				check_is(lib_call(other, &site), 2);
+		}
+		refuses(result, LIMIT);
+		check(i > 1000);
+		check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
+		munmap(other, bytes);
+		close(file);
+		unlink(LIB_DIR "/many");
+	}
+}
+
+static void in_child(void (*run)(int device, int file), int device, int file)
+{
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		run(device, file);
+		_exit(0);
+	}
+	wait_ok(pid);
+}
+
+/* The descriptor was opened by root, and gives no right by itself. */
+static void as_nobody(int device, int file)
+{
+	struct dynopt_ioc_hello hello;
+	struct dynopt_ioc_query query = { .size = sizeof(query) };
+
+	check(setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 &&
+	      setresuid(65534, 65534, 65534) == 0);
+	check_is(call_hello(device, 1, 1, &hello), DYNOPT_KMOD_OK);
+	check_is(call_register(device, 0), DYNOPT_KMOD_PERMISSION);
+	check_is(call_unregister(device, 0), DYNOPT_KMOD_PERMISSION);
+	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_PERMISSION);
+	check_is(call_undo_all(device, file), DYNOPT_KMOD_PERMISSION);
+	check_is(call_raw(device, DYNOPT_IOC_QUERY, &query), DYNOPT_KMOD_PERMISSION);
+	check(open(DYNOPT_DEVICE, O_RDWR | O_CLOEXEC) < 0 && errno == EACCES);
+}
+
+/* The device's group: itself, and looking. */
+static void as_member(int device, int file)
+{
+	struct dynopt_ioc_query query = { .size = sizeof(query) };
+	int own;
+
+	check(chown(DYNOPT_DEVICE, 0, 4242) == 0);
+	check(setgroups(0, NULL) == 0 && setresgid(4242, 4242, 4242) == 0 &&
+	      setresuid(65534, 65534, 65534) == 0);
+	own = open(DYNOPT_DEVICE, O_RDWR | O_CLOEXEC);
+	check(own >= 0);
+	/* A process that changed its user is not dumpable until exec or prctl. */
+	check_is(call_register(own, 0), DYNOPT_KMOD_NOT_DUMPABLE);
+	check(prctl(PR_SET_DUMPABLE, 1) == 0);
+	check_is(call_register(own, 0), DYNOPT_KMOD_OK);
+	check_is(call_unregister(own, 0), DYNOPT_KMOD_OK);
+	check_is(call_register(own, 1), DYNOPT_KMOD_PERMISSION);
+	check_is(call_raw(own, DYNOPT_IOC_QUERY, &query), DYNOPT_KMOD_OK);
+	check_is(call_patch(own, file, &site_one), DYNOPT_KMOD_PERMISSION);
+	(void)device;
+}
+
+static void undumpable(int device, int file)
+{
+	check(prctl(PR_SET_DUMPABLE, 0) == 0);
+	check_is(call_register(device, 0), DYNOPT_KMOD_NOT_DUMPABLE);
+	(void)file;
+}
+
+static void rights(int device, int file)
+{
+	in_child(as_nobody, device, file);
+	seen[DYNOPT_KMOD_PERMISSION]++;
+	in_child(undumpable, device, file);
+	in_child(as_member, device, file);
+	seen[DYNOPT_KMOD_NOT_DUMPABLE]++;
+	check(chown(DYNOPT_DEVICE, 0, 0) == 0);
+	/* A kernel thread has no memory. */
+	refuses(call_register(device, 2), NO_PROCESS);
+	refuses(call_register(device, 0x7fffffff), NO_PROCESS);
+	refuses(call_register(device, -7), BAD_REQUEST);
+}
+
+static uint64_t state;
+
+static uint32_t random_below(uint32_t n)
+{
+	/* xorshift64*, Vigna 2016 */
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return (uint32_t)((state * 0x2545f4914f6cdd1dull) >> 32) % n;
+}
+
+static uint64_t random_offset(void)
+{
+	static const uint64_t some[] = { LIB_ONE,     LIB_TWO,   LIB_CROSS,  LIB_FOUR,
+		                         LIB_ONE + 1, LIB_CACHE, 0,          LIB_BYTES - 5,
+		                         LIB_BYTES,   ~0ull,     1ull << 63, LIB_CACHE - 6 };
+
+	return some[random_below(12)] + (random_below(4) ? 0 : random_below(64));
+}
+
+static const struct site *random_site(void)
+{
+	static const struct site *const sites[] = { &site_one, &site_two, &site_cross, &site_four };
+
+	return sites[random_below(4)];
+}
+
+static uint32_t random_patch(int device, int file)
+{
+	struct dynopt_ioc_patch patch, whole;
+	uint8_t *bytes = (uint8_t *)&patch;
+
+	patch_fill(&patch, file, random_site());
+	whole = patch;
+	switch (random_below(6)) {
+	case 0:
+		patch.offset = random_offset();
+		break;
+	case 1:
+		patch.cache_offset = random_offset();
+		break;
+	case 2:
+		bytes[8 + random_below(sizeof(patch) - 8)] = random_below(256);
+		/* What is done is done: the translation must stay one, since it will be executed. */
+		patch.code_len = 5;
+		memcpy(patch.code, whole.code, 5);
+		break;
+	}
+	return call_raw(device, DYNOPT_IOC_PATCH, &patch);
+}
+
+static uint32_t random_call(int device, int file, pid_t pid)
+{
+	struct dynopt_ioc_undo undo = { .size = sizeof(undo), .fd = file };
+	struct dynopt_ioc_hello hello;
+	uint64_t counters[DYNOPT_COUNTER_N + 4];
+	struct dynopt_ioc_query query = { .size = sizeof(query), .counters = (uintptr_t)counters };
+
+	switch (random_below(16)) {
+	case 0:
+		return call_hello(device, random_below(4), random_below(4), &hello);
+	case 1:
+		query.n = random_below(DYNOPT_COUNTER_N + 4);
+		/* Far away, not into this program's own stack. */
+		query.counters += random_below(8) ? 0 : 1ull << (40 + random_below(24));
+		return call_raw(device, DYNOPT_IOC_QUERY, &query);
+	case 2:
+	case 3:
+		return call_register(device, random_below(4) ? pid : (pid_t)random_below(400));
+	case 4:
+		return call_unregister(device, random_below(2) ? pid : 0);
+	case 5:
+		undo.flags = random_below(4);
+		undo.offset = random_offset();
+		return call_raw(device, DYNOPT_IOC_UNDO, &undo);
+	case 6:
+	case 7:
+	case 8:
+	case 9:
+		return call_undo(device, file, random_site());
+	default:
+		return random_patch(device, file);
+	}
+}
+
+/* Maps, calls, splits, moves, copies and unmaps the library for as long as it is let. */
+static void restless(int device, int file)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(device);
+	state = getpid();
+	for (;;) {
+		uint8_t *lib = mmap(NULL, LIB_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+		uint8_t *page;
+		int i, value;
+
+		check(lib != MAP_FAILED);
+		for (i = 0; i < 20; i++) {
+			const struct site *site = random_site();
+
+			value = lib_call(lib, site);
+			if (value != site->plain && value != site->patched)
+				_exit(1);
+			page = lib + random_below(LIB_CACHE / PAGE) * PAGE;
+			switch (random_below(8)) {
+			case 0:
+				mprotect(page, PAGE, PROT_READ);
+				mprotect(page, PAGE, PROT_READ | PROT_EXEC);
+				break;
+			case 1:
+				madvise(lib, LIB_BYTES, MADV_DONTNEED);
+				break;
+			case 2:
+				if (!fork())
+					_exit(lib_call(lib, site) < 0);
+				wait(&value);
+				check_is(value, 0);
+				break;
+			case 3:
+				/* the byte that is there anyway: beside a site, or beside half of one */
+				page = lib + PAGE * (1 + 2 * random_below(2) + random_below(2)) +
+				       64;
+				mprotect(page - 64, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC);
+				*(volatile uint8_t *)page = *page;
+				mprotect(page - 64, PAGE, PROT_READ | PROT_EXEC);
+				break;
+			}
+		}
+		munmap(lib, LIB_BYTES);
+	}
+}
+
+static void at_random(int device, int file, long calls)
+{
+	uint64_t published = counter(device, DYNOPT_COUNTER_PUBLISHED);
+	pid_t pids[2];
+	long i;
+	int status;
+
+	for (i = 0; i < 2; i++) {
+		pids[i] = fork();
+		check(pids[i] >= 0);
+		if (!pids[i]) {
+			restless(device, file);
+			_exit(0);
+		}
+	}
+	for (i = 0; i < calls; i++)
+		seen[random_call(device, file, pids[i & 1])]++;
+	for (i = 0; i < 2; i++) {
+		kill(pids[i], SIGKILL);
+		check(waitpid(pids[i], &status, 0) == pids[i]);
+		check_is(status, SIGKILL); /* not of something else, before */
+	}
+	published = counter(device, DYNOPT_COUNTER_PUBLISHED) - published;
+	printf("%ld random calls, %llu changes published\n", calls, (unsigned long long)published);
+	check(published > (uint64_t)calls / 20);
+}
+
+/* Provoked elsewhere (life), or by nothing that a test can do at will. */
+static bool seen_elsewhere(uint32_t status)
+{
+	switch (status) {
+	case DYNOPT_KMOD_FILE_WRITTEN:
+	case DYNOPT_KMOD_FILE_READ:
+	case DYNOPT_KMOD_MEMORY:
+	case DYNOPT_KMOD_INTERRUPTED:
+		return true;
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	long calls = argc > 1 ? atol(argv[1]) : 20000;
+	int device = device_open(), file;
+	uint8_t *lib;
+	uint32_t i;
+
+	state = argc > 2 ? strtoull(argv[2], NULL, 0) : 20261129;
+	printf("hostile %ld %llu\n", calls, (unsigned long long)state);
+	lib_make(LIB);
+	file = open(LIB, O_RDONLY | O_CLOEXEC);
+	shapes(device);
+	versions(device);
+	refuses(call_patch(device, file, &site_one), NOT_MAPPED);
+	lib = lib_map(LIB);
+	refuses(call_register(device, 0), OK);
+	fields(device, file);
+	check_is(lib_call(lib, &site_one), site_one.plain);
+	rights(device, file);
+	other_files(device);
+	at_random(device, file, calls);
+	for (i = 0; i < DYNOPT_KMOD_STATUS_N; i++) {
+		printf("%s %llu\n", status_name(i), (unsigned long long)seen[i]);
+		check(seen[i] || seen_elsewhere(i));
+	}
+	munmap(lib, LIB_BYTES);
+	fflush(stdout);
+	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
+	return 0;
+}
