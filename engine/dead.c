@@ -4,7 +4,7 @@
  *
  * An instruction that makes one general register of others waits: the tree owes its result (PENDING_RESULT) until the register is
  * overwritten, and then nobody has missed it. It is done in front of the first instruction that reads the register or overwrites what the
- * result is made of, in front of loops and of ways back, and in the stubs of ways out. Invariant: wherever it is owed, executing it there
+ * result is made of, in front of loops that do so and of ways back, and in the stubs of ways out. Invariant: wherever it is owed, executing it there
  * makes what it made at its own place; flags that it writes are dead wherever it is done.
  */
 #include "flags.h"
@@ -25,7 +25,8 @@ struct dead {
 	struct pass *pass;
 	struct ir_tree *tree;
 	struct owe owe;
-	u8 *is_head;
+	u8 *heads; /* block: how many ways lead back to it */
+	u8 *back; /* block: on how many of them it is owed */
 	u8 *waits; /* block: enum waits where it begins */
 	/* Of the result that is tried: */
 	const struct insn *insn;
@@ -34,6 +35,7 @@ struct dead {
 	u32 open; /* blocks where it is owed and that have not been looked at */
 	s64 gain;
 	bool writes_flags, dry;
+	bool through; /* it may be owed all through loops, not just in front of them */
 	u8 from; /* a copy: of this register; NO_REG */
 	bool narrow; /* of its lower half, the upper is cleared */
 };
@@ -130,10 +132,12 @@ static bool do_before(struct dead *d, u32 b, u32 op)
 	return true;
 }
 
-/* Must it be done before a way is taken that leads there? */
+/* Must it be done before a way is taken that leads there? In a loop it is owed everywhere or nowhere. */
 static bool stops_at(const struct dead *d, const struct ir_edge *edge)
 {
-	return edge->kind == EDGE_BACK || (edge->kind == EDGE_CHILD && d->is_head[edge->block]);
+	if (edge->kind == EDGE_BACK)
+		return !d->through || d->waits[edge->block] != OWED;
+	return edge->kind == EDGE_CHILD && d->heads[edge->block] && !d->through;
 }
 
 /* Along one way on which it is owed; false if it cannot be. */
@@ -143,6 +147,9 @@ static bool along(struct dead *d, const struct ir_edge *edge, u64 *owed)
 	case EDGE_CHILD:
 		d->waits[edge->block] = OWED;
 		d->open++;
+		return true;
+	case EDGE_BACK:
+		d->back[edge->block]++;
 		return true;
 	case EDGE_EXIT:
 		if (d->writes_flags && !flags_dead_outside(d->pass, edge->target))
@@ -195,10 +202,20 @@ static bool follow_block(struct dead *d, u32 b, u32 i)
 	return leave_block(d, b);
 }
 
+/* Has every way back to a loop in which it is owed been one on which it is? */
+static bool loops_agree(const struct dead *d, u32 first)
+{
+	for (u32 b = first; d->through && b < d->tree->n_blocks; b++)
+		if (d->heads[b] && d->waits[b] == OWED && d->back[b] != d->heads[b])
+			return false;
+	return true;
+}
+
 /* False: it cannot wait. */
 static bool follow(struct dead *d, u32 first, bool dry)
 {
 	memset(d->waits + first, NOT_YET, d->tree->n_blocks - first);
+	memset(d->back + first, 0, d->tree->n_blocks - first);
 	d->gain = d->tree->blocks[first].freq;
 	d->open = 0;
 	d->dry = dry;
@@ -211,7 +228,16 @@ static bool follow(struct dead *d, u32 first, bool dry)
 		if (d->gain <= 0 || !follow_block(d, b, d->tree->blocks[b].first))
 			return false;
 	}
-	return d->gain * LEAST_GAIN > d->tree->blocks[first].freq;
+	return d->gain * LEAST_GAIN > d->tree->blocks[first].freq && loops_agree(d, first);
+}
+
+static bool can_wait(struct dead *d, u32 b)
+{
+	d->through = true;
+	if (follow(d, b, true))
+		return true;
+	d->through = false;
+	return follow(d, b, true);
 }
 
 static void try_result(struct dead *d, u32 b, u32 op)
@@ -226,7 +252,7 @@ static void try_result(struct dead *d, u32 b, u32 op)
 	d->sources = insn->use.gpr;
 	d->writes_flags = insn->flags_def;
 	find_copy(d, insn);
-	if (!follow(d, b, true) ||
+	if (!can_wait(d, b) ||
 	    (d->writes_flags && !flags_dead_behind(d->pass, b, op - d->tree->blocks[b].first)) ||
 	    !pass_may(d->pass) || !follow(d, b, false))
 		return;
@@ -245,9 +271,9 @@ static void find_heads(struct dead *d)
 		const struct ir_block *block = &d->tree->blocks[b];
 
 		if (block->next.kind == EDGE_BACK)
-			d->is_head[block->next.block] = 1;
+			d->heads[block->next.block]++;
 		if (block->taken.kind == EDGE_BACK)
-			d->is_head[block->taken.block] = 1;
+			d->heads[block->taken.block]++;
 	}
 }
 
@@ -257,9 +283,10 @@ enum status pass_dead(struct pass *pass)
 
 	struct insn *ops = arena_alloc(pass->arena, pass->tree->n_ops, sizeof(*ops));
 
-	d.is_head = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
+	d.heads = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
+	d.back = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
 	d.waits = arena_alloc(pass->arena, pass->tree->n_blocks, 1);
-	if (!ops || !d.is_head || !d.waits || !owe_init(&d.owe, pass))
+	if (!ops || !d.heads || !d.back || !d.waits || !owe_init(&d.owe, pass))
 		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
 	memcpy(ops, pass->tree->ops, pass->tree->n_ops * sizeof(*ops));
 	pass->tree->ops = ops;
