@@ -203,16 +203,17 @@ static bool reaches(struct mm_struct *mm, struct owned_file *file, const struct 
 	return found;
 }
 
-static bool is_mapped(struct owned_file *file, const struct patch *patch)
+static enum dynopt_kmod_status check_mapped(struct owned_file *file, const struct patch *patch)
 {
 	struct mm_struct **all = processes_all(), **at;
 	bool found = false;
 
-	for (at = all; at && *at && !found; at++)
+	if (!all)
+		return DYNOPT_KMOD_MEMORY;
+	for (at = all; *at && !found; at++)
 		found = reaches(*at, file, patch);
-	if (all)
-		processes_drop(all);
-	return found;
+	processes_drop(all);
+	return found ? DYNOPT_KMOD_OK : DYNOPT_KMOD_NOT_MAPPED;
 }
 
 static bool crosses(const struct patch *patch)
@@ -264,8 +265,8 @@ static enum dynopt_kmod_status patch_first(struct owned_file *file, struct patch
 		status = take_range(file, (*patch)->offset, site_end(*patch), false);
 	if (!status)
 		status = adopt_all(file);
-	if (!status && !is_mapped(file, *patch))
-		status = DYNOPT_KMOD_NOT_MAPPED;
+	if (!status)
+		status = check_mapped(file, *patch);
 	if (!status)
 		status = write_cache(file, *patch);
 	if (status)

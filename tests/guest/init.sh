@@ -30,9 +30,15 @@ fi
 ip link set lo up 2>/dev/null
 
 # What the kernel said since the last call, at level 4 (warning) or more urgent, but for what
-# every module outside the tree makes it say, and for a host that is busy.
+# every module outside the tree makes it say, and for a host that is busy. Where allocations
+# fail on purpose, the kernel warns of each; then only what is no such warning counts.
 reports()
 {
+	if [ "$name" = faults ]; then
+		dmesg -c | grep -E 'BUG|WARNING|KASAN|UBSAN|Oops|INFO:|possible |suspicious |inconsistent |Bad |dynopt: left' |
+			grep -v 'memory used\|Mem-Info'
+		return
+	fi
 	dmesg -r -c | sed -n 's/^<[0-4]>\(.*\)/\1/p' |
 		grep -vE 'loading out-of-tree module taints kernel|module verification failed' |
 		grep -vE 'hrtimer: interrupt took|clocksource: (timekeeping watchdog|Long readout)'

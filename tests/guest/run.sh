@@ -104,12 +104,25 @@ make_initrd()
 	rm -rf "$root"
 }
 
+# The one program that is compiled as users do; without dynopt-clang it says so itself.
+compile_flagged()
+{
+	[ -x "$build/bin/dynopt-clang" ] || return 0
+	"$build/bin/dynopt-clang" -O2 -static -D_GNU_SOURCE -fdynopt-jumpstations -I"$here/src" \
+		-I"$here/../../kmod" -o "$root/bin/flagged" "$here/src/flagged.c" "$here/src/guest.c" \
+		"$here/src/processes.c" || {
+		echo "dynopt-clang does not compile flagged.c"
+		exit 1
+	}
+}
+
 make_disks() # FILE-WITH-ROWS
 {
 	root=$work/disk
 	rm -rf "$root"
 	mkdir -p "$root/bin"
 	cp "$build"/tests/guest/bin/* "$root/bin/"
+	compile_flagged
 	cp "$work/module.$kind/dynopt.ko" "$root/"
 	[ ! -e "$work/canary.$kind/canary.ko" ] || cp "$work/canary.$kind/canary.ko" "$root/"
 	cp "$1" "$root/tests"

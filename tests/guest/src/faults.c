@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/*
+ * faults.c - each call, and a fork, with its first allocation failing, then its second, until
+ * one runs through: clean answers, right results, nothing left. Needs fault injection, which
+ * the debug kernel has.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "guest.h"
+
+#define NTH_MAX 2000
+
+static int device, file, nth;
+static struct child child;
+static unsigned long injected;
+
+static long answer(int letter, void *context)
+{
+	return lib_call(context, letter == '1' ? &site_one : &site_cross);
+}
+
+static void set(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	check(fd >= 0);
+	check(write(fd, value, strlen(value)) == (ssize_t)strlen(value));
+	close(fd);
+}
+
+/* Of this thread only: its n-th allocation from here on fails. */
+static void fail_set(long n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", n);
+	check(pwrite(nth, text, strlen(text), 0) == (ssize_t)strlen(text));
+}
+
+/* Did it fail? Then what counted down is at zero. */
+static bool fail_came(void)
+{
+	char text[24] = "";
+
+	check(pread(nth, text, sizeof(text) - 1, 0) > 0);
+	fail_set(0);
+	injected += atol(text) == 0;
+	return atol(text) == 0;
+}
+
+static void sees(bool one, bool cross)
+{
+	check_is(child_ask(&child, '1'), one ? site_one.patched : site_one.plain);
+	check_is(child_ask(&child, '3'), cross ? site_cross.patched : site_cross.plain);
+}
+
+static void fresh(void)
+{
+	child = child_start(answer);
+	sees(false, false);
+}
+
+static bool is_clean(uint32_t status)
+{
+	return status == DYNOPT_KMOD_OK || status == DYNOPT_KMOD_MEMORY ||
+	       status == DYNOPT_KMOD_FILE_READ;
+}
+
+enum what { REGISTER, PATCH, PATCH_CROSS, AGAIN, UNDO, UNREGISTER, WHAT_N };
+static const char *const names[] = { "register",    "patch", "patch across",
+	                             "patch again", "undo",  "unregister" };
+
+static uint32_t run(enum what what)
+{
+	switch (what) {
+	case REGISTER:
+		return call_register(device, child.pid);
+	case PATCH:
+		return call_patch(device, file, &site_one);
+	case PATCH_CROSS:
+	case AGAIN:
+		return call_patch(device, file, &site_cross);
+	case UNDO:
+		return call_undo_all(device, file);
+	default:
+		return call_unregister(device, child.pid);
+	}
+}
+
+/* What comes before the call, without a fault. */
+static void prepare(enum what what)
+{
+	fresh();
+	if (what > REGISTER)
+		check_is(call_register(device, child.pid), DYNOPT_KMOD_OK);
+	if (what > PATCH)
+		check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
+	if (what > PATCH_CROSS)
+		check_is(call_patch(device, file, &site_cross), DYNOPT_KMOD_OK);
+	if (what == AGAIN)
+		check_is(call_undo(device, file, &site_cross), DYNOPT_KMOD_OK);
+}
+
+static void finish(enum what what, uint32_t status)
+{
+	bool done = status == DYNOPT_KMOD_OK;
+
+	switch (what) {
+	case REGISTER:
+		sees(false, false);
+		break;
+	case PATCH:
+		sees(done, false);
+		break;
+	case PATCH_CROSS:
+	case AGAIN:
+		sees(true, done);
+		break;
+	case UNDO:
+		if (done)
+			sees(false, false);
+		else
+			child_ask(&child, '1'), child_ask(&child, '3');
+		break;
+	default:
+		if (done)
+			sees(false, false);
+	}
+	child_end(&child);
+	check_is(counter(device, DYNOPT_COUNTER_PAGES), 0);
+	check_is(counter(device, DYNOPT_COUNTER_PATCHES), 0);
+	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
+	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), 0);
+}
+
+static void each(enum what what)
+{
+	uint32_t status;
+	bool came = true;
+	long n;
+
+	for (n = 1; came; n++) {
+		check(n < NTH_MAX);
+		prepare(what);
+		fail_set(n);
+		status = run(what);
+		came = fail_came();
+		check(is_clean(status));
+		check(came || status == DYNOPT_KMOD_OK);
+		finish(what, status);
+	}
+	printf("%s: %ld\n", names[what], n - 2);
+}
+
+/* A registered parent's fork: it fails, or the child computes right, registered or not. */
+static void forks(void)
+{
+	uint8_t *lib = lib_map(LIB);
+	int status, value;
+	bool came = true;
+	pid_t pid;
+	long n;
+
+	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
+	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
+	for (n = 1; came; n++) {
+		check(n < NTH_MAX);
+		fail_set(n);
+		pid = fork();
+		if (!pid) {
+			value = lib_call(lib, &site_one);
+			_exit(value != site_one.plain && value != site_one.patched);
+		}
+		came = fail_came();
+		check(pid > 0 || (came && (errno == ENOMEM || errno == EAGAIN)));
+		if (pid > 0) {
+			check(waitpid(pid, &status, 0) == pid);
+			check_is(status, 0);
+		}
+		check_is(lib_call(lib, &site_one), site_one.patched);
+	}
+	printf("fork: %ld, %llu of them left out\n", n - 2,
+	       (unsigned long long)counter(device, DYNOPT_COUNTER_LEFT_OUT));
+	check(counter(device, DYNOPT_COUNTER_LEFT_OUT) > 0);
+	check_is(call_unregister(device, 0), DYNOPT_KMOD_OK);
+	check_is(lib_call(lib, &site_one), site_one.plain);
+	munmap(lib, LIB_BYTES);
+}
+
+int main(void)
+{
+	enum what what;
+
+	nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (nth < 0 || access("/sys/kernel/debug/failslab/verbose", W_OK))
+		guest_skip("this kernel has no fault injection");
+	set("/sys/kernel/debug/failslab/verbose", "0");
+	set("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	set("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	set("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	device = device_open();
+	lib_make(LIB);
+	file = open(LIB, O_RDONLY | O_CLOEXEC);
+	for (what = 0; what < WHAT_N; what++)
+		each(what);
+	forks();
+	printf("%lu faults\n", injected);
+	return 0;
+}

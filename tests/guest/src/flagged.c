@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * flagged.c - a program compiled with -fdynopt-jumpstations (run.sh does it, with dynopt-clang):
+ * its own text jumps into the code cache that the linker put at the end of it. Two and then
+ * fifty processes run it; each is original until it is registered.
+ */
+#include <elf.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "guest.h"
+
+#define MANY 50
+#define EXE "/proc/self/exe"
+/* Above all others that are open. */
+#define ASK 250
+#define REPLY 251
+
+/* `mov $12345,%eax; ret` */
+__attribute__((noinline)) int answer(void);
+int answer(void)
+{
+	__asm__ volatile("");
+	return 12345;
+}
+
+/* Or the compiler would know what it returns. */
+static int (*volatile call_answer)(void) = answer;
+
+static size_t bytes;
+static char *program;
+
+static const Elf64_Ehdr *header(void)
+{
+	return (const Elf64_Ehdr *)program;
+}
+
+/* Where in the file is the section, or 0. */
+static uint64_t section_offset(const char *name)
+{
+	const Elf64_Shdr *sections = (const Elf64_Shdr *)(program + header()->e_shoff);
+	const char *names = program + sections[header()->e_shstrndx].sh_offset;
+	int i;
+
+	for (i = 0; i < header()->e_shnum; i++)
+		if (!strcmp(names + sections[i].sh_name, name))
+			return sections[i].sh_offset;
+	return 0;
+}
+
+/* The file's offset of an address of this program, which is not position-independent. */
+static uint64_t file_offset(uint64_t addr)
+{
+	const Elf64_Phdr *segments = (const Elf64_Phdr *)(program + header()->e_phoff);
+	int i;
+
+	for (i = 0; i < header()->e_phnum; i++)
+		if (segments[i].p_type == PT_LOAD &&
+		    addr - segments[i].p_vaddr < segments[i].p_filesz)
+			return addr - segments[i].p_vaddr + segments[i].p_offset;
+	return 0;
+}
+
+struct run {
+	pid_t pid;
+	int ask, reply;
+};
+
+/* The same file, started anew: `flagged run` answers on two descriptors. */
+static struct run run_start(void)
+{
+	int ask[2], reply[2];
+	struct run run;
+
+	check(pipe2(ask, O_CLOEXEC) == 0 && pipe2(reply, O_CLOEXEC) == 0);
+	run.pid = fork();
+	check(run.pid >= 0);
+	if (!run.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		check(dup2(ask[0], ASK) == ASK && dup2(reply[1], REPLY) == REPLY);
+		execl(EXE, "flagged", "run", NULL);
+		_exit(98);
+	}
+	close(ask[0]);
+	close(reply[1]);
+	run.ask = ask[1];
+	run.reply = reply[0];
+	return run;
+}
+
+struct answer {
+	long value;
+	uint64_t site_frame, cache_frame;
+};
+
+static struct answer run_ask(const struct run *run, uint64_t cache)
+{
+	struct answer answer;
+
+	check(write(run->ask, &cache, sizeof(cache)) == sizeof(cache));
+	check(read(run->reply, &answer, sizeof(answer)) == sizeof(answer));
+	return answer;
+}
+
+static void run_end(struct run *run)
+{
+	close(run->ask);
+	close(run->reply);
+	wait_ok(run->pid);
+}
+
+static int run_serve(void)
+{
+	uint64_t cache;
+	struct answer said;
+
+	while (read(ASK, &cache, sizeof(cache)) == sizeof(cache)) {
+		said.value = call_answer();
+		said.site_frame = page_frame(0, (void *)(uintptr_t)answer);
+		said.cache_frame = page_frame(0, (void *)(uintptr_t)cache);
+		check(write(REPLY, &said, sizeof(said)) == sizeof(said));
+	}
+	return 0;
+}
+
+static void same(const struct answer *a, const struct answer *b)
+{
+	check_is(b->value, a->value);
+	check(a->site_frame && a->cache_frame);
+	check_is(b->site_frame, a->site_frame);
+	check_is(b->cache_frame, a->cache_frame);
+}
+
+int main(int argc, char **argv)
+{
+	struct site site = { .plain = 12345, .patched = 54321 };
+	struct run runs[2 + MANY];
+	struct answer first, other;
+	uint64_t cache_addr;
+	int device, file, i;
+
+	if (argc > 1 && !strcmp(argv[1], "run"))
+		return run_serve();
+	program = slurp(EXE, &bytes);
+	site.cache = section_offset(".dynopt.cache");
+	if (!site.cache)
+		guest_skip("dynopt-clang was not built, so this program has no code cache");
+	site.offset = file_offset((uintptr_t)answer);
+	cache_addr = (uintptr_t)answer - site.offset + site.cache;
+	check_is(file_offset(cache_addr), site.cache);
+	device = device_open();
+	file = open(EXE, O_RDONLY | O_CLOEXEC);
+
+	for (i = 0; i < 2; i++) {
+		runs[i] = run_start();
+		check_is(run_ask(&runs[i], cache_addr).value, site.plain);
+		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
+	}
+	check_is(call_patch(device, file, &site), DYNOPT_KMOD_OK);
+	first = run_ask(&runs[0], cache_addr);
+	check_is(first.value, site.patched);
+	for (i = 2; i < 2 + MANY; i++) {
+		runs[i] = run_start();
+		check_is(run_ask(&runs[i], cache_addr).value, site.plain);
+		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
+	}
+	for (i = 1; i < 2 + MANY; i++) {
+		other = run_ask(&runs[i], cache_addr);
+		same(&first, &other);
+	}
+	check_is(counter(device, DYNOPT_COUNTER_PATCHES), 1);
+	check_is(counter(device, DYNOPT_COUNTER_PAGES), 2);
+	/* This process was not registered; and what reads the file sees the file. */
+	check_is(call_answer(), site.plain);
+	file_same(EXE, program, bytes);
+	for (i = 0; i < 2 + MANY; i++)
+		run_end(&runs[i]);
+	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
+	return 0;
+}
