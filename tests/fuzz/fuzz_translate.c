@@ -30,6 +30,7 @@
 #include "translate.h"
 #include "trial.h"
 #include "validate.h"
+#include "shadows.h"
 
 #define TREE_CASES 128
 #define CHILD_TREES 1000
@@ -232,7 +233,8 @@ static bool make_tree(u64 *rnd)
 		                                                     &run.arena, code, &fail);
 	if (!status) {
 		*addr = place_for(code, run.n_trees, rnd);
-		status = code_place(code, *addr, &fail);
+		status = shadows_make(&run.trial.guest, code) ? code_place(code, *addr, &fail)
+		                                              : STATUS_WORKSPACE;
 	}
 	if (!status && !tree_excluded(&run.trees[run.n_trees])) {
 		run.n_trees++;
@@ -274,7 +276,7 @@ static void run_trees(u64 number, u64 *rnd)
 	}
 	t->loops += run.trial.guest.n_loops;
 	if (run.n_trees > 1)
-		t->links += guest_link(&run.trial.guest, 0, 1);
+		t->links += guest_link(&run.trial.guest, 0, 1) + shadows_link(&run.trial.guest, 1);
 	run_cases(number * TREE_CASES);
 	guest_disarm(&run.trial.guest);
 }
@@ -285,6 +287,7 @@ static void run_tree(u64 number)
 
 	run.totals->now = number * TREE_CASES;
 	run.n_trees = 0;
+	run.trial.guest.shadows_end = run.trial.guest.caches[0] + GUEST_CACHE_SIZE;
 	run.shape.calls = run.calls;
 	shape_grow_framed(&run.shape, &run.module, &run.arena, &rnd);
 	if (make_tree(&rnd)) {

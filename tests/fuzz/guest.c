@@ -118,12 +118,14 @@ bool guest_map(struct guest *g, const struct module *m)
 	g->stubs = m->base + stubs;
 	g->caches[0] = m->hi + NEAR_DISTANCE;
 	g->caches[1] = m->hi + FAR_DISTANCE;
+	g->shadows_end = g->caches[0] + GUEST_CACHE_SIZE;
 	good = map_at(m->base + m->lo, end - m->lo, PROT_NONE) != NULL;
 	for (u32 i = 0; good && i < m->view.n_loads; i++)
 		good = map_span(g, &m->view.loads[i]);
 	good = good && !mprotect((void *)g->stubs, STUB_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
 	for (u32 i = 0; good && i < 2; i++)
-		good = !mprotect((void *)(m->base + g->caches[i]), GUEST_CACHE_SIZE,
+		good = !mprotect((void *)(m->base + g->caches[i]),
+		                 GUEST_CACHE_SIZE + (i ? 0 : GUEST_SHADOWS_SIZE),
 		                 PROT_READ | PROT_WRITE | PROT_EXEC);
 	good = good && map_arena(g, GUEST_LOW, PAGE) && map_arena(g, GUEST_HIGH, PAGE) &&
 	       map_arena(g, GUEST_TLS, PAGE) &&
@@ -528,6 +530,8 @@ const char *guest_arm(struct guest *g, const struct ir_tree *trees, u32 n)
 	const char *why = NULL;
 
 	g->n_exits = g->n_loops = g->n_codes = g->n_backs = 0;
+	g->trees = trees;
+	g->n_trees = n;
 	collect_ops(trees, n);
 	g->exact = !armed.twice;
 	ops_put(g);

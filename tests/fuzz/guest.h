@@ -60,11 +60,15 @@ struct guest {
 	u32 n_exits;
 	struct guest_loop loops[LOOPS_MAX];
 	u32 n_loops;
-	bool exact;            /* loops count the same on both sides */
+	const struct ir_tree *trees; /* that are armed */
+	u32 n_trees;
+	u64 shadows_end; /* module address: so far are shadows of jump tables behind the near cache */
+	bool exact; /* loops count the same on both sides */
 };
 
 /* Bytes between places for translations and their ends. */
 #define GUEST_CACHE_SIZE 0x20000u
+#define GUEST_SHADOWS_SIZE 0x10000u
 
 /* Maps everything; false with a message. */
 bool guest_map(struct guest *g, const struct module *m);

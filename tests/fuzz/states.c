@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include "rnd.h"
+#include "shadows.h"
 #include "states.h"
 
 #define NO_INT3 3 /* exception vector of int3 */
@@ -191,6 +192,7 @@ void states_case(struct states *s, u64 *rnd)
 
 	for (u32 i = 0; i < 16; i++)
 		in->gpr[i] = reg_value(s, i, rnd);
+	shadows_aim(s->g, in->gpr, rnd);
 	in->rflags = RFLAGS_FIXED | (rnd_next(rnd) & RFLAGS_STATUS & ~(u64)FLAG_DF);
 	if (rnd_chance(rnd, 6))
 		in->rflags |= FLAG_DF;

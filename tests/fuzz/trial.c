@@ -3,6 +3,7 @@
 #include "trial.h"
 #include "oracle.h"
 #include "oracle_frames.h"
+#include "shadows.h"
 
 static void begin_run(struct trial *t, u64 budget, u64 module_addr)
 {
@@ -38,7 +39,7 @@ static bool comparable(const struct trial *t)
 
 	if (a->kind == OUTCOME_ENDLESS || b->kind == OUTCOME_ENDLESS || a->kind == OUTCOME_ENOUGH)
 		return false;
-	if (spent && !t->guest.exact)
+	if ((spent && !t->guest.exact) || shadows_strayed(&t->guest, a, b))
 		return false;
 	/* A loop's counter stands where an inlined call may be under way, or where the translation need not loop. */
 	if (spent && only_alive(t))
@@ -96,6 +97,7 @@ const char *trial_run(struct trial *t, u64 budget)
 	native_run();
 	outcome_take(&t->translation, &t->guest);
 	t->compared = comparable(t);
+	shadows_forgive(&t->guest, &t->original, &t->translation);
 	return t->compared ? differs(t, budget) : NULL;
 }
 
@@ -103,7 +105,8 @@ static const char *step_alive(struct trial *t, u64 budget)
 {
 	begin_run(t, budget, t->head);
 	frames_log(&t->guest, &t->original);
-	t->compared = !frames_odd() && (!t->states.framed || has_stack(&t->original));
+	t->compared = !frames_odd() && (!t->states.framed || has_stack(&t->original)) &&
+	              !shadows_strayed(&t->guest, &t->original, NULL);
 	if (!t->compared)
 		return NULL;
 	begin_run(t, budget, t->entry);

@@ -34,6 +34,7 @@
 #include "translate.h"
 #include "trial.h"
 #include "validate.h"
+#include "shadows.h"
 
 #define ARENA_BYTES (32u << 20)
 #define CHILD_TREES 50
@@ -147,7 +148,8 @@ static bool place(u64 *rnd)
 	u64 at = g->caches[rnd_below(rnd, 2)] +
 	         rnd_below(rnd, (GUEST_CACHE_SIZE - code->size - PAGE) / CACHE_ALIGN) * CACHE_ALIGN;
 
-	if (!within(code) || code_place(code, at, NULL))
+	g->shadows_end = g->caches[0] + GUEST_CACHE_SIZE;
+	if (!within(code) || !shadows_make(g, code) || code_place(code, at, NULL))
 		return false;
 	g->n_codes = g->n_backs = 0;
 	guest_place(g, code, at, rnd_chance(rnd, 25));
