@@ -27,6 +27,42 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* An interpreter: a jump through a jump table for each of its instructions. */
+static unsigned long interpret(const unsigned char *at, unsigned n)
+{
+	unsigned long a = 1, b = 2, c = 3;
+
+	while (n--) {
+		switch (*at++ & 7) {
+		case 0:
+			a += b;
+			break;
+		case 1:
+			b ^= a << 3;
+			break;
+		case 2:
+			c += a * b;
+			break;
+		case 3:
+			a = a * 7 + c;
+			break;
+		case 4:
+			b -= c;
+			break;
+		case 5:
+			c ^= b >> 5;
+			break;
+		case 6:
+			a ^= 0x5555;
+			break;
+		case 7:
+			b *= 11;
+			break;
+		}
+	}
+	return a ^ b ^ c;
+}
+
 static unsigned long sum_up(unsigned seed)
 {
 	int numbers[512];
@@ -40,6 +76,7 @@ static unsigned long sum_up(unsigned seed)
 	qsort(numbers, 512, sizeof(numbers[0]), by_value);
 	for (int i = 0; i < 512; i++)
 		sum = sum * 31 + (unsigned)numbers[i];
+	sum += interpret((const unsigned char *)numbers, sizeof(numbers));
 	snprintf(text, sizeof(text), "%lu", sum);
 	return sum + strlen(text);
 }
