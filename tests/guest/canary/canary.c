@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * canary.c - a module that does wrong on purpose, so that a test can see that the guest finds
- * it: what=warn on any kernel; what=kasan (a read behind a buffer) and what=lockdep (two locks
+ * it: what=warn and what=bug on any kernel; what=kasan (a read behind a buffer) and what=lockdep (two locks
  * in both orders) where the kernel looks for such things.
  */
 #include <linux/module.h>
@@ -38,6 +38,7 @@ static void read_behind(void)
 
 static int __init canary_init(void)
 {
+	BUG_ON(!strcmp(what, "bug"));
 	WARN_ON(!strcmp(what, "warn"));
 	if (!strcmp(what, "kasan"))
 		read_behind();
