@@ -4,7 +4,7 @@
  *
  * Without weights it counts how often branches are taken, where the trace says so. Else a way that stays in a loop is taken seven
  * times in eight where the other leaves it, and the rest is even; a loop is thought to go round eight times at most. With weights, what flows along edges follows from what runs: a block has one
- * way in but for its back-edges.
+ * way in but for its back-edges. Where a block's ways lead back and out, counted branches say how much goes where.
  */
 #include "cost.h"
 
@@ -30,6 +30,12 @@ static bool stays(const struct shape *s, u32 b, const struct ir_edge *edge)
 	return edge->kind == EDGE_BACK || (edge->kind == EDGE_CHILD && s->lowest[edge->block] <= b);
 }
 
+/* Of COST_ENTRY executions of a block, how many take its branch: as it was counted. */
+static u32 taken_of(const struct ir_block *block)
+{
+	return (u32)((u64)(block->branch - 1) * COST_ENTRY / 1000);
+}
+
 /* How much of COST_ENTRY goes along `edge`, one of the two of block b. */
 static u32 chance(const struct shape *s, u32 b, const struct ir_edge *edge,
                   const struct ir_edge *other)
@@ -40,7 +46,7 @@ static u32 chance(const struct shape *s, u32 b, const struct ir_edge *edge,
 	if (edge->kind == EDGE_NONE || other->kind == EDGE_NONE)
 		return edge->kind == EDGE_NONE ? 0 : COST_ENTRY;
 	if (block->branch) {
-		u32 taken = (u32)((u64)(block->branch - 1) * COST_ENTRY / 1000);
+		u32 taken = taken_of(block);
 
 		return edge == &block->taken ? taken : COST_ENTRY - taken;
 	}
@@ -108,6 +114,8 @@ static void share_rest(struct ir_block *block, u64 rest)
 
 	if (next && taken && block->next.kind != block->taken.kind)
 		part = block->next.kind == EDGE_BACK ? rest * 7 / 8 : rest / 8;
+	if (next && taken && block->branch)
+		part = rest * (COST_ENTRY - taken_of(block)) / COST_ENTRY;
 	if (next)
 		block->next.flow = (u32)(taken ? part : rest);
 	if (taken)

@@ -73,6 +73,16 @@ static bool set_rule(struct rules *rules, const char *word)
 	return false;
 }
 
+/* As trace.h has it. */
+static u32 branch_of(const struct node *node)
+{
+	u64 next = node->ways[0].count, taken = node->ways[1].count;
+
+	if (node->end != END_BRANCH || !node->ways[1].target || next + taken == 0)
+		return 0;
+	return (u32)((taken * 1000 + (next + taken) / 2) / (next + taken)) + 1;
+}
+
 static void write_trace(FILE *out, const struct forest *f, const struct tree *tree)
 {
 	struct trace_block *blocks = must(malloc(tree->n_nodes * sizeof(*blocks)));
@@ -88,7 +98,8 @@ static void write_trace(FILE *out, const struct forest *f, const struct tree *tr
 			(struct trace_block){ .start = place_addr(tree->nodes[i].start),
 			                      .parent = i ? tree->nodes[i].parent : TRACE_NO_PARENT,
 			                      .weight = weight > 1000000000 ? 1000000000
-			                                                    : (u32)weight };
+			                                                    : (u32)weight,
+			                      .branch = branch_of(&tree->nodes[i]) };
 	}
 	size = trace_format(&trace, module, NULL, 0) + 1;
 	text = must(malloc(size));
