@@ -82,6 +82,17 @@ static u32 loop_head(const struct tree *tree, u32 node, place at, u32 frame)
 	return node;
 }
 
+/*
+ * Does a way to an ancestor enter a loop anew that was entered in its middle? Such a loop is closed where the code jumps back, so that
+ * what the compiler has put at its end stays there: the part in front is in the tree twice.
+ */
+static bool turns(const struct forest *f, const struct tree *tree, u32 node, u32 head, place target,
+                  u32 frame)
+{
+	return f->rules.turn && target > tree->nodes[node].start &&
+	       loop_head(tree, tree->nodes[head].parent, target, frame) == NO_NODE;
+}
+
 static struct way way_to(const struct forest *f, const struct tree *tree, u32 node, place target,
                          u32 frame)
 {
@@ -89,7 +100,7 @@ static struct way way_to(const struct forest *f, const struct tree *tree, u32 no
 	u32 head = loop_head(tree, node, target, frame);
 	u64 other;
 
-	if (head != NO_NODE) {
+	if (head != NO_NODE && !turns(f, tree, node, head, target, frame)) {
 		way.kind = f->rules.back ? WAY_BACK : WAY_EXIT;
 		way.node = head;
 	} else if ((f->rules.stop || tree->stops) && !frame &&

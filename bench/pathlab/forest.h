@@ -84,6 +84,7 @@ struct rules {
 	bool full; /* the same, but only trees that would be larger than the rules allow */
 	bool direct; /* a site is the next instruction of its block that needs no slot, if there is one */
 	bool tables; /* jumps through the notes' jump tables lead to other trees directly */
+	bool turn; /* loops that are entered in their middle are closed where the code jumps back */
 	bool leave; /* calls that are left inside too often are not gone into */
 };
 

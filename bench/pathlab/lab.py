@@ -27,7 +27,7 @@ from harness import Failed, Skip, build, count, table, variants  # noqa: E402
 PROGRAMS = ["sqlite/main", "lua/objects", "duktape/objects", "tcc/compile", "mawk/text", "bzip2/compress",
             "zstd/compress"]
 SIZE = "count"
-TRACES = ["direct=1", "full=1"]  # what the tables found better than what the runtime does by itself
+TRACES = ["direct=1", "full=1", "turn=1"]  # what the tables found better than what the runtime does by itself
 EPILOG = """examples:
   /usr/bin/python3 bench/pathlab/lab.py traces lua/objects        writes build/bench/lab/lua.objects/traces
   /usr/bin/python3 bench/pathlab/lab.py measure                   all programs: traces, then callgrind

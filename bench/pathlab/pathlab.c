@@ -52,6 +52,7 @@ static bool set_rule(struct rules *rules, const char *word)
 		{ "full", 'b', offsetof(struct rules, full) },
 		{ "direct", 'b', offsetof(struct rules, direct) },
 		{ "tables", 'b', offsetof(struct rules, tables) },
+		{ "turn", 'b', offsetof(struct rules, turn) },
 		{ "leave", 'b', offsetof(struct rules, leave) },
 	};
 	const char *value = strchr(word, '=');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subject.S - the program of test_pathlab.py: a loop that calls a small function and jumps over a rare piece, and two
- * loops in one another. It is never executed: the test makes up the path.
+ * subject.S - the program of test_pathlab.py: a loop that calls a small function and jumps over a rare piece, two
+ * loops in one another, and such whose inner one is entered in its middle. It is never executed: the test makes up the path.
  */
 	.text
 	.globl leaf
@@ -69,6 +69,33 @@ outer_out:
 nest_end:
 	.cfi_endproc
 	.size nest, .-nest
+
+	.globl turn
+	.type turn, @function
+turn:
+	.cfi_startproc
+	push %rbp
+	.cfi_adjust_cfa_offset 8
+	mov $100, %ebp
+turn_outer:
+	mov $50, %ecx
+	jmp turn_middle
+turn_top:
+	inc %eax
+turn_middle:
+	lea 0x12345678(%rax), %eax
+	dec %ecx
+	jnz turn_top
+turn_behind:
+	dec %ebp
+	jnz turn_outer
+turn_out:
+	pop %rbp
+	.cfi_adjust_cfa_offset -8
+	ret
+turn_end:
+	.cfi_endproc
+	.size turn, .-turn
 
 	.globl main
 	.type main, @function

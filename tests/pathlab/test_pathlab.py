@@ -168,5 +168,45 @@ class Nest(unittest.TestCase):
         self.check(answer, trees=2, nodes=3, entries=2 * OUTER, hops=1, linked=2 * OUTER - 1, inside=INSIDE)
 
 
+TURN_INSIDE = OUTER * (2 + INNER * 3 + INNER - 1 + 2)
+
+
+def turn_path():
+    """turn alone: OUTER rounds of INNER rounds, each of which begins in the inner loop's middle."""
+    at = symbols()
+    path = Path_()
+    for i in range(OUTER):
+        path.go(at["turn_outer"] if i else at["turn"], at["turn_top"])
+        path.go(at["turn_middle"], at["turn_behind"])
+        for _ in range(INNER - 1):
+            path.go(at["turn_top"], at["turn_behind"])
+        path.go(at["turn_behind"], at["turn_out"])
+    path.go(at["turn_out"], at["turn_end"])
+    return path
+
+
+class Turn(unittest.TestCase):
+    def blocks(self, *rules):
+        """Answer, and offsets of the blocks in the trace of the one tree with their branches."""
+        at = symbols()
+        with tempfile.NamedTemporaryFile() as file:
+            answer = turn_path().answer("rounds=1", "least=0.001", "worth=9", f"traces={file.name}", *rules)
+            lines = Path(file.name).read_text(encoding="ascii").split("\n")
+        names = {addr: name for name, addr in at.items() if name.startswith("turn_")}
+        words = [line.split() for line in lines if line.startswith("  block")]
+        self.assertEqual((answer["trees"], answer["entries"], answer["inside"]), (1, 1, TURN_INSIDE))
+        return [(names[int(w[1], 16)], w[w.index("branch") + 1] if "branch" in w else None) for w in words]
+
+    def test_closed_where_it_was_entered(self):
+        self.assertEqual(self.blocks(), [("turn_outer", None), ("turn_middle", "980"), ("turn_top", None),
+                                         ("turn_behind", "990")])
+
+    def test_closed_where_the_code_jumps_back(self):
+        blocks = self.blocks("turn=1")
+        self.assertEqual([name for name, _ in blocks], ["turn_outer", "turn_middle", "turn_top", "turn_middle",
+                                                        "turn_behind"])
+        self.assertEqual([branch for _, branch in blocks], [None, "1000", None, "980", "990"])
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
