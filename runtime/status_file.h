@@ -4,7 +4,7 @@
  *
  * The agent writes a whole file and renames it over the old one, so readers see a consistent
  * state and still find the last one after the program has ended. Native layout, fixed
- * width, no pointers: one head, then modules, then translations. Readers check magic, version, sizes and counts
+ * width, no pointers: one head, then modules, translations and functions. Readers check magic, version, sizes and counts
  * against the file's length and trust nothing else.
  *
  * Name: STATUS_DIR/PID.dynopt, mode 0600, in a folder of mode 0700.
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 1
+#define STATUS_FILE_VERSION 2
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_PATH_MAX 256
 #define STATUS_REASONS 96 /* counters of enum status, by number; room for more */
@@ -49,15 +49,56 @@ enum status_state {
 	X(TEXT_WRITTEN, "the program makes its own code writable") \
 	X(SAMPLER, "nothing can be sampled: perf_event_open is refused (dynopt doctor says why)") \
 	X(TRACES, "the trace file cannot be read") \
-	X(LOADER, "the dynamic loader has no hook that can be used, so libraries are not followed")
+	X(LOADER, \
+	  "the dynamic loader has no hook that can be used, so libraries are not followed") \
+	X(SAMPLES, "the file of samples cannot be read")
 enum status_cause {
 #define X(name, text) STATUS_CAUSE_##name,
 	STATUS_CAUSES(X)
 #undef X
 };
 
-/* With cause TRACES, detail is an errno, or this and the line of the trace file that is wrong. */
+/* X(NAME, "text"): why samples were taken outside of translations. */
+#define STATUS_HEAT_WHYS(X) \
+	X(BESIDE, "on paths that its translations leave out, or not translated yet") \
+	X(REFUSED, "its paths are refused") \
+	X(NO_HEAD, "no path in it is hot by itself") \
+	X(FEW, "too few samples to know its paths") \
+	X(WAITS, "waits for the agent's budget") \
+	X(UNPROVEN, "its instructions are not proven, or the notes say to leave it alone") \
+	X(UNREAD, "too little time is spent in its module to read it") \
+	X(MODULE, "its module is left alone") \
+	X(NOWHERE, "in no module of the dynamic loader's")
+enum status_heat_why {
+#define X(name, text) STATUS_HEAT_##name,
+	STATUS_HEAT_WHYS(X)
+#undef X
+		STATUS_HEAT_N
+};
+
+#define STATUS_FUNCTIONS 32 /* in a file, at most */
+#define STATUS_NO_MODULE 0xffffffffu
+
+/* With cause TRACES or SAMPLES, detail is an errno, or this and the line of the file that is wrong. */
 #define STATUS_DETAIL_LINE 4096
+
+/* All samples that are remembered: those in translations, and the others by enum status_heat_why; REFUSED ones by enum status, too. */
+struct status_heat {
+	uint64_t samples, samples_cache;
+	uint64_t outside[STATUS_HEAT_N];
+	uint64_t refused[STATUS_REASONS];
+};
+
+/* A function with many samples, or, where functions are not known, a module (UNREAD, MODULE), or an address. */
+struct status_function {
+	uint64_t start; /* module address; with STATUS_NO_MODULE a run-time address */
+	uint32_t module; /* index, or STATUS_NO_MODULE */
+	uint32_t samples, samples_cache; /* in translations */
+	uint32_t n_heads, n_translated; /* heads tried */
+	uint32_t why; /* enum status_heat_why */
+	uint32_t status; /* enum status by which most heads were refused; 0: none */
+	uint32_t pad;
+};
 
 struct status_head {
 	uint64_t magic;
@@ -65,6 +106,7 @@ struct status_head {
 	uint32_t size; /* of this struct */
 	uint32_t module_size, translation_size; /* of theirs */
 	uint32_t n_modules, n_translations;
+	uint32_t function_size, n_functions; /* struct status_function, behind the translations */
 	uint32_t pid, agent_pid;
 	uint64_t start_time; /* field 22 of /proc/PID/stat: tells a process from a later one of the same number */
 	uint32_t state, cause; /* enum status_state, enum status_cause */
@@ -79,6 +121,7 @@ struct status_head {
 	uint64_t batches; /* translated so far */
 	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
 	uint32_t pad;
+	struct status_heat heat;
 	char program[STATUS_PATH_MAX]; /* cut if longer */
 };
 

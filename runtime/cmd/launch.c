@@ -155,6 +155,8 @@ bool launch_environment(const struct launch *launch, const struct target *target
 	add_off(&options, "agent", launch->no_agent);
 	done = add_path(&options, "modules", launch->modules, error) &&
 	       add_path(&options, "programs", launch->programs, error) &&
+	       add_path(&options, "samples", launch->samples, error) &&
+	       add_path(&options, "keep_samples", launch->keep_samples, error) &&
 	       add_path(&options, "traces", launch->traces, error) &&
 	       add_path(&options, "status_dir", launch->status_dir, error) &&
 	       add_path(&options, "preload", users, error);

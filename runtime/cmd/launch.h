@@ -10,6 +10,7 @@
 struct launch {
 	bool eager, all, sample, children, no_inline, no_agent;
 	char *modules, *programs; /* lists of file names, or NULL: all */
+	char *samples, *keep_samples; /* absolute, or NULL */
 	char *traces;     /* absolute, or NULL */
 	char *status_dir; /* absolute, or NULL: no status file */
 	unsigned long cycles, cache_limit, budget; /* 0: the library's default */

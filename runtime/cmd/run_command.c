@@ -15,13 +15,15 @@
 
 struct options {
 	struct launch launch;
-	const char *traces, *status_dir, *report;
+	const char *traces, *samples, *keep_samples, *status_dir, *report;
 	bool want_report, json, off;
 	char **program;
 };
 
 enum {
 	KEY_TRACES = 256,
+	KEY_SAMPLES,
+	KEY_KEEP_SAMPLES,
 	KEY_CHILDREN,
 	KEY_STATUS_DIR,
 	KEY_BUDGET,
@@ -45,9 +47,13 @@ static const struct argp_option option_table[] = {
 	  0 },
 	{ "off", KEY_OFF, NULL, 0, "load the library and do nothing (for comparisons)", 0 },
 	{ "budget", KEY_BUDGET, "N", 0,
-	  "with --sample: CPU time of the agent, per mille of the time that passes, after the first "
-	  "100 ms (default: 10)",
+	  "with --sample: CPU time of the agent, per mille of the program's; three times as much until "
+	  "that comes to 100 ms (default: 10)",
 	  0 },
+	{ "samples", KEY_SAMPLES, "FILE", 0,
+	  "with --sample: begin with the samples of FILE, which an earlier run has kept", 0 },
+	{ "keep-samples", KEY_KEEP_SAMPLES, "FILE", 0,
+	  "with --sample: write what was sampled to FILE when the program ends", 0 },
 	{ "traces", KEY_TRACES, "FILE", 0,
 	  "translate the traces of FILE instead (see docs/runtime.md)", 0 },
 	{ "children", KEY_CHILDREN, NULL, 0,
@@ -113,6 +119,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_TRACES:
 		o->traces = argument;
 		return 0;
+	case KEY_SAMPLES:
+		o->samples = argument;
+		return 0;
+	case KEY_KEEP_SAMPLES:
+		o->keep_samples = argument;
+		return 0;
 	case KEY_CHILDREN:
 		o->launch.children = true;
 		return 0;
@@ -157,6 +169,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			           "--eager, --sample, --traces and --off exclude one another");
 		if (!modes)
 			o->launch.sample = true;
+		if ((o->samples || o->keep_samples) && !o->launch.sample)
+			argp_error(state, "--samples and --keep-samples go with --sample");
 		if (o->json && !o->want_report)
 			argp_error(state, "--json says how --report prints");
 		return 0;
@@ -185,6 +199,21 @@ static const struct argp argp = {
 	       "  $ dynopt run --report -- ./prog input.txt"
 };
 
+/* The absolute path of a file that is to be made in a folder that is there; NULL with errno. */
+static char *from_here(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = base_printf("%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	char *absolute = realpath(folder, NULL);
+	char *whole = NULL;
+
+	if (absolute && access(absolute, W_OK) == 0)
+		whole = base_printf("%s/%s", absolute, slash ? slash + 1 : path);
+	free(absolute);
+	free(folder);
+	return whole;
+}
+
 /* Files and folders named in options, before anything starts. False after saying what is wrong. */
 static bool prepare(struct options *o)
 {
@@ -195,6 +224,20 @@ static bool prepare(struct options *o)
 		o->launch.traces = realpath(o->traces, NULL);
 		if (!o->launch.traces || access(o->launch.traces, R_OK) != 0) {
 			base_complain(o->traces, "cannot be read: %s", strerror(errno));
+			return false;
+		}
+	}
+	if (o->samples) {
+		o->launch.samples = realpath(o->samples, NULL);
+		if (!o->launch.samples || access(o->launch.samples, R_OK) != 0) {
+			base_complain(o->samples, "cannot be read: %s", strerror(errno));
+			return false;
+		}
+	}
+	if (o->keep_samples) {
+		o->launch.keep_samples = from_here(o->keep_samples);
+		if (!o->launch.keep_samples) {
+			base_complain(o->keep_samples, "cannot be written: %s", strerror(errno));
 			return false;
 		}
 	}

@@ -10,6 +10,8 @@
 
 #define MODULE_COLUMNS 30
 #define REASONS_SHOWN 12 /* per module */
+#define FUNCTIONS_SHOWN 20
+#define NAME_COLUMNS 30
 
 typedef unsigned long long ull;
 
@@ -56,6 +58,66 @@ static void print_head(const struct status_view *v, FILE *out)
 	if (h->cause != STATUS_CAUSE_NONE)
 		ROW(out, "reason", "%s%s%s", status_cause_words(h->cause), *detail ? ": " : "",
 		    detail);
+}
+
+/* What most people want to know: the first row. */
+static void print_heat(const struct status_view *v, FILE *out)
+{
+	const struct status_heat *heat = &v->head->heat;
+	struct status_reason top = status_top_reason(heat);
+
+	if (!heat->samples)
+		return;
+	ROW(out, "hot time", "%.1f %% in code that can be translated, %.1f %% in translations",
+	    percent(status_reachable(heat), heat->samples),
+	    percent(heat->samples_cache, heat->samples));
+	if (top.samples)
+		ROW(out, "top reason", "%.1f %% %s: %.60s", percent(top.samples, heat->samples),
+		    top.key, top.words);
+}
+
+static const char *function_name(struct show_names *names, const struct status_view *v,
+                                 const struct status_function *f, char *buffer, size_t size)
+{
+	const char *file, *slash;
+	char where[NAME_COLUMNS + 1];
+
+	if (f->module == STATUS_NO_MODULE) {
+		snprintf(buffer, size, "0x%llx", (ull)f->start);
+		return buffer;
+	}
+	file = v->modules[f->module].path;
+	slash = strrchr(file, '/');
+	file = slash ? slash + 1 : file;
+	if (f->why == STATUS_HEAT_UNREAD || f->why == STATUS_HEAT_MODULE)
+		snprintf(buffer, size, "%.40s", file);
+	else
+		snprintf(buffer, size, "%s (%.16s)",
+		         show_name(names, f->module, f->start, where, sizeof(where)), file);
+	return buffer;
+}
+
+static void print_functions(const struct status_view *v, FILE *out)
+{
+	const struct status_head *h = v->head;
+	struct show_names *names = show_names_new(v);
+	u32 n = h->n_functions < FUNCTIONS_SHOWN ? h->n_functions : FUNCTIONS_SHOWN;
+	char name[256];
+
+	if (n) /* "others": why samples in it are outside of translations */
+		fprintf(out, "\n  %8s %10s %6s %10s  %-10s %s\n", "samples", "translated", "heads",
+		        "translated", "others", "function");
+	for (u32 i = 0; i < n; i++) {
+		const struct status_function *f = &v->functions[i];
+
+		fprintf(out, "  %6.1f %% %8.1f %% %6u %10u  %-10s %s\n",
+		        percent(f->samples, h->heat.samples), percent(f->samples_cache, f->samples),
+		        f->n_heads, f->n_translated,
+		        f->why == STATUS_HEAT_REFUSED ? status_reason_name(f->status)
+		                                      : status_heat_key(f->why),
+		        function_name(names, v, f, name, sizeof(name)));
+	}
+	show_names_free(names);
 }
 
 static void print_totals(const struct status_view *v, const struct status_sums *s, FILE *out)
@@ -179,7 +241,9 @@ void show_report(const struct status_view *view, bool translations, FILE *out)
 	struct status_sums sums = status_sum(view);
 
 	print_head(view, out);
+	print_heat(view, out);
 	print_totals(view, &sums, out);
+	print_functions(view, out);
 	print_modules(view, out);
 	print_refusals(view, out);
 	if (translations)

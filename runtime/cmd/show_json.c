@@ -138,11 +138,63 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "batches", h->batches);
 }
 
+/* Numbers of samples. */
+static void put_heat(struct json_object *to, const struct status_heat *heat)
+{
+	struct status_reason top = status_top_reason(heat);
+	struct json_object *outside, *refused;
+
+	to = json_child(to, "heat");
+	json_number(to, "samples", heat->samples);
+	json_number(to, "reachable", status_reachable(heat));
+	json_number(to, "in_translations", heat->samples_cache);
+	json_text(to, "top_reason", top.key);
+	json_text(to, "top_reason_text", top.words);
+	json_number(to, "top_reason_samples", top.samples);
+	outside = json_child(to, "outside");
+	for (u32 i = 0; i < STATUS_HEAT_N; i++)
+		if (heat->outside[i])
+			json_number(outside, status_heat_key(i), heat->outside[i]);
+	refused = json_child(to, "refused");
+	for (u32 i = 0; i < STATUS_REASONS; i++)
+		if (heat->refused[i])
+			json_number(refused, status_reason_name(i), heat->refused[i]);
+}
+
+static void put_functions(struct json_object *to, const struct status_view *v)
+{
+	struct json_object *array = json_list(to, "functions");
+	struct show_names *names = show_names_new(v);
+	char name[256];
+
+	for (u32 i = 0; i < v->head->n_functions; i++) {
+		const struct status_function *f = &v->functions[i];
+		struct json_object *row = json_item(array);
+		bool known = f->module != STATUS_NO_MODULE;
+
+		if (known)
+			json_number(row, "module", f->module);
+		json_number(row, "start", f->start);
+		json_text(row, "where",
+		          known ? show_name(names, f->module, f->start, name, sizeof(name)) : "");
+		json_number(row, "samples", f->samples);
+		json_number(row, "in_translations", f->samples_cache);
+		json_number(row, "heads", f->n_heads);
+		json_number(row, "translated", f->n_translated);
+		json_text(row, "outside", status_heat_key(f->why));
+		json_text(row, "outside_text", status_heat_words(f->why));
+		json_text(row, "refused", f->status ? status_reason_name(f->status) : "");
+	}
+	show_names_free(names);
+}
+
 struct json_object *show_report_json(const struct status_view *v, bool translations)
 {
 	struct json_object *to = json_object_new_object(), *array;
 
 	show_head_json(v, to);
+	put_heat(to, &v->head->heat);
+	put_functions(to, v);
 	put_totals(to, v);
 	array = json_list(to, "modules");
 	for (u32 i = 0; i < v->head->n_modules; i++)

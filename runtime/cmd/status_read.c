@@ -34,6 +34,8 @@ LOOKUP(status_state_words, STATUS_STATES(WORDS))
 LOOKUP(status_cause_key, STATUS_CAUSES(NAME))
 LOOKUP(status_cause_words, STATUS_CAUSES(WORDS))
 LOOKUP(status_mode_key, "off", "eager", "traces", "sampled")
+LOOKUP(status_heat_key, STATUS_HEAT_WHYS(NAME))
+LOOKUP(status_heat_words, STATUS_HEAT_WHYS(WORDS))
 LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far")
 
 static const struct {
@@ -64,11 +66,12 @@ const char *status_reason_words(u32 status)
 const char *status_detail_words(const struct status_head *head, char *buffer, size_t size)
 {
 	bool is_errno = head->cause == STATUS_CAUSE_MEMORY || head->cause == STATUS_CAUSE_CLONE ||
-	                head->cause == STATUS_CAUSE_TRACES;
+	                head->cause == STATUS_CAUSE_TRACES || head->cause == STATUS_CAUSE_SAMPLES;
 
 	if (!head->detail || head->cause == STATUS_CAUSE_NONE)
 		snprintf(buffer, size, "%s", "");
-	else if (head->cause == STATUS_CAUSE_TRACES && head->detail >= STATUS_DETAIL_LINE)
+	else if ((head->cause == STATUS_CAUSE_TRACES || head->cause == STATUS_CAUSE_SAMPLES) &&
+	         head->detail >= STATUS_DETAIL_LINE)
 		snprintf(buffer, size, "line %llu",
 		         (unsigned long long)(head->detail - STATUS_DETAIL_LINE));
 	else if (is_errno && head->detail < STATUS_DETAIL_LINE)
@@ -121,6 +124,14 @@ static const char *check_items(const struct status_view *v, struct status_module
 		if (v->translations[i].hop >= HOP_KINDS)
 			return "a translation has an unknown kind of hop";
 	}
+	for (u32 i = 0; i < v->head->n_functions; i++) {
+		const struct status_function *f = &v->functions[i];
+
+		if (f->module >= v->head->n_modules && f->module != STATUS_NO_MODULE)
+			return "a function belongs to no module";
+		if (f->why >= STATUS_HEAT_N || f->samples_cache > f->samples)
+			return "a function's samples contradict each other";
+	}
 	return NULL;
 }
 
@@ -128,7 +139,7 @@ static const char *check_items(const struct status_view *v, struct status_module
 static const char *check(struct status_view *v, size_t size)
 {
 	struct status_head *h = v->bytes;
-	u64 modules, translations;
+	u64 modules, translations, functions;
 
 	if (size < sizeof(h->magic) + sizeof(h->version) || h->magic != STATUS_FILE_MAGIC)
 		return "it is no status file of dynopt";
@@ -137,11 +148,13 @@ static const char *check(struct status_view *v, size_t size)
 	if (size < sizeof(*h))
 		return "it is cut off";
 	if (h->size != sizeof(*h) || h->module_size != sizeof(struct status_module) ||
-	    h->translation_size != sizeof(struct status_translation))
+	    h->translation_size != sizeof(struct status_translation) ||
+	    h->function_size != sizeof(struct status_function))
 		return "its sizes are not those of this version";
 	modules = (u64)h->n_modules * sizeof(struct status_module);
 	translations = (u64)h->n_translations * sizeof(struct status_translation);
-	if (modules + translations != size - sizeof(*h))
+	functions = (u64)h->n_functions * sizeof(struct status_function);
+	if (modules + translations + functions != size - sizeof(*h))
 		return "its counts do not fit its length";
 	if (!ends(h->program, sizeof(h->program)))
 		return "the program's name does not end";
@@ -151,6 +164,8 @@ static const char *check(struct status_view *v, size_t size)
 	v->head = h;
 	v->modules = (const struct status_module *)((const char *)v->bytes + sizeof(*h));
 	v->translations = (const struct status_translation *)((const char *)v->modules + modules);
+	v->functions =
+		(const struct status_function *)((const char *)v->translations + translations);
 	return check_items(v, (struct status_module *)((char *)v->bytes + sizeof(*h)));
 }
 
@@ -263,4 +278,25 @@ struct status_sums status_sum(const struct status_view *view)
 			s.refused[k] += m->refused[k];
 	}
 	return s;
+}
+
+u64 status_reachable(const struct status_heat *heat)
+{
+	return heat->samples - heat->outside[STATUS_HEAT_UNPROVEN] -
+	       heat->outside[STATUS_HEAT_MODULE] - heat->outside[STATUS_HEAT_NOWHERE];
+}
+
+struct status_reason status_top_reason(const struct status_heat *heat)
+{
+	struct status_reason top = { "NONE", "", 0 };
+
+	for (u32 i = 0; i < STATUS_HEAT_N; i++)
+		if (i != STATUS_HEAT_REFUSED && heat->outside[i] > top.samples)
+			top = (struct status_reason){ status_heat_key(i), status_heat_words(i),
+				                      heat->outside[i] };
+	for (u32 i = 0; i < STATUS_REASONS; i++)
+		if (heat->refused[i] > top.samples)
+			top = (struct status_reason){ status_reason_name(i), status_reason_words(i),
+				                      heat->refused[i] };
+	return top;
 }

@@ -13,6 +13,7 @@ struct status_view {
 	const struct status_head *head;
 	const struct status_module *modules;
 	const struct status_translation *translations;
+	const struct status_function *functions; /* hottest first */
 	bool alive; /* the process is there and is the same one */
 };
 
@@ -29,10 +30,22 @@ const char *status_mode_key(u32 mode);
 /* What head->detail says beside the cause, in buffer: an error's words, a line, a number, or ""; returns buffer. */
 const char *status_detail_words(const struct status_head *head, char *buffer, size_t size);
 const char *status_hop_key(u32 hop);
+/* Of enum status_heat_why. */
+const char *status_heat_key(u32 why);
+const char *status_heat_words(u32 why);
 /* Rows of engine_status.def. */
 const char *status_reason_name(u32 status);
 const char *status_reason_class(u32 status);
 const char *status_reason_words(u32 status);
+
+/* Samples in code that can be translated, wherever they were taken. */
+u64 status_reachable(const struct status_heat *heat);
+/* What keeps most samples out of translations: its key, words and samples (0: nothing does). */
+struct status_reason {
+	const char *key, *words;
+	u64 samples;
+};
+struct status_reason status_top_reason(const struct status_heat *heat);
 
 /* Sums over a file's modules. */
 struct status_sums {

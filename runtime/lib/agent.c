@@ -136,6 +136,7 @@ static void serve(void)
 		mappings_drop_site(box->argument);
 		break;
 	case REQUEST_STATUS:
+		hot_keep();
 		status_write();
 		break;
 	default:
@@ -260,8 +261,10 @@ void agent_main(void)
 		status_tick();
 		if (!act() && __atomic_load_n(&world->mailbox.asked, __ATOMIC_ACQUIRE) == answered)
 			sleep_until(answered);
-		if (!still_theirs())
+		if (!still_theirs()) {
+			hot_keep();
 			leave();
+		}
 	}
 }
 

@@ -149,6 +149,7 @@ static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_
 			                    at + fixup->end, fixup->cut ? at + fixup->cut : 0,
 			                    (u8)i,           fixup->kind };
 	}
+	b->w->fates[code->head - b->text->start] = FATE_TRANSLATED;
 	*translation = (struct translation){ code->head,    at,   code->size, code->n_insns,
 		                             (u16)n_blocks, (u8)i };
 	b->record->insns += code->n_insns;
@@ -537,11 +538,19 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 	enum status status;
 
 	b.w = workshop;
-	b.heat = heat;
 	b.record = &workshop->record->status;
 	b.text = &workshop->reading.text;
 	b.scratch = &workshop->reading.scratch;
-	status = run(&b, ranges, n_ranges, fail);
+	if (heat)
+		b.flows = arena_alloc(b.scratch, 1, sizeof(*b.flows));
+	if (b.flows)
+		*b.flows = (struct flows){ .text = b.text,
+			                   .heat = heat,
+			                   .ctx = workshop,
+			                   .decoder = workshop->decoder,
+			                   .arena = b.scratch };
+	status = heat && !b.flows ? failed(fail, STATUS_WORKSPACE, 0, sizeof(*b.flows))
+	                          : run(&b, ranges, n_ranges, fail);
 	pool_close(&b.ways);
 	pool_close(&b.shadows);
 	if (!status && b.translations.used)

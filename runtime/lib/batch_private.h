@@ -6,6 +6,7 @@
 #define DYNOPT_BATCH_PRIVATE_H
 
 #include "batch.h"
+#include "grow_hot.h"
 #include "pool.h"
 
 /* A jump out of a translation that may become a link once all translations stand. */
@@ -28,7 +29,7 @@ struct batch {
 	struct status_module *record; /* status of the module */
 	struct image result; /* becomes an image of the world if anything is in it */
 	const struct text *text;
-	grow_heat_fn *heat;
+	struct flows *flows; /* NULL: no samples */
 	struct arena *scratch;
 	u8 *fresh; /* one bit for each byte of text: sites of this batch */
 	u8 *aims; /* one bit for each byte of text: exits of judged trees lead there */

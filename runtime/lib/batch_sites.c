@@ -37,6 +37,8 @@ void batch_count(struct batch *b, enum status status, u64 head)
 {
 	if (status >= STATUS_REASONS)
 		return;
+	if (head - b->text->start < b->text->end - b->text->start)
+		b->w->fates[head - b->text->start] = (u8)status;
 	b->record->refused[status]++;
 	if (!b->record->refused_at[status])
 		b->record->refused_at[status] = head;
@@ -49,18 +51,37 @@ static bool may_be_head(u16 marks)
 }
 
 #define HEADS (TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN)
-#define WARM 2 /* samples, of a head */
-#define WARM_BLOCK 6 /* of other places that are jumped to */
+#define WARM 8 /* samples that a translation would have taken over */
 #define WARMER 2 /* powers of 2 */
+#define ARRIVALS \
+	8 /* one of so many executions, at least: others come from the block in front, which begins a path as well */
+
+/* How many samples would have been in a translation that begins here. */
+static u64 warmth(struct batch *b, u64 addr, u16 marks)
+{
+	const struct flow *flow = flow_of(b->flows, addr);
+	const struct flow_block *block = flow ? flow_block_at(flow, addr) : NULL;
+	struct grown grown;
+	struct grow_sum sum;
+	u64 arrivals;
+
+	if (!block || block->start != addr)
+		return 0;
+	arrivals = marks & (TEXT_LOOP | TEXT_RETURN) ? block->count : block->outside;
+	if (!arrivals || arrivals < block->count / ARRIVALS)
+		return 0;
+	grow_hot(b->flows, addr, world->options.inline_calls, &grown, &sum);
+	return grow_samples(&sum, arrivals);
+}
 
 /* Is a place warm enough, and warmer than when it was tried last? Notes how warm it is. */
 static bool is_warm(struct batch *b, u64 addr, u16 marks)
 {
-	u32 n = grow_warmth(b->text, addr, b->heat, b->w, b->w->decoder);
 	u8 *judged = &b->w->judged[addr - b->text->start];
-	u8 level = n ? (u8)(32 - __builtin_clz(n)) : 0;
+	u64 n = warmth(b, addr, marks);
+	u8 level = n ? (u8)(64 - __builtin_clzll(n)) : 0;
 
-	if (n < (marks & HEADS ? WARM : WARM_BLOCK) || (*judged && level < *judged + WARMER))
+	if (n < WARM || (*judged && level < *judged + WARMER))
 		return false;
 	*judged = level;
 	return true;
@@ -93,10 +114,10 @@ static bool is_head(struct batch *b, u64 addr)
 {
 	u16 marks = text_marks(b->text, addr);
 
-	if (!may_be_head(marks) || !((marks & (b->heat ? HEADS | TEXT_TARGET : HEADS)) ||
+	if (!may_be_head(marks) || !((marks & (b->flows ? HEADS | TEXT_TARGET : HEADS)) ||
 	                             has_bit(b->cases, addr - b->text->start)))
 		return false;
-	return !b->heat || is_warm(b, addr, marks);
+	return !b->flows || is_warm(b, addr, marks);
 }
 
 /* Settles where a head is entered; its site, or 0. */
@@ -178,20 +199,28 @@ static bool no_site(const void *ctx, u64 addr)
 	return false;
 }
 
+static void grow(struct batch *b, u64 site, struct grown *out)
+{
+	const struct grow_rules rules = {
+		.inline_calls = world->options.inline_calls,
+		.is_site = world->options.all ? site_at : no_site,
+		.ctx = b->w,
+	};
+	struct grow_sum sum;
+
+	if (b->flows)
+		grow_hot(b->flows, site, rules.inline_calls, out, &sum);
+	else
+		grow_trace(b->text, site, &rules, b->w->decoder, out);
+}
+
 /* The trace by which a site is translated: the file's, entered where the site is, or one grown from it. */
 enum status batch_trace(struct batch *b, u64 site, struct grown *grown, struct trace *out)
 {
 	struct trace_block *blocks;
 
 	if (!b->traces) {
-		const struct grow_rules rules = {
-			.inline_calls = world->options.inline_calls,
-			.is_site = world->options.all ? site_at : no_site,
-			.heat = b->heat,
-			.ctx = b->w,
-		};
-
-		grow_trace(b->text, site, &rules, b->w->decoder, grown);
+		grow(b, site, grown);
 		*out = grown->trace;
 		return STATUS_OK;
 	}

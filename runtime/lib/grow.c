@@ -7,9 +7,6 @@
 
 #include "decode.h"
 
-#define DENSITY_INSNS 16
-#define ENOUGH_SAMPLES 8
-
 struct frame {
 	u64 callee, ret;
 	u32 parent; /* of frame 0: itself */
@@ -20,7 +17,7 @@ struct growth {
 	const struct grow_rules *rules;
 	void *scratch;
 	struct grown *out;
-	u32 n_insns, n_frames, most_blocks, most_insns;
+	u32 n_insns, n_frames;
 	u8 frame_of[GROW_BLOCKS];
 	struct frame frames[GROW_BLOCKS];
 };
@@ -42,7 +39,7 @@ static void propose(struct growth *g, u32 parent, u64 start, u32 frame)
 	u16 marks = text_marks(g->text, start);
 	bool behind_call = frame != g->frame_of[parent];
 
-	if (trace->n_blocks == g->most_blocks || g->n_insns >= g->most_insns)
+	if (trace->n_blocks == GROW_BLOCKS_BLIND || g->n_insns >= GROW_INSNS_BLIND)
 		return;
 	if (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE))
 		return;
@@ -111,62 +108,6 @@ static void go_into(struct growth *g, u32 block, u64 call, u64 ret, u64 callee)
 	g->n_frames += g->out->trace.n_blocks > n;
 }
 
-/* ---- what samples say ---- */
-
-/* Samples for each 16 instructions of the straight line from addr on, until it branches or is that long; *n samples are behind it. */
-static u32 density(const struct growth *g, u64 addr, u32 *n)
-{
-	u32 insns = 0;
-
-	*n = 0;
-	while (insns < DENSITY_INSNS) {
-		struct insn_brief insn;
-
-		if (brief_at(g, addr, &insn) != STATUS_OK)
-			break;
-		*n += g->rules->heat(g->rules->ctx, addr);
-		insns++;
-		addr += insn.len;
-		if (insn.role != ROLE_PLAIN || (text_marks(g->text, addr) & TEXT_TARGET))
-			break;
-	}
-	return insns ? *n * 16 / insns : 0;
-}
-
-/*
- * How often the branch at the end of a block from `start` is taken, of 1,000, and 1; 0: too few samples to say. Where a way can
- * only be come to from here, its samples tell; else the two ways' do, as far as they go.
- */
-static u32 taken_share(const struct growth *g, u64 start, u64 next, u64 taken)
-{
-	u32 n, n_next, n_taken, here, there, elsewhere;
-
-	if (!g->rules->heat)
-		return 0;
-	here = density(g, start, &n);
-	elsewhere = density(g, next, &n_next);
-	there = density(g, taken, &n_taken);
-	if (n + n_next + n_taken < ENOUGH_SAMPLES)
-		return 0;
-	if (!(text_marks(g->text, next) & TEXT_TARGET) && here)
-		return 1 + (elsewhere >= here ? 0 : 1000 - elsewhere * 1000 / here);
-	if (there + elsewhere == 0)
-		return 0;
-	return 1 + there * 1000 / (there + elsewhere);
-}
-
-/* Both ways of a conditional branch, the rare one not. */
-static void go_both_ways(struct growth *g, u32 block, u64 next, u64 taken, u32 frame)
-{
-	u32 share = taken_share(g, g->out->blocks[block].start, next, taken);
-
-	g->out->blocks[block].branch = share;
-	if (!share || share <= 1001 - GROW_RARE)
-		propose(g, block, next, frame);
-	if (!share || share > GROW_RARE)
-		propose(g, block, taken, frame);
-}
-
 /* Walks a block to its branch and proposes what follows. */
 static void walk(struct growth *g, u32 block)
 {
@@ -194,7 +135,8 @@ static void walk(struct growth *g, u32 block)
 			break;
 		case ROLE_JCC:
 		case ROLE_COUNT:
-			go_both_ways(g, block, addr, insn.target, frame);
+			propose(g, block, addr, frame);
+			propose(g, block, insn.target, frame);
 			return;
 		case ROLE_JMP:
 			propose(g, block, insn.target, frame);
@@ -209,7 +151,7 @@ static void walk(struct growth *g, u32 block)
 		default:
 			return;
 		}
-		if (g->n_insns >= 2 * g->most_insns)
+		if (g->n_insns >= 2 * GROW_INSNS_BLIND)
 			return;
 	}
 }
@@ -217,28 +159,13 @@ static void walk(struct growth *g, u32 block)
 void grow_trace(const struct text *text, u64 site, const struct grow_rules *rules,
                 void *decode_scratch, struct grown *out)
 {
-	struct growth g = { .text = text,
-		            .rules = rules,
-		            .scratch = decode_scratch,
-		            .out = out,
-		            .n_frames = 1,
-		            .most_blocks = rules->heat ? GROW_BLOCKS : GROW_BLOCKS_BLIND,
-		            .most_insns = rules->heat ? GROW_INSNS : GROW_INSNS_BLIND };
+	struct growth g = {
+		.text = text, .rules = rules, .scratch = decode_scratch, .out = out, .n_frames = 1
+	};
 
 	out->blocks[0] = (struct trace_block){ site, TRACE_NO_PARENT, 0, 0 };
 	out->trace.blocks = out->blocks;
 	out->trace.n_blocks = 1;
 	for (u32 i = 0; i < out->trace.n_blocks; i++)
 		walk(&g, i);
-}
-
-u32 grow_warmth(const struct text *text, u64 addr, grow_heat_fn *heat, const void *ctx,
-                void *decode_scratch)
-{
-	const struct grow_rules rules = { .heat = heat, .ctx = ctx };
-	const struct growth g = { .text = text, .rules = &rules, .scratch = decode_scratch };
-	u32 n;
-
-	density(&g, addr, &n);
-	return n;
 }

@@ -10,6 +10,7 @@
 #ifndef DYNOPT_GROW_H
 #define DYNOPT_GROW_H
 
+#include "flow.h"
 #include "text.h"
 #include "trace.h"
 
@@ -17,7 +18,6 @@
 #define GROW_BLOCKS_BLIND 40
 #define GROW_INSNS 512
 #define GROW_INSNS_BLIND 200
-#define GROW_RARE 20 /* of 1,000 executions: ways that are not gone */
 /* Functions that are gone into: how long from their entry to a return, and how deep in one another. */
 #define GROW_CALLEE_INSNS 32
 #define GROW_DEPTH 3
@@ -29,19 +29,11 @@ struct grown {
 
 /* Is there a translation that starts at addr? */
 typedef bool grow_site_fn(const void *ctx, u64 addr);
-/* How many samples hit the instruction at addr. */
-typedef u32 grow_heat_fn(const void *ctx, u64 addr);
-
 struct grow_rules {
 	bool inline_calls;
 	grow_site_fn *is_site;
-	grow_heat_fn *heat; /* NULL: no samples */
 	const void *ctx;
 };
-
-/* How many samples there were in the straight line from addr on. */
-u32 grow_warmth(const struct text *text, u64 addr, grow_heat_fn *heat, const void *ctx,
-                void *decode_scratch);
 
 void grow_trace(const struct text *text, u64 site, const struct grow_rules *rules,
                 void *decode_scratch, struct grown *out);

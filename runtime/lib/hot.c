@@ -2,236 +2,200 @@
 /*
  * hot.c - see hot.h.
  *
- * Heat is the number of samples at an address, halved when new samples have come as often as the table has entries.
- * A function is hot when it has HOT_SAMPLES more than when it was looked at last, and HOT_SHARE of the samples outside the code cache;
- * those of its heads that are warm are then tried in one batch (batch.c). Work is paid from a bucket: CREDIT_NS of CPU time at the start, then
- * options.budget per mille of the time that passes; a batch begins only while there is credit.
+ * A function is looked at when its samples are enough to say which ways its paths go: twice as many as there are addresses that were hit, and
+ * again when they have doubled. Its heads are then tried in one batch (batch.c).
+ *
+ * Work is paid for beforehand: of the CPU time that the program has used, as samples tell it, options.budget per mille is the agent's, three times
+ * as much until that comes to CREDIT_NS. A module is read when the time that was spent in it is READ_WORTH times what reading is expected to take.
  */
 #include "hot.h"
 
 #include "batch.h"
+#include "heat.h"
 #include "mapping.h"
+#include "names.h"
 #include "sampler.h"
+#include "samples.h"
 #include "status_write.h"
 #include "sys.h"
 
-#define CREDIT_NS 100000000u
-#define PERIOD_NS 1000000u       /* while something new is found */
+#define PERIOD_NS 1000000u /* while something new is found */
 #define PERIOD_QUIET_NS 10000000u
-#define QUIET_NS 5000000000u     /* without a batch, until then */
-#define HEAT_SLOTS 8192u         /* a power of 2 */
-#define HEAT_FULL (HEAT_SLOTS / 2)
-#define HOT_SAMPLES 32           /* of a function: enough to tell which ways its branches go */
+#define QUIET_NS 5000000000u /* without a batch, until then */
+#define CREDIT_FIRST_NS 10000000u
+#define CREDIT_NS 100000000u
+#define CREDIT_HASTE 3 /* the budget so many times, until there */
+#define NEW_SAMPLES 16 /* until what is hot is looked at again */
+#define READ_NS_PER_BYTE 30 /* of a file */
+#define READ_WORTH 20
+#define HOT_SAMPLES 32 /* of a function, at least */
+#define HOT_EACH 2 /* and so many for each of its addresses that were hit */
+#define HOT_SHARE 1000 /* one of so many of all samples outside of translations */
 #define LOOKED 4096u /* a power of 2 */
-#define HOT_SHARE 200            /* one of so many */
-#define RANGES 1024 /* functions of a module that are considered */
-
-struct heat {
-	u64 rip; /* 0: empty */
-	u32 n;
-};
+#define RANGES 64 /* functions in one batch */
 
 static struct {
-	bool open, quiet;
-	struct heat heat[HEAT_SLOTS];
-	u32 n_heat, n_new; /* addresses; samples since the last look */
-	u64 outside;       /* heat that is not in the code cache */
+	bool open, quiet, kept;
+	struct heat_table heat;
+	u32 n_new; /* samples since the last look */
+	u64 period_ns, cpu_ns; /* CPU time of the program that samples stand for */
 	u64 last_batch_ns;
 } hot;
 
-static struct heat *heat_at(u64 rip)
-{
-	u64 hash = rip * 0x9e3779b97f4a7c15u;
-	u32 at = (u32)(hash >> 40) & (HEAT_SLOTS - 1);
-
-	while (hot.heat[at].rip && hot.heat[at].rip != rip)
-		at = (at + 1) & (HEAT_SLOTS - 1);
-	return &hot.heat[at];
-}
-
-/* Half of each; what falls to nothing makes room. */
-static void cool(void)
-{
-	static struct heat old[HEAT_SLOTS];
-
-	memcpy(old, hot.heat, sizeof(old));
-	memset(hot.heat, 0, sizeof(hot.heat));
-	hot.n_heat = 0;
-	hot.outside = 0;
-	for (u32 i = 0; i < HEAT_SLOTS; i++) {
-		if (old[i].n < 2)
-			continue;
-		*heat_at(old[i].rip) = (struct heat){ old[i].rip, old[i].n / 2 };
-		hot.n_heat++;
-		hot.outside += old[i].n / 2;
-	}
-}
-
 static void take(void *ctx, u64 rip)
 {
-	struct heat *heat;
 	u64 origin;
+	bool inside = store_origin(rip, &origin);
 
 	(void)ctx;
 	world->samples++;
 	world->recent++;
-	if (store_origin(rip, &origin)) {
-		world->samples_cache++;
-		world->recent_cache++;
-		return;
-	}
-	if (hot.n_heat >= HEAT_FULL)
-		cool();
-	heat = heat_at(rip);
-	hot.n_heat += heat->rip == 0;
-	heat->rip = rip;
-	heat->n++;
-	hot.n_new++;
-	hot.outside++;
+	world->samples_cache += inside;
+	world->recent_cache += inside;
+	heat_add(&hot.heat, inside ? origin : rip, 1, inside);
+	hot.n_new += !inside;
+	hot.cpu_ns += hot.period_ns;
 }
 
-/* ---- from addresses to functions ---- */
+/* ---- modules ---- */
 
-/* The loaded module that an address may belong to: that with the highest base not above it. */
-static const struct module *module_of(u64 rip)
+/* The loaded module that an address may belong to: that with the highest base not above it. *end: the next one's base. */
+static const struct module *module_of(u64 rip, u64 *end)
 {
 	const struct module *best = NULL;
 
-	for (u32 i = 0; i < world->n_modules; i++)
-		if (world->modules[i].base <= rip &&
-		    (!best || world->modules[i].base >= best->base))
-			best = &world->modules[i];
+	*end = ~(u64)0;
+	for (u32 i = 0; i < world->n_modules; i++) {
+		const struct module *module = &world->modules[i];
+
+		if (module->base <= rip && (!best || module->base >= best->base))
+			best = module;
+		else if (module->base > rip && module->base < *end)
+			*end = module->base;
+	}
 	return best;
 }
 
-/* Its workshop, opened if it is worth it. */
-static struct workshop *shop_of(const struct module *module)
+static bool same_text(const char *a, const char *b)
 {
+	for (; *a == *b; a++, b++)
+		if (!*a)
+			return true;
+	return false;
+}
+
+/* Its file's record; asked anew where another file stands by now. NULL: there is no room for one. */
+static struct image *record_of(const struct module *module)
+{
+	static struct image *known[WORLD_MODULES];
+	struct image **record = &known[module - world->modules];
 	bool fresh;
-	struct image *record = image_of(module, &fresh);
+
+	if (!*record || !same_text((*record)->path, module->path))
+		*record = image_of(module, &fresh);
+	return *record;
+}
+
+static const char *module_name(const struct module *module)
+{
+	const struct image *record = record_of(module);
+
+	return record ? names_file(record->status.path) : "";
+}
+
+/* Without an agent everything that a file says is done at once. */
+static bool has_credit(u64 for_ns)
+{
+	u64 slow = hot.cpu_ns / 1000 * world->options.budget;
+	u64 early = CREDIT_FIRST_NS + slow * CREDIT_HASTE;
+	u64 late = CREDIT_NS + slow;
+
+	return !world->options.agent || sys_cpu_ns() + for_ns < (early < late ? early : late);
+}
+
+/* Its workshop, opened if it is worth it. */
+static struct workshop *shop_of(const struct module *module, u64 samples)
+{
+	struct image *record = record_of(module);
 	struct workshop *workshop;
+	u64 cost;
 
 	if (!record || !record->wanted || record->status.refusal)
 		return NULL;
 	workshop = workshop_find(record, module->base);
-	return workshop ? workshop : workshop_open(record, module->base);
+	cost = record->size * READ_NS_PER_BYTE;
+	if (workshop || !has_credit(cost) ||
+	    (world->options.agent && samples * PERIOD_NS < cost * READ_WORTH))
+		return workshop;
+	return workshop_open(record, module->base);
 }
 
-/* The function around an address: from a start to the next one. False: no code of this module, or none that is known. */
-static bool function_of(const struct text *text, u64 addr, struct batch_range *out)
+/* ---- functions ---- */
+
+/* Entries [from, to) of the table, in one function. */
+struct span {
+	struct batch_range range; /* module addresses */
+	u32 from, to;
+	u64 n, inside, fresh;
+};
+
+/* The function of the table's entry `from`, which ends in front of `to` at the latest. False: not in a known one; it is this entry alone. */
+static bool span_of(const struct workshop *workshop, u32 from, u32 to, struct span *out)
 {
-	u64 start = addr, end = addr + 1;
+	u64 base = workshop->base, addr = hot.heat.at[from].rip - base;
+	struct span span = { .from = from, .to = from };
+	bool known =
+		flow_function(&workshop->reading.text, addr, &span.range.start, &span.range.end);
 
-	if (addr < text->start || addr >= text->end)
-		return false;
-	while (start > text->start && !(text_marks(text, start) & TEXT_FUNCTION))
-		start--;
-	while (end < text->end && !(text_marks(text, end) & TEXT_FUNCTION))
-		end++;
-	*out = (struct batch_range){ start, end };
-	return text_marks(text, start) & TEXT_FUNCTION;
+	do {
+		const struct heat *heat = &hot.heat.at[span.to++];
+
+		span.n += heat->n;
+		span.inside += heat->inside;
+		span.fresh += heat->fresh;
+	} while (known && span.to < to && hot.heat.at[span.to].rip - base < span.range.end);
+	*out = span;
+	return known;
 }
 
-/* What a function's heat was when it was looked at last; a place that is taken forgets another function. */
-static u32 *looked_at(u64 start)
+/* How many samples a function had when it was looked at last; a place that is taken forgets another function. */
+static u64 *looked_at(u64 start)
 {
-	static struct heat looked[LOOKED];
-	struct heat *at = &looked[(start * 0x9e3779b97f4a7c15u) >> 40 & (LOOKED - 1)];
+	static struct {
+		u64 start, n;
+	} looked[LOOKED];
+	u32 at = (u32)((start * 0x9e3779b97f4a7c15u) >> 40) & (LOOKED - 1);
 
-	if (at->rip != start)
-		*at = (struct heat){ start, 0 };
-	return &at->n;
+	if (looked[at].start != start) {
+		looked[at].start = start;
+		looked[at].n = 0;
+	}
+	return &looked[at].n;
 }
 
-/* ---- what is worth it ---- */
+static bool is_hot(const struct workshop *workshop, const struct span *span)
+{
+	u64 *before = looked_at(workshop->base + span->range.start);
+
+	if (span->n < *before) /* it has cooled */
+		*before = span->n;
+	return span->n >= 2 * *before && span->fresh >= HOT_SAMPLES &&
+	       span->n >= (u64)HOT_EACH * (span->to - span->from) &&
+	       span->fresh >= hot.heat.fresh / HOT_SHARE;
+}
+
+/* ---- batches ---- */
 
 struct pick {
 	struct workshop *workshop;
 	struct batch_range ranges[RANGES]; /* ascending */
-	u32 heat[RANGES];
 	u32 n;
 };
 
-/* Index of the first range that starts behind addr. */
-static u32 pick_behind(const struct pick *pick, u64 addr)
-{
-	u32 low = 0, high = pick->n;
-
-	while (low < high) {
-		u32 middle = low + (high - low) / 2;
-
-		if (pick->ranges[middle].start <= addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void pick_add(struct pick *pick, u64 addr, u32 heat)
-{
-	u32 at = pick_behind(pick, addr);
-	struct batch_range range;
-
-	if (at && addr < pick->ranges[at - 1].end) {
-		pick->heat[at - 1] += heat;
-		return;
-	}
-	if (pick->n == RANGES || !function_of(&pick->workshop->reading.text, addr, &range))
-		return;
-	for (u32 i = pick->n++; i > at; i--) {
-		pick->ranges[i] = pick->ranges[i - 1];
-		pick->heat[i] = pick->heat[i - 1];
-	}
-	pick->ranges[at] = range;
-	pick->heat[at] = heat;
-}
-
-/* All functions of one module with any heat; entries of the table that were looked at are marked in `seen`. */
-static void pick_module(struct pick *pick, const struct module *module, u8 *seen)
-{
-	pick->n = 0;
-	pick->workshop = shop_of(module);
-	for (u32 i = 0; i < HEAT_SLOTS; i++) {
-		const struct heat *heat = &hot.heat[i];
-
-		if (!heat->rip || seen[i] || module_of(heat->rip) != module)
-			continue;
-		seen[i] = 1;
-		if (pick->workshop)
-			pick_add(pick, heat->rip - module->base, heat->n);
-	}
-}
-
-static void keep_hot(struct pick *pick)
-{
-	u32 n = 0;
-
-	for (u32 i = 0; i < pick->n; i++) {
-		u32 *before = looked_at(pick->workshop->base + pick->ranges[i].start);
-
-		if (pick->heat[i] < *before) /* it has cooled */
-			*before = pick->heat[i];
-		if (pick->heat[i] < *before + HOT_SAMPLES ||
-		    pick->heat[i] < hot.outside / HOT_SHARE)
-			continue;
-		*before = pick->heat[i];
-		pick->ranges[n++] = pick->ranges[i];
-	}
-	pick->n = n;
-}
-
-static bool has_credit(void)
-{
-	u64 passed = sys_now_ns() - world->start_ns;
-
-	return sys_cpu_ns() < CREDIT_NS + passed / 1000 * world->options.budget;
-}
-
 /* Samples at an instruction of a workshop's module. */
-static u32 heat_of(const void *ctx, u64 addr)
+static u32 heat_at(const void *ctx, u64 addr)
 {
-	return heat_at(((const struct workshop *)ctx)->base + addr)->n;
+	return heat_of(&hot.heat, ((const struct workshop *)ctx)->base + addr);
 }
 
 static void translate(struct pick *pick)
@@ -239,7 +203,7 @@ static void translate(struct pick *pick)
 	struct failure fail = { STATUS_OK, 0, 0 };
 	struct image *image;
 
-	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_of, &fail);
+	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_at, &fail);
 	if (image)
 		mapping_add(image, pick->workshop->base);
 	else if (fail.status)
@@ -250,34 +214,218 @@ static void translate(struct pick *pick)
 	status_soon();
 }
 
-/* Modules in the order in which their addresses come; each with something hot gets a batch. */
-static void look(void)
+static void pick_span(struct pick *pick, const struct span *span)
+{
+	*looked_at(pick->workshop->base + span->range.start) = span->n;
+	for (u32 i = span->from; i < span->to; i++) {
+		hot.heat.fresh -= hot.heat.at[i].fresh;
+		hot.heat.at[i].fresh = 0;
+	}
+	pick->ranges[pick->n++] = span->range;
+}
+
+/* Entries [from, to) of the table are a module's. */
+static void look_at(const struct module *module, u32 from, u32 to)
 {
 	static struct pick pick;
-	static u8 seen[HEAT_SLOTS];
+	u64 samples = 0;
 
+	for (u32 i = from; i < to; i++)
+		samples += hot.heat.at[i].n;
+	pick.n = 0;
+	pick.workshop = shop_of(module, samples);
+	while (pick.workshop && from < to && pick.n < RANGES) {
+		struct span span;
+
+		if (span_of(pick.workshop, from, to, &span) && is_hot(pick.workshop, &span))
+			pick_span(&pick, &span);
+		from = span.to;
+	}
+	if (pick.n)
+		translate(&pick);
+}
+
+static void look(void)
+{
 	hot.n_new = 0;
-	memset(seen, 0, sizeof(seen));
-	for (u32 i = 0; i < HEAT_SLOTS && has_credit(); i++) {
-		const struct module *module;
+	for (u32 from = 0, to; from < hot.heat.n && has_credit(0); from = to) {
+		u64 end;
+		const struct module *module = module_of(hot.heat.at[from].rip, &end);
 
-		if (!hot.heat[i].rip || seen[i] || hot.heat[i].n < 2)
-			continue;
-		module = module_of(hot.heat[i].rip);
-		if (!module)
-			continue;
-		pick_module(&pick, module, seen);
-		keep_hot(&pick);
-		if (pick.n)
-			translate(&pick);
+		to = heat_from(&hot.heat, end);
+		if (module)
+			look_at(module, from, to);
 	}
 }
 
+/* ---- for people ---- */
+
+static enum status_heat_why refused_why(const struct image *record)
+{
+	return record && record->status.refusal ? STATUS_HEAT_MODULE : STATUS_HEAT_UNREAD;
+}
+
+/* What has become of a function's heads. */
+static void judge(const struct workshop *workshop, const struct span *span,
+                  struct status_function *out)
+{
+	const struct text *text = &workshop->reading.text;
+	u32 counts[STATUS_REASONS] = { 0 }, most = 0;
+	u16 marks = text_marks(text, span->range.start);
+
+	for (u64 addr = span->range.start; addr < span->range.end; addr++) {
+		u8 fate = workshop->fates[addr - text->start];
+
+		if (!fate)
+			continue;
+		out->n_heads++;
+		out->n_translated += fate == FATE_TRANSLATED;
+		if (fate != FATE_TRANSLATED && ++counts[fate % STATUS_REASONS] > counts[most])
+			most = fate;
+	}
+	out->status = most;
+	if (out->n_translated)
+		out->why = STATUS_HEAT_BESIDE;
+	else if (out->n_heads)
+		out->why = STATUS_HEAT_REFUSED;
+	else if (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE))
+		out->why = STATUS_HEAT_UNPROVEN;
+	else if (is_hot(workshop, span))
+		out->why = STATUS_HEAT_WAITS;
+	else
+		out->why = *looked_at(workshop->base + span->range.start) ? STATUS_HEAT_NO_HEAD
+		                                                          : STATUS_HEAT_FEW;
+}
+
+static void count(const struct status_function *f, struct status_heat *sums)
+{
+	u64 outside = f->samples - f->samples_cache;
+
+	sums->samples += f->samples;
+	sums->samples_cache += f->samples_cache;
+	sums->outside[f->why] += outside;
+	if (f->why == STATUS_HEAT_REFUSED && f->status < STATUS_REASONS)
+		sums->refused[f->status] += outside;
+}
+
+/* Keeps the hottest, by insertion. */
+static void rank(struct status_function *all, u32 *n, const struct status_function *f)
+{
+	u32 at = *n;
+
+	if (at == STATUS_FUNCTIONS && all[at - 1].samples >= f->samples)
+		return;
+	at -= at == STATUS_FUNCTIONS;
+	*n = at + 1;
+	for (; at > 0 && all[at - 1].samples < f->samples; at--)
+		all[at] = all[at - 1];
+	all[at] = *f;
+}
+
+/* The function, or what is known of no function, that begins at entry `from` and ends in front of `to`; returns its end. */
+static u32 describe(const struct module *module, u32 from, u32 to, struct status_function *out)
+{
+	bool known = false;
+	struct image *record = module ? record_of(module) : NULL;
+	struct workshop *workshop = record ? workshop_find(record, module->base) : NULL;
+	struct span span = { .from = from, .to = to };
+
+	*out = (struct status_function){ .module = STATUS_NO_MODULE, .why = STATUS_HEAT_NOWHERE };
+	if (record) {
+		out->module = status_row(record);
+		out->why = refused_why(record);
+	}
+	if (workshop)
+		known = span_of(workshop, from, to, &span);
+	if (workshop && !known)
+		out->why = STATUS_HEAT_UNPROVEN;
+	out->start = module ? hot.heat.at[from].rip - module->base : hot.heat.at[from].rip;
+	for (u32 i = span.from; i < span.to; i++) {
+		out->samples += hot.heat.at[i].n;
+		out->samples_cache += hot.heat.at[i].inside;
+	}
+	if (!known)
+		return span.to;
+	out->start = span.range.start;
+	judge(workshop, &span, out);
+	return span.to;
+}
+
+u32 hot_functions(struct status_function *out, struct status_heat *sums)
+{
+	u32 n = 0;
+
+	*sums = (struct status_heat){ 0 };
+	for (u32 from = 0; from < hot.heat.n;) {
+		struct status_function f;
+		u64 end;
+		const struct module *module = module_of(hot.heat.at[from].rip, &end);
+
+		from = describe(module, from, heat_from(&hot.heat, end), &f);
+		count(&f, sums);
+		rank(out, &n, &f);
+	}
+	return n;
+}
+
+/* ---- samples of earlier runs, and for later ones ---- */
+
+static bool is_name(const char *name, const struct sample_line *line)
+{
+	u32 n = 0;
+
+	while (name[n] && n < line->name_len && name[n] == line->name[n])
+		n++;
+	return n == line->name_len && !name[n];
+}
+
+static void take_line(void *ctx, const struct sample_line *line)
+{
+	(void)ctx;
+	for (u32 i = 0; i < world->n_modules; i++) {
+		const struct module *module = &world->modules[i];
+
+		if (!is_name(module_name(module), line))
+			continue;
+		heat_add(&hot.heat, module->base + line->addr, line->n, false);
+		hot.n_new += line->n;
+		return;
+	}
+}
+
+void hot_keep(void)
+{
+	static struct sample_file file;
+
+	if (!world->options.keep_samples[0] || !hot.heat.n || hot.kept || !samples_create(&file))
+		return;
+	hot.kept = true;
+	for (u32 i = 0; i < hot.heat.n; i++) {
+		const struct heat *heat = &hot.heat.at[i];
+		u64 end;
+		const struct module *module = module_of(heat->rip, &end);
+
+		if (module)
+			samples_put(&file, module_name(module), heat->rip - module->base, heat->n);
+	}
+	samples_close(&file);
+}
+
+/* ---- start, go on, stop ---- */
+
 bool hot_start(void)
 {
-	long result = sampler_open(world->host_pid, PERIOD_NS);
+	long result;
 
+	if (world->options.samples[0] && !samples_read(take_line, NULL))
+		return false;
+	if (!world->options.agent) {
+		look();
+		return true;
+	}
+	result = sampler_open(world->host_pid, PERIOD_NS);
 	hot.open = !sys_failed(result);
+	hot.period_ns = PERIOD_NS;
 	hot.last_batch_ns = sys_now_ns();
 	if (hot.open)
 		return true;
@@ -290,8 +438,10 @@ static void adapt(void)
 {
 	bool quiet = sys_now_ns() - hot.last_batch_ns > QUIET_NS;
 
-	if (quiet != hot.quiet)
-		sampler_period(quiet ? PERIOD_QUIET_NS : PERIOD_NS);
+	if (quiet != hot.quiet) {
+		hot.period_ns = quiet ? PERIOD_QUIET_NS : PERIOD_NS;
+		sampler_period(hot.period_ns);
+	}
 	hot.quiet = quiet;
 }
 
@@ -300,7 +450,7 @@ void hot_tick(void)
 	if (!hot.open)
 		return;
 	sampler_read(take, NULL);
-	if (hot.n_new >= HOT_SAMPLES && has_credit())
+	if (hot.n_new >= NEW_SAMPLES && has_credit(0))
 		look();
 	adapt();
 }

@@ -15,5 +15,12 @@ bool hot_start(void);
 void hot_tick(void);
 /* Withdrawn, or nothing left of the program: no more samples. */
 void hot_stop(void);
+/* Writes options.keep_samples. */
+void hot_keep(void);
+
+/*
+ * For the report: the functions with most samples, hottest first, at most STATUS_FUNCTIONS; and what all samples come to.
+ */
+u32 hot_functions(struct status_function *out, struct status_heat *sums);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "status_write.h"
 
+#include "hot.h"
 #include "sys.h"
 #include "world.h"
 
@@ -66,7 +67,7 @@ static void name(char *out, const char *suffix)
 	text(out, at, suffix);
 }
 
-static void put_head(struct writer *w)
+static void put_head(struct writer *w, const struct status_heat *heat, u32 n_functions)
 {
 	struct status_head head = { 0 };
 
@@ -79,6 +80,9 @@ static void put_head(struct writer *w)
 		head.n_modules += world->images[i].record == i;
 		head.n_translations += world->images[i].n_translations;
 	}
+	head.function_size = sizeof(struct status_function);
+	head.n_functions = n_functions;
+	head.heat = *heat;
 	head.pid = (u32)world->host_pid;
 	head.agent_pid = (u32)world->agent_pid;
 	head.start_time = world->start_time;
@@ -104,7 +108,7 @@ static void put_head(struct writer *w)
 }
 
 /* Which of the modules in the file an image belongs to. */
-static u32 module_row(const struct image *image)
+u32 status_row(const struct image *image)
 {
 	u32 row = 0;
 
@@ -116,7 +120,7 @@ static u32 module_row(const struct image *image)
 static void put_translations(struct writer *w, u32 index)
 {
 	const struct image *image = &world->images[index];
-	u32 row_of_module = module_row(image);
+	u32 row_of_module = status_row(image);
 
 	for (u32 i = 0, site = 0; i < image->n_translations; i++) {
 		const struct translation *t = &image->translations[i];
@@ -155,7 +159,10 @@ void status_write(void)
 {
 	static const char suffix[] = STATUS_FILE_SUFFIX, fresh[] = STATUS_FILE_SUFFIX "~";
 	char path[OPTION_PATH_MAX + 32], temporary[OPTION_PATH_MAX + 32];
+	static struct status_function functions[STATUS_FUNCTIONS];
+	struct status_heat heat;
 	struct writer w;
+	u32 n_functions = hot_functions(functions, &heat); /* may find modules that are new */
 	long fd;
 
 	world->status_due = false;
@@ -171,12 +178,13 @@ void status_write(void)
 	w.fd = (int)fd;
 	w.failed = false;
 	w.used = 0;
-	put_head(&w);
+	put_head(&w, &heat, n_functions);
 	for (u32 i = 0; i < world->n_images; i++)
 		if (world->images[i].record == i)
 			put(&w, &world->images[i].status, sizeof(struct status_module));
 	for (u32 i = 0; i < world->n_images; i++)
 		put_translations(&w, i);
+	put(&w, functions, n_functions * sizeof(functions[0]));
 	flush(&w);
 	sys_close(w.fd);
 	if (w.failed || sys_failed(sys_rename(temporary, path)))

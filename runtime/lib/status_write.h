@@ -3,7 +3,11 @@
 #ifndef DYNOPT_STATUS_WRITE_H
 #define DYNOPT_STATUS_WRITE_H
 
+#include "world.h"
+
 void status_write(void);
+/* Which of the modules in the file an image belongs to. */
+u32 status_row(const struct image *image);
 
 /* Now if the last time was a while ago, else at a later status_tick(): loading libraries in a loop must not mean writing in a loop. */
 void status_soon(void);

@@ -12,6 +12,7 @@
 #include "image.h"
 
 #define WORKSHOPS 64
+#define FATE_TRANSLATED 0xff
 
 struct workshop {
 	struct image *record; /* NULL: not in use */
@@ -20,6 +21,7 @@ struct workshop {
 	void *decoder;
 	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
 	u8 *judged; /* for each byte of text: with samples, how warm a head was when it was tried last, as a power of 2 and 1 */
+	u8 *fates; /* for each byte of text: what became of the head there: enum status, FATE_TRANSLATED, or 0 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */
 	u8 *taken;
 	struct cache cache; /* areas in the order of the images' */

@@ -97,6 +97,12 @@ case_help()
 	expect 125 "$DYNOPT" run --eager --traces=/dev/null -- true
 	expect 125 "$DYNOPT" run --cycles=many -- true
 	expect 125 "$DYNOPT" run --json -- true
+	expect 125 "$DYNOPT" run --eager --samples=/dev/null -- true
+	expect 125 "$DYNOPT" run --off --keep-samples=f -- true
+	expect 125 "$DYNOPT" run --samples=no-such-file -- true
+	one_line
+	expect 125 "$DYNOPT" run --keep-samples=no/such/folder -- true
+	one_line
 	expect 125 "$DYNOPT" run --traces=no-such-file -- true
 	one_line
 	expect 2 "$DYNOPT" status 12x
@@ -401,6 +407,11 @@ case_report()
 	expect 0 "$DYNOPT" report --file=f --translations
 	says out "process $$"
 	says out "translations are live (mode eager)"
+	says out "hot time     80.0 % in code that can be translated, 40.0 % in translations"
+	says out "top reason   25.0 % COST_GAIN: the translation would not save instructions"
+	says out "50.0 %     80.0 %      7          4  BESIDE "
+	says out "25.0 %      0.0 %      3          0  COST_GAIN  0x2000 (lib.so)"
+	says out " 5.0 %      0.0 %      0          0  NOWHERE    0x7fff0000"
 	says out "12 KiB in 2 modules, 25.0 % with proven instruction boundaries"
 	says out "300 in 30 functions, 120 translated (40.0 %)"
 	says out "90 direct, 30 by a slot, 0 far, 0 by a slot and far"
@@ -409,6 +420,21 @@ case_report()
 	[ "$(awk 'length > 100' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
 	expect 0 "$DYNOPT" report --file=f --translations --json
 	json_is pid $$
+	json_is heat.samples 1000
+	json_is heat.reachable 800
+	json_is heat.in_translations 400
+	json_is heat.top_reason COST_GAIN
+	json_is heat.top_reason_samples 250
+	json_is heat.outside.UNPROVEN 150
+	json_is heat.refused.SITE_CALL 50
+	json_is functions.# 3
+	json_is functions.0.translated 4
+	json_is functions.0.in_translations 400
+	json_is functions.1.module 1
+	json_is functions.1.where 0x2000
+	json_is functions.1.outside REFUSED
+	json_is functions.1.refused COST_GAIN
+	json_is functions.2.start 2147418112
 	json_is modules.# 2
 	json_is modules.1.path /no/such/lib.so
 	json_is modules.1.noted true
@@ -423,7 +449,7 @@ case_report()
 	json_is translations.2.hop direct
 	expect 0 "$DYNOPT" report --file=f --json
 	"$TOOL" json translations <out >/dev/null 2>&1 && fail "translations without being asked"
-	for oddity in failed traces unknown long_name refused none ended wild_name; do
+	for oddity in failed traces samples cold unknown long_name refused none ended wild_name; do
 		"$TOOL" make f $$ $oddity
 		expect 0 "$DYNOPT" report --file=f --translations
 		[ "$(awk 'length > 100 && !/refused in|translations of/' out | wc -l)" = 0 ] ||
@@ -437,6 +463,12 @@ case_report()
 	"$TOOL" make f $$ traces
 	expect 0 "$DYNOPT" report --file=f
 	says out "the trace file cannot be read: line 12"
+	"$TOOL" make f $$ samples
+	expect 0 "$DYNOPT" report --file=f
+	says out "the file of samples cannot be read: line 7"
+	"$TOOL" make f $$ cold
+	expect 0 "$DYNOPT" report --file=f
+	grep -q "hot time" out && fail "heat without samples"
 	"$TOOL" lies >lies
 	echo short >>lies
 	echo empty >>lies

@@ -22,6 +22,7 @@ struct file {
 	struct status_head head;
 	struct status_module modules[2];
 	struct status_translation translations[3];
+	struct status_function functions[3];
 };
 
 /* X(name, what is changed) */
@@ -38,6 +39,11 @@ struct file {
 	X(path, memset(f->modules[1].path, 'x', sizeof(f->modules[1].path))) \
 	X(module, f->translations[2].module = 2) \
 	X(hop, f->translations[1].hop = HOP_KINDS) \
+	X(function_size, f->head.function_size += 8) \
+	X(many_functions, f->head.n_functions = UINT32_MAX) \
+	X(function, f->functions[0].module = 2) \
+	X(function_why, f->functions[1].why = STATUS_HEAT_N) \
+	X(function_samples, f->functions[1].samples_cache = f->functions[1].samples + 1) \
 	X(no_pid, f->head.pid = 0)
 
 /* No lies: things that a reader must be able to show. */
@@ -46,6 +52,8 @@ struct file {
 	X(failed, f->head.state = STATUS_STATE_FAILED; f->head.cause = STATUS_CAUSE_CLONE; \
 	  f->head.detail = 11) \
 	X(traces, f->head.cause = STATUS_CAUSE_TRACES; f->head.detail = STATUS_DETAIL_LINE + 12) \
+	X(samples, f->head.cause = STATUS_CAUSE_SAMPLES; f->head.detail = STATUS_DETAIL_LINE + 7) \
+	X(cold, memset(&f->head.heat, 0, sizeof(f->head.heat))) \
 	X(unknown, f->head.state = 99; f->head.cause = 99; \
 	  f->modules[0].refused[STATUS_REASONS - 1] = 3) \
 	X(wild_name, strcpy(f->head.program, "/bin/\x1b[31m\xff\xc3\xa4\n"); \
@@ -100,6 +108,8 @@ static void fill(struct file *f, uint32_t pid, const char *program)
 	f->head.size = sizeof(f->head);
 	f->head.module_size = sizeof(f->modules[0]);
 	f->head.translation_size = sizeof(f->translations[0]);
+	f->head.function_size = sizeof(f->functions[0]);
+	f->head.n_functions = 3;
 	f->head.n_modules = 2;
 	f->head.n_translations = 3;
 	f->head.pid = pid;
@@ -111,6 +121,22 @@ static void fill(struct file *f, uint32_t pid, const char *program)
 	fill_module(&f->modules[0], program, 1);
 	fill_module(&f->modules[1], "/no/such/lib.so", 2);
 	f->modules[1].noted = 1;
+	f->head.heat.samples = 1000;
+	f->head.heat.samples_cache = 400;
+	f->head.heat.outside[STATUS_HEAT_BESIDE] = 100;
+	f->head.heat.outside[STATUS_HEAT_REFUSED] = 300;
+	f->head.heat.refused[STATUS_COST_GAIN] = 250;
+	f->head.heat.refused[STATUS_SITE_CALL] = 50;
+	f->head.heat.outside[STATUS_HEAT_UNPROVEN] = 150;
+	f->head.heat.outside[STATUS_HEAT_NOWHERE] = 50;
+	f->functions[0] =
+		(struct status_function){ 0x1000,           0, 500, 400, 7, 4, STATUS_HEAT_BESIDE,
+		                          STATUS_COST_GAIN, 0 };
+	f->functions[1] =
+		(struct status_function){ 0x2000,           1, 250, 0, 3, 0, STATUS_HEAT_REFUSED,
+		                          STATUS_COST_GAIN, 0 };
+	f->functions[2] = (struct status_function){ 0x7fff0000, STATUS_NO_MODULE,    50, 0, 0,
+		                                    0,          STATUS_HEAT_NOWHERE, 0,  0 };
 	for (int i = 0; i < 3; i++) {
 		f->translations[i].head = 0x1000u + 16u * (unsigned)i;
 		f->translations[i].module = i == 2;
@@ -143,6 +169,7 @@ static int make(const char *path, const char *pid, const char *self, const char 
 		return 1;
 	if (f->head.n_modules == 0) {
 		f->head.n_translations = 0;
+		f->head.n_functions = 0;
 		size = sizeof(f->head);
 	}
 	if (lie && strcmp(lie, "short") == 0)

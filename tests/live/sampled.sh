@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # sampled.sh BUILD PROGRAM - what is hot is found and translated while the program runs (src/hot.c), and undone when its text is
-# made writable; where nothing can be sampled the status says so and the program runs as ever.
+# made writable; where nothing can be sampled the status says so and the program runs as ever. What was sampled is kept, and is enough for
+# a run that takes no samples: same file, same translations.
 
 set -eu
 dynopt=$1/bin/dynopt
@@ -20,7 +21,7 @@ out=$("$program" 1)
 	echo "plain: $out"
 	exit 1
 }
-out=$("$dynopt" run --sample --all --status-dir="$folder" -- "$program")
+out=$("$dynopt" run --sample --all --keep-samples="$folder/samples" --status-dir="$folder" -- "$program")
 report >"$folder/report"
 if grep -q '"cause": *"SAMPLER"' "$folder/report"; then
 	[ "$out" = "ok text" ] || exit 1
@@ -39,3 +40,32 @@ done
 	echo "sampled: $out"
 	exit 1
 }
+
+name=$(basename "$program")
+grep -qE "^samples $name 0x[0-9a-f]+ [1-9][0-9]*\$" "$folder/samples" || {
+	echo "no samples of $name were kept"
+	exit 1
+}
+# What it is started with; leaves translations in $folder/made.
+again() # SAMPLES
+{
+	rm -f "$folder"/*.dynopt
+	out=$("$dynopt" run --all --no-agent --samples="$1" --status-dir="$folder" -- "$program" 1)
+	"$dynopt" report --translations --file="$(ls "$folder"/*.dynopt)" | grep '^ *0x' >"$folder/made" || true
+	report >"$folder/report"
+}
+again "$folder/samples"
+cp "$folder/made" "$folder/made.first"
+if [ "$out" != "ok text" ] || [ ! -s "$folder/made" ] || ! grep -q '"samples": *0\b' "$folder/report"; then
+	echo "from kept samples: $out"
+	cat "$folder/made" "$folder/report"
+	exit 1
+fi
+again "$folder/samples"
+cmp "$folder/made.first" "$folder/made"
+echo "nonsense" >"$folder/nonsense"
+again "$folder/nonsense"
+if [ "$out" != "ok text" ] || ! grep -q '"cause": *"SAMPLES"' "$folder/report"; then
+	echo "from nonsense: $out"
+	exit 1
+fi

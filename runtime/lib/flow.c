@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flow.c - see flow.h.
+ *
+ * Fitting: in turns, what comes into each block and what goes out of it is scaled to a mean of the two and of the samples, which
+ * count the more, the more instructions the block has. Control comes from outside at the function's start and, where it has an indirect
+ * jump, at any block that something jumps to; it leaves at returns, indirect jumps and branches into other functions. What is called is taken to come back.
+ */
+#include "flow.h"
+
+#define ROUNDS 24
+#define WEIGHT_WAY 12 /* of what comes in and of what goes out, in instructions of a block */
+#define WEIGHT_MOST 24 /* instructions of a block that count */
+#define DOUBT 16 /* a block without samples may have had one of so many */
+#define COUNT_MOST ((u64)1 << 40)
+#define NOWHERE 0xffffffffu /* outside of the function */
+
+struct edge {
+	u32 from, to; /* blocks, or NOWHERE */
+	u64 n;
+};
+
+struct fit {
+	struct flow *flow;
+	struct edge *edges;
+	u32 n_edges;
+	u64 *in, *out, *seen; /* by block: sums of edges; what its samples say */
+};
+
+bool flow_function(const struct text *text, u64 addr, u64 *start, u64 *end)
+{
+	u64 from = addr, to = addr + 1;
+
+	if (addr < text->start || addr >= text->end)
+		return false;
+	while (from > text->start && !(text_marks(text, from) & TEXT_FUNCTION))
+		from--;
+	while (to < text->end && !(text_marks(text, to) & TEXT_FUNCTION))
+		to++;
+	*start = from;
+	*end = to;
+	return text_marks(text, from) & TEXT_FUNCTION;
+}
+
+const struct flow_block *flow_block_at(const struct flow *flow, u64 addr)
+{
+	u32 low = 0, high = flow->n_blocks;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (flow->blocks[middle].end <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < flow->n_blocks && flow->blocks[low].start <= addr ? &flow->blocks[low] : NULL;
+}
+
+/* ---- blocks and edges ---- */
+
+static bool goes_on(u8 role)
+{
+	return role == ROLE_PLAIN || role == ROLE_CALL || role == ROLE_CALL_INDIRECT ||
+	       role == ROLE_SYSCALL || role == ROLE_SYSTEM;
+}
+
+static bool is_branch(u8 role)
+{
+	return role == ROLE_JCC || role == ROLE_COUNT;
+}
+
+static bool read_insn(const struct flows *flows, u64 addr, struct insn_brief *insn)
+{
+	u64 size;
+	const u8 *bytes = text_bytes(flows->text, addr, &size);
+
+	return (text_marks(flows->text, addr) & TEXT_INSN) && bytes &&
+	       decode_brief(bytes, size, addr, flows->decoder, insn, NULL) == STATUS_OK;
+}
+
+static void read_block(const struct flows *flows, u64 addr, u64 end, struct flow_block *block)
+{
+	struct insn_brief insn;
+
+	*block = (struct flow_block){ .start = addr, .end = addr };
+	while (addr < end && read_insn(flows, addr, &insn)) {
+		block->samples += flows->heat(flows->ctx, addr);
+		block->n_insns += block->n_insns < 0xffff;
+		block->last = addr;
+		block->target = insn.target;
+		block->role = insn.role;
+		addr += insn.len;
+		block->end = addr;
+		if (insn.role != ROLE_PLAIN || (text_marks(flows->text, addr) & TEXT_TARGET))
+			break;
+	}
+}
+
+static bool read_blocks(const struct flows *flows, struct flow *flow)
+{
+	u64 room = (flow->end - flow->start) / 2 + 1, mark = arena_mark(flows->arena);
+
+	flow->blocks = arena_alloc(flows->arena, room, sizeof(*flow->blocks));
+	if (!flow->blocks)
+		return false;
+	for (u64 addr = flow->start; addr < flow->end && flow->n_blocks < room;) {
+		struct flow_block *block = &flow->blocks[flow->n_blocks];
+
+		read_block(flows, addr, flow->end, block);
+		if (!block->n_insns) {
+			addr++;
+			continue;
+		}
+		flow->samples += block->samples;
+		flow->n_blocks++;
+		addr = block->end;
+	}
+	arena_release(flows->arena, mark + (u64)flow->n_blocks * sizeof(*flow->blocks));
+	return true;
+}
+
+static u32 number_of(const struct flow *flow, u64 addr)
+{
+	const struct flow_block *block = flow_block_at(flow, addr);
+
+	return block && block->start == addr ? (u32)(block - flow->blocks) : NOWHERE;
+}
+
+static void add_edge(struct fit *fit, u32 from, u32 to)
+{
+	fit->edges[fit->n_edges++] = (struct edge){ from, to, 0 };
+}
+
+static void add_edges(struct fit *fit, const struct text *text)
+{
+	struct flow *flow = fit->flow;
+	bool indirect = false;
+
+	for (u32 i = 0; i < flow->n_blocks; i++)
+		indirect |= flow->blocks[i].role == ROLE_JMP_INDIRECT;
+	for (u32 i = 0; i < flow->n_blocks; i++) {
+		const struct flow_block *block = &flow->blocks[i];
+		u16 marks = text_marks(text, block->start);
+		u8 role = block->role;
+
+		if ((marks & TEXT_FUNCTION) || (indirect && (marks & TEXT_TARGET)))
+			add_edge(fit, NOWHERE, i);
+		if (role == ROLE_JMP || is_branch(role))
+			add_edge(fit, i, number_of(flow, block->target));
+		if (goes_on(role) || is_branch(role))
+			add_edge(fit, i, number_of(flow, block->end));
+		if (role == ROLE_JMP_INDIRECT || role == ROLE_RET)
+			add_edge(fit, i, NOWHERE);
+	}
+}
+
+/* ---- fitting ---- */
+
+static void sum_edges(struct fit *fit)
+{
+	for (u32 i = 0; i < fit->flow->n_blocks; i++)
+		fit->in[i] = fit->out[i] = 0;
+	for (u32 i = 0; i < fit->n_edges; i++) {
+		const struct edge *edge = &fit->edges[i];
+
+		if (edge->from != NOWHERE)
+			fit->out[edge->from] += edge->n;
+		if (edge->to != NOWHERE)
+			fit->in[edge->to] += edge->n;
+	}
+}
+
+/* What a block's executions are thought to be. */
+static u64 middle_of(const struct fit *fit, u32 block)
+{
+	u64 n = fit->flow->blocks[block].n_insns, weight = 0, sum = 0;
+
+	n = n < WEIGHT_MOST ? n : WEIGHT_MOST;
+	sum = fit->seen[block] * n;
+	weight = n;
+	if (fit->in[block]) {
+		sum += fit->in[block] * WEIGHT_WAY;
+		weight += WEIGHT_WAY;
+	}
+	if (fit->out[block]) {
+		sum += fit->out[block] * WEIGHT_WAY;
+		weight += WEIGHT_WAY;
+	}
+	return sum / weight;
+}
+
+/* n of `of` scaled to `to`, without overflow. */
+static u64 scaled(u64 n, u64 to, u64 of)
+{
+	while (n >> 32 || to >> 32) {
+		u64 *larger = n > to ? &n : &to;
+
+		*larger >>= 1;
+		of >>= 1;
+	}
+	n = of ? n * to / of : to;
+	return n ? n : 1;
+}
+
+/* Of FLOW_SHARE. */
+static u64 share_of(u64 n, u64 of)
+{
+	u64 share = of ? scaled(n, FLOW_SHARE, of) : FLOW_SHARE / 2;
+
+	return share < FLOW_SHARE ? share : FLOW_SHARE;
+}
+
+static void scale(struct fit *fit, bool incoming)
+{
+	sum_edges(fit);
+	for (u32 i = 0; i < fit->n_edges; i++) {
+		struct edge *edge = &fit->edges[i];
+		u32 block = incoming ? edge->to : edge->from;
+		u64 n;
+
+		if (block == NOWHERE)
+			continue;
+		n = scaled(edge->n, middle_of(fit, block),
+		           incoming ? fit->in[block] : fit->out[block]);
+		edge->n = n < COUNT_MOST ? n : COUNT_MOST;
+	}
+}
+
+/* What an end of an edge has seen; outside of the function nobody knows, and it is taken to be as much as at the other end. */
+static u64 seen_at(const struct fit *fit, u32 end, u32 other)
+{
+	return fit->seen[end == NOWHERE ? other : end];
+}
+
+/* First guess of an edge: what its ends have seen, shared as what is seen at the other ends of their edges. */
+static void begin(struct fit *fit)
+{
+	for (u32 i = 0; i < fit->n_edges; i++) {
+		const struct edge *edge = &fit->edges[i];
+
+		if (edge->to != NOWHERE)
+			fit->in[edge->to] += seen_at(fit, edge->from, edge->to);
+		if (edge->from != NOWHERE)
+			fit->out[edge->from] += seen_at(fit, edge->to, edge->from);
+	}
+	for (u32 i = 0; i < fit->n_edges; i++) {
+		struct edge *edge = &fit->edges[i];
+		u64 from = seen_at(fit, edge->from, edge->to);
+		u64 to = seen_at(fit, edge->to, edge->from);
+		u64 by_to = edge->to == NOWHERE ? 0 : scaled(from, to, fit->in[edge->to]);
+		u64 by_from = edge->from == NOWHERE ? 0 : scaled(from, to, fit->out[edge->from]);
+
+		edge->n = edge->to == NOWHERE     ? by_from
+		          : edge->from == NOWHERE ? by_to
+		                                  : by_from / 2 + by_to / 2 + 1;
+	}
+}
+
+/* Counts and shares from the edges; the first one from a branch is that taken. */
+static void finish(struct fit *fit)
+{
+	u32 before = NOWHERE;
+
+	sum_edges(fit);
+	for (u32 i = 0; i < fit->flow->n_blocks; i++)
+		fit->flow->blocks[i].count = middle_of(fit, i);
+	for (u32 i = 0; i < fit->n_edges; i++) {
+		const struct edge *edge = &fit->edges[i];
+		struct flow_block *block =
+			&fit->flow->blocks[edge->from == NOWHERE ? edge->to : edge->from];
+
+		if (edge->from == NOWHERE)
+			block->outside = edge->n;
+		else if (edge->from != before && is_branch(block->role))
+			block->taken = (u16)(1 + share_of(edge->n, fit->out[edge->from]));
+		before = edge->from;
+	}
+}
+
+static bool fit_flow(const struct flows *flows, struct flow *flow)
+{
+	struct fit fit = { .flow = flow };
+	u64 n = flow->n_blocks + 1;
+
+	fit.edges = arena_alloc(flows->arena, 3 * n, sizeof(*fit.edges));
+	fit.in = arena_alloc(flows->arena, n, sizeof(*fit.in));
+	fit.out = arena_alloc(flows->arena, n, sizeof(*fit.out));
+	fit.seen = arena_alloc(flows->arena, n, sizeof(*fit.seen));
+	if (!fit.edges || !fit.in || !fit.out || !fit.seen)
+		return false;
+	add_edges(&fit, flows->text);
+	for (u32 i = 0; i < flow->n_blocks; i++)
+		fit.seen[i] = ((u64)flow->blocks[i].samples * DOUBT + 1) * FLOW_ONE / DOUBT /
+		              flow->blocks[i].n_insns;
+	begin(&fit);
+	for (u32 i = 0; i < ROUNDS; i++)
+		scale(&fit, i % 2);
+	finish(&fit);
+	return true;
+}
+
+const struct flow *flow_of(struct flows *flows, u64 addr)
+{
+	struct flow *flow = &flows->known[flows->n_known];
+	u64 mark;
+
+	for (u32 i = 0; i <= flows->n_known; i++) {
+		u32 k = i ? i - 1 : flows->found;
+
+		if (k == flows->n_known || addr < flows->known[k].start ||
+		    addr >= flows->known[k].end)
+			continue;
+		flows->found = k;
+		return flows->known[k].blocks ? &flows->known[k] : NULL;
+	}
+	if (flows->n_known == FLOW_FUNCTIONS)
+		return NULL;
+	*flow = (struct flow){ 0 };
+	if (!flow_function(flows->text, addr, &flow->start, &flow->end))
+		return NULL;
+	flows->n_known++;
+	if (!read_blocks(flows, flow)) {
+		flow->blocks = NULL;
+		return NULL;
+	}
+	mark = arena_mark(flows->arena);
+	if (!fit_flow(flows, flow))
+		flow->blocks = NULL;
+	arena_release(flows->arena, mark);
+	return flow->blocks ? flow : NULL;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flow.h - from samples at instructions to how often a function's blocks and branches are executed.
+ *
+ *     samples -> samples for each instruction of a block -> counts that obey the flow of control
+ *
+ * What samples say of single blocks is noisy and contradicts itself: what comes into a block must go out of it. Counts of blocks and
+ * edges are fitted to both. A function is looked at once for each struct flows; the same samples give the same counts.
+ */
+#ifndef DYNOPT_FLOW_H
+#define DYNOPT_FLOW_H
+
+#include "text.h"
+
+#define FLOW_FUNCTIONS 256
+#define FLOW_SHARE 1000u /* what the shares of a branch add up to */
+
+/* How many samples hit the instruction at addr. */
+typedef u32 grow_heat_fn(const void *ctx, u64 addr);
+
+/* Ends behind a branch, a call, whatever else is not plain, or in front of where somebody jumps to. */
+struct flow_block {
+	u64 start, end; /* end is exclusive */
+	u64 last,
+		target; /* the last instruction; where it branches to or what it calls, if that is known */
+	u64 count; /* executions, in FLOW_ONE-ths of a sample per instruction */
+	u64 outside; /* of these, not from another block of the function */
+	u32 samples;
+	u16 n_insns;
+	u16 taken; /* of a conditional branch at the end: taken, of FLOW_SHARE, and 1; else 0 */
+	u8 role; /* of the last instruction */
+};
+
+struct flow {
+	u64 start, end;
+	struct flow_block *blocks; /* by address */
+	u32 n_blocks;
+	u64 samples;
+};
+
+struct flows {
+	const struct text *text;
+	grow_heat_fn *heat;
+	const void *ctx; /* of heat */
+	void *decoder;
+	struct arena *arena; /* holds what is known; it is gone when the caller releases it */
+	struct flow known[FLOW_FUNCTIONS];
+	u32 n_known, found; /* found: by the last question */
+};
+
+#define FLOW_ONE 65536u
+
+/* The function around addr, in proven text; NULL if there is none or the arena is full. */
+const struct flow *flow_of(struct flows *flows, u64 addr);
+/* The block that holds addr; NULL. */
+const struct flow_block *flow_block_at(const struct flow *flow, u64 addr);
+/* From a function's start to the next one's; false: addr is in none. */
+bool flow_function(const struct text *text, u64 addr, u64 *start, u64 *end);
+
+#endif

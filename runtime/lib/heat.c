@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heat.c - see heat.h.
+ */
+#include "heat.h"
+
+u32 heat_from(const struct heat_table *table, u64 rip)
+{
+	u32 low = 0, high = table->n;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (table->at[middle].rip < rip)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+u32 heat_of(const struct heat_table *table, u64 rip)
+{
+	u32 i = heat_from(table, rip);
+
+	return i < table->n && table->at[i].rip == rip ? table->at[i].n : 0;
+}
+
+static void cool(struct heat_table *table)
+{
+	u32 kept = 0;
+
+	table->samples = table->fresh = 0;
+	for (u32 i = 0; i < table->n; i++) {
+		struct heat heat = table->at[i];
+
+		heat.n /= 2;
+		heat.inside /= 2;
+		heat.fresh /= 2;
+		if (!heat.n)
+			continue;
+		table->samples += heat.n;
+		table->fresh += heat.fresh;
+		table->at[kept++] = heat;
+	}
+	table->n = kept;
+}
+
+void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
+{
+	u32 i = heat_from(table, rip);
+
+	if (i == table->n || table->at[i].rip != rip) {
+		while (table->n == HEAT_MAX)
+			cool(table);
+		i = heat_from(table, rip);
+		for (u32 k = table->n++; k > i; k--)
+			table->at[k] = table->at[k - 1];
+		table->at[i] = (struct heat){ .rip = rip };
+	}
+	table->at[i].n += n;
+	table->samples += n;
+	if (inside) {
+		table->at[i].inside += n;
+	} else {
+		table->at[i].fresh += n;
+		table->fresh += n;
+	}
+}

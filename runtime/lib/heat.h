@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heat.h - how many samples were taken where.
+ *
+ * A table by address. Samples in translations count where their instructions come from. When the table is full all counts are halved, and
+ * what falls to nothing makes room.
+ */
+#ifndef DYNOPT_HEAT_H
+#define DYNOPT_HEAT_H
+
+#include "port.h"
+
+#define HEAT_MAX 8192u
+
+struct heat {
+	u64 rip;
+	u32 n; /* samples */
+	u32 inside; /* of these, in translations */
+	u32 fresh; /* of the others, since its function was looked at last */
+};
+
+struct heat_table {
+	struct heat at[HEAT_MAX]; /* by rip */
+	u32 n;
+	u64 samples, fresh; /* sums */
+};
+
+void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside);
+/* Index of the first one at or behind rip; table->n: none. */
+u32 heat_from(const struct heat_table *table, u64 rip);
+/* Samples at an address. */
+u32 heat_of(const struct heat_table *table, u64 rip);
+
+#endif

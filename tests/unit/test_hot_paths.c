@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From samples to trees: the table of heat, files of samples, counts of blocks and branches, and which paths a tree has for them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "grow_hot.h"
+#include "heat.h"
+#include "samples.h"
+#include "text_image.h"
+#include "unit.h"
+
+struct world *world;
+
+/* ---- the table ---- */
+
+static struct heat_table table;
+
+static void test_heat(void)
+{
+	memset(&table, 0, sizeof(table));
+	heat_add(&table, 0x30, 3, false);
+	heat_add(&table, 0x10, 1, true);
+	heat_add(&table, 0x20, 2, false);
+	heat_add(&table, 0x30, 4, true);
+	CU_ASSERT_EQUAL(table.n, 3);
+	CU_ASSERT_EQUAL(table.samples, 10);
+	CU_ASSERT_EQUAL(table.fresh, 5);
+	for (u32 i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(table.at[i].rip, 0x10 * (i + 1));
+	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 7);
+	CU_ASSERT_EQUAL(table.at[2].inside, 4);
+	CU_ASSERT_EQUAL(table.at[2].fresh, 3);
+	CU_ASSERT_EQUAL(heat_of(&table, 0x31), 0);
+	CU_ASSERT_EQUAL(heat_from(&table, 0x11), 1);
+	CU_ASSERT_EQUAL(heat_from(&table, 0x31), 3);
+}
+
+static void test_heat_full(void)
+{
+	memset(&table, 0, sizeof(table));
+	heat_add(&table, 7, 100, false);
+	for (u32 i = 1; i < HEAT_MAX; i++)
+		heat_add(&table, 1000 + i, 1, false);
+	CU_ASSERT_EQUAL(table.n, HEAT_MAX);
+	heat_add(&table, 5, 6, true);
+	CU_ASSERT_EQUAL(table.n, 2); /* those with one sample are gone */
+	CU_ASSERT_EQUAL(heat_of(&table, 5), 6);
+	CU_ASSERT_EQUAL(heat_of(&table, 7), 50);
+	CU_ASSERT_EQUAL(table.samples, 56);
+	CU_ASSERT_EQUAL(table.fresh, 50);
+}
+
+/* ---- files ---- */
+
+static const char *const wrong_lines[] = {
+	"samples",
+	"samples lua",
+	"samples lua 0x10",
+	"samples lua 10 1",
+	"samples lua 0x 1",
+	"samples lua 0x1g 1",
+	"samples lua 0x10 x",
+	"samples lua 0x10 1 1",
+	"samples lua 0x10 4294967296",
+	"samples lua 0x10 -1",
+	"trace lua 0x10 1",
+	"samples lua 0x1000000000000000000 1",
+};
+
+static void test_lines(void)
+{
+	static const char text[] = "# head\n\n  samples lua 0x1aF 3\nsamples\tb 0x20 12 # why\n";
+	static const char good[] = "samples lua 0x1af 3\n \t\nsamples\tb 0x20 12 # why";
+	struct sample_line line;
+	u64 pos = 0;
+	u32 number = 0;
+	bool wrong;
+
+	CU_ASSERT_FALSE(samples_next(text, sizeof(text) - 1, &pos, &number, &line, &wrong));
+	CU_ASSERT_TRUE(wrong); /* large digits are not ours */
+	CU_ASSERT_EQUAL(number, 3);
+	pos = number = 0;
+	CU_ASSERT_TRUE_FATAL(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
+	CU_ASSERT_EQUAL(line.addr, 0x1af);
+	CU_ASSERT_EQUAL(line.n, 3);
+	CU_ASSERT_EQUAL(line.name_len, 3);
+	CU_ASSERT_TRUE_FATAL(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
+	CU_ASSERT_EQUAL(line.addr, 0x20);
+	CU_ASSERT_EQUAL(line.n, 12);
+	CU_ASSERT_EQUAL(number, 3);
+	CU_ASSERT_FALSE(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
+	CU_ASSERT_FALSE(wrong);
+	for (u32 i = 0; i < sizeof(wrong_lines) / sizeof(wrong_lines[0]); i++) {
+		pos = number = 0;
+		CU_ASSERT_FALSE(samples_next(wrong_lines[i], strlen(wrong_lines[i]), &pos, &number,
+		                             &line, &wrong));
+		CU_ASSERT_TRUE(wrong);
+		if (!wrong)
+			printf("\n    taken: %s\n", wrong_lines[i]);
+	}
+}
+
+static u64 told;
+
+static void tell(void *ctx, const struct sample_line *line)
+{
+	CU_ASSERT_EQUAL(line->addr, 0x1000 + told);
+	CU_ASSERT_EQUAL(line->n, told + 1);
+	CU_ASSERT_EQUAL(memcmp(line->name, "a_b", line->name_len), 0);
+	(void)ctx;
+	told++;
+}
+
+static void test_file(void)
+{
+	static struct sample_file file;
+	char path[] = "/tmp/dynopt-samples-XXXXXX";
+
+	CU_ASSERT_FATAL(mkstemp(path) >= 0);
+	strcpy(world->options.keep_samples, path);
+	strcpy(world->options.samples, path);
+	CU_ASSERT_TRUE_FATAL(samples_create(&file));
+	for (u32 i = 0; i < 1000; i++)
+		samples_put(&file, "a b", 0x1000 + i, i + 1);
+	samples_close(&file);
+	told = 0;
+	CU_ASSERT_TRUE(samples_read(tell, NULL));
+	CU_ASSERT_EQUAL(told, 1000);
+	CU_ASSERT_FATAL(truncate(path, 40) == 0);
+	told = 0;
+	CU_ASSERT_FALSE(samples_read(tell, NULL));
+	CU_ASSERT_EQUAL(told, 0); /* all or nothing */
+	CU_ASSERT_EQUAL(world->cause, STATUS_CAUSE_SAMPLES);
+	CU_ASSERT_EQUAL(world->detail, STATUS_DETAIL_LINE + 2);
+	unlink(path);
+	CU_ASSERT_FALSE(samples_read(tell, NULL));
+	CU_ASSERT_EQUAL(world->detail, 2); /* ENOENT */
+}
+
+/* ---- paths ---- */
+
+static struct text_image img;
+static struct text text;
+static struct arena arena;
+static struct flows flows;
+static struct grown grown;
+static struct grow_sum sum;
+static u32 samples[256]; /* from the start of the text on */
+static _Alignas(16) u8 memory[1 << 20];
+
+static u32 samples_at(const void *ctx, u64 addr)
+{
+	(void)ctx;
+	return addr - TEXT_IMAGE_TEXT < 256 ? samples[addr - TEXT_IMAGE_TEXT] : 0;
+}
+
+static void begin(void)
+{
+	CU_ASSERT_EQUAL_FATAL(text_image_build(&img, &text), STATUS_OK);
+	arena_init(&arena, memory, sizeof(memory));
+	memset(&flows, 0, sizeof(flows));
+	flows.text = &text;
+	flows.heat = samples_at;
+	flows.arena = &arena;
+	flows.decoder = arena_alloc(&arena, 1, decode_scratch_size());
+}
+
+static void put(u64 addr, u32 n)
+{
+	samples[addr - TEXT_IMAGE_TEXT] = n;
+}
+
+/*
+ * A loop of ten rounds with a side that is gone in `side` of 100:
+ *
+ *     0: mov rax, rdi   3: add eax, 1   6: test al, 15   8: jz 15   10: cmp eax, esi   12: jnz 3   14: ret
+ *     15: add ecx, 2   18: jmp 10
+ */
+static u64 loop(u32 side)
+{
+	static const u8 at[] = { 3, 6, 8, 10, 12 };
+	u64 f;
+
+	text_image_init(&img);
+	f = text_image_function(&img, "48 89 f8 83 c0 01 a8 0f 74 05 39 f0 75 f5 c3 83 c1 02 eb f6",
+	                        0);
+	memset(samples, 0, sizeof(samples));
+	put(f, 10);
+	put(f + 14, 10);
+	for (u32 i = 0; i < sizeof(at); i++)
+		put(f + at[i], 100);
+	put(f + 15, side);
+	put(f + 18, side);
+	begin();
+	return f;
+}
+
+static void near(u64 value, u64 wanted, u64 percent)
+{
+	CU_ASSERT(value * 100 >= wanted * (100 - percent));
+	CU_ASSERT(value * 100 <= wanted * (100 + percent));
+	if (value * 100 < wanted * (100 - percent) || value * 100 > wanted * (100 + percent))
+		printf("\n    %llu, not %llu\n", (unsigned long long)value,
+		       (unsigned long long)wanted);
+}
+
+static void test_flow(void)
+{
+	u64 f = loop(30);
+	const struct flow *flow = flow_of(&flows, f + 6);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow);
+	CU_ASSERT_EQUAL(flow->start, f);
+	CU_ASSERT_EQUAL(flow->n_blocks, 5);
+	CU_ASSERT_EQUAL(flow->samples, 580);
+	near(flow_block_at(flow, f + 3)->count, 100 * FLOW_ONE, 5);
+	near(flow_block_at(flow, f + 12)->count, 100 * FLOW_ONE, 5);
+	near(flow_block_at(flow, f)->outside, 10 * FLOW_ONE, 20);
+	near(flow_block_at(flow, f + 8)->taken - 1, 300, 15);
+	near(flow_block_at(flow, f + 12)->taken - 1, 900, 5);
+	CU_ASSERT_EQUAL(flow_block_at(flow, f + 3)->outside, 0);
+	CU_ASSERT_PTR_NULL(flow_block_at(flow, f + 20));
+	CU_ASSERT_PTR_EQUAL(flow_of(&flows, f), flow); /* not made twice */
+	CU_ASSERT_PTR_NULL(flow_of(&flows, f + 400));
+}
+
+/* Samples that contradict the flow of control: what comes in is what goes out all the same. */
+static void test_flow_contradicted(void)
+{
+	u64 f = loop(0);
+	const struct flow *flow;
+	u64 in, out;
+
+	put(f + 10, 20); /* of 100 that come */
+	put(f + 12, 20);
+	begin();
+	flow = flow_of(&flows, f);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow);
+	in = flow_block_at(flow, f + 3)->count;
+	out = flow_block_at(flow, f + 10)->count;
+	CU_ASSERT(in < 95 * FLOW_ONE);
+	CU_ASSERT(out > 40 * FLOW_ONE);
+}
+
+static bool has_block(u64 addr)
+{
+	for (u32 i = 0; i < grown.trace.n_blocks; i++)
+		if (grown.blocks[i].start == addr)
+			return true;
+	return false;
+}
+
+static void test_loop(void)
+{
+	u64 f = loop(20);
+
+	grow_hot(&flows, f + 3, true, &grown, &sum);
+	CU_ASSERT_TRUE(has_block(f + 10));
+	CU_ASSERT_TRUE(has_block(f + 14));
+	CU_ASSERT_TRUE(has_block(f + 15));
+	CU_ASSERT_EQUAL(grown.blocks[0].start, f + 3);
+	CU_ASSERT_EQUAL(grown.blocks[0].parent, TRACE_NO_PARENT);
+	CU_ASSERT_EQUAL(grown.blocks[1].start, f + 10); /* what is taken most comes first */
+	CU_ASSERT_EQUAL(grown.blocks[1].parent, 0);
+	near(sum.heads, 10 * GROW_ONE, 20);
+	near(grow_samples(&sum, flow_block_at(flow_of(&flows, f), f + 3)->count), 550, 15);
+	f = loop(0);
+	grow_hot(&flows, f + 3, true, &grown, &sum);
+	CU_ASSERT_FALSE(has_block(f + 15)); /* hardly ever taken */
+	CU_ASSERT_EQUAL(grown.trace.n_blocks, 3);
+	grow_hot(&flows, f, true, &grown, &sum);
+	near(grow_samples(&sum, flow_block_at(flow_of(&flows, f), f)->outside), 520, 20);
+}
+
+/*
+ *     g: push rbx   1: mov edi, ebx   3: call h   8: dec ebx   10: jnz 1   12: pop rbx   13: ret
+ *     h: test edi, edi   2: jz 6   4: jmp rax   6: ret
+ *
+ * h ends by the indirect jump in `leaves` of 100 calls.
+ */
+static u64 call(u32 leaves, u64 *h)
+{
+	static const u8 at[] = { 1, 3, 8, 10 };
+	u64 g;
+
+	text_image_init(&img);
+	g = text_image_function(&img, "53 89 df e8 06000000 ff cb 75 f5 5b c3", 0);
+	*h = text_image_function(&img, "85 ff 74 02 ff e0 c3", 0);
+	memset(samples, 0, sizeof(samples));
+	for (u32 i = 0; i < sizeof(at); i++)
+		put(g + at[i], 100);
+	put(*h, 100);
+	put(*h + 2, 100);
+	put(*h + 4, leaves);
+	put(*h + 6, 100 - leaves);
+	begin();
+	return g;
+}
+
+static void test_call(void)
+{
+	u64 h, g = call(1, &h);
+
+	grow_hot(&flows, g + 1, true, &grown, &sum);
+	CU_ASSERT_TRUE(has_block(h));
+	CU_ASSERT_TRUE(has_block(h + 6));
+	CU_ASSERT_TRUE(has_block(g + 8)); /* and behind the call */
+	CU_ASSERT(sum.heads > 10 * GROW_ONE); /* the loop is closed */
+	grow_hot(&flows, g + 1, false, &grown, &sum);
+	CU_ASSERT_EQUAL(grown.trace.n_blocks, 1); /* up to the call */
+	CU_ASSERT_EQUAL(sum.insns, 1 * GROW_ONE);
+	g = call(90, &h);
+	grow_hot(&flows, g + 1, true, &grown, &sum);
+	CU_ASSERT_EQUAL(grown.trace.n_blocks, 1); /* it is left from inside too often */
+}
+
+/* Trees are bounded, whatever there is: a hundred branches that go both ways. */
+static void test_bounds(void)
+{
+	char hex[100 * 8 + 3] = "";
+	u64 f;
+
+	text_image_init(&img);
+	for (u32 i = 0; i < 100; i++)
+		memcpy(hex + 8 * i, "7402ffc0", 8); /* jz over inc eax */
+	strcpy(hex + 800, "c3");
+	f = text_image_function(&img, hex, 0);
+	for (u32 i = 0; i < 256; i++)
+		samples[i] = 50;
+	begin();
+	grow_hot(&flows, f, true, &grown, &sum);
+	CU_ASSERT(grown.trace.n_blocks <= GROW_BLOCKS);
+	CU_ASSERT(grown.trace.n_blocks > 20);
+	for (u32 i = 1; i < grown.trace.n_blocks; i++)
+		CU_ASSERT(grown.blocks[i].parent < i);
+}
+
+static const struct unit_test tests[] = {
+	{ "heat by address", test_heat },
+	{ "a full table forgets what is cold", test_heat_full },
+	{ "lines of samples", test_lines },
+	{ "files of samples", test_file },
+	{ "counts of blocks and branches", test_flow },
+	{ "samples that contradict the flow", test_flow_contradicted },
+	{ "a tree of a loop", test_loop },
+	{ "calls that pay and calls that do not", test_call },
+	{ "bounds", test_bounds },
+};
+
+int main(void)
+{
+	world = calloc(1, sizeof(*world));
+	return UNIT_RUN("hot paths", tests);
+}
