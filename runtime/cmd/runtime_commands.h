@@ -10,6 +10,7 @@
 int command_run(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_disable(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 
 /* `run` ends as its program does; these are its own, chosen as env and nice do. */
@@ -23,6 +24,12 @@ int command_doctor(int argc, char **argv);
 	X(NOTHING, 1, "no such process runs or ran under dynopt") \
 	X(BAD, 2, "wrong usage, or a status file that cannot be used")
 
+#define DISABLE_EXITS(X) \
+	X(DONE, 0, "it has no translations any more, or has ended") \
+	X(NOTHING, 1, "no such process runs under dynopt") \
+	X(USAGE, 2, "wrong usage, or a folder that cannot be used") \
+	X(SILENT, 3, "its agent does not answer, or there is none")
+
 #define DOCTOR_EXITS(X) \
 	X(WORKS, 0, "dynopt run --eager works here") \
 	X(BROKEN, 1, "it does not: see the lines marked 'missing'") \
@@ -35,8 +42,11 @@ enum {
 #define X(name, value, text) SHOW_EXIT_##name = value,
 		SHOW_EXITS(X)
 #undef X
+#define X(name, value, text) DISABLE_EXIT_##name = value,
+			DISABLE_EXITS(X)
+#undef X
 #define X(name, value, text) DOCTOR_EXIT_##name = value,
-			DOCTOR_EXITS(X)
+				DOCTOR_EXITS(X)
 #undef X
 };
 

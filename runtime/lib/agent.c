@@ -104,8 +104,10 @@ static void follow(void)
 		status_write();
 		return;
 	}
-	if (first)
+	if (first) {
+		(void)status_disable_asked(); /* of an earlier process of this number */
 		loader_hook();
+	}
 	mappings_sync();
 	if (first && world->options.sample && !hot_start()) {
 		world->state = STATUS_STATE_FAILED;
@@ -224,6 +226,10 @@ static void observe(void)
 		withdraw(STATUS_CAUSE_TRACED);
 		return;
 	}
+	if (status_disable_asked()) {
+		withdraw(STATUS_CAUSE_REQUEST);
+		return;
+	}
 	hot_tick();
 	if (world->state == STATUS_STATE_IDLE && any_live())
 		world->state = STATUS_STATE_RUNNING;
@@ -233,8 +239,7 @@ static void observe(void)
 static bool act(void)
 {
 	bool running = world->ready_ns &&
-	               (world->state == STATUS_STATE_RUNNING ||
-	                (world->options.sample && world->state == STATUS_STATE_IDLE));
+	               (world->state == STATUS_STATE_RUNNING || world->state == STATUS_STATE_IDLE);
 	bool acted = false;
 
 	if (!running || !try_lock(&world->mailbox.lock))

@@ -141,6 +141,17 @@ static void put_translations(struct writer *w, u32 index)
 	}
 }
 
+bool status_disable_asked(void)
+{
+	static const char suffix[] = STATUS_DISABLE_SUFFIX;
+	char path[OPTION_PATH_MAX + 32];
+
+	if (!world->options.status_dir[0])
+		return false;
+	name(path, suffix);
+	return sys_unlink(path) == 0;
+}
+
 #define PAUSE_NS 250000000u
 
 void status_tick(void)

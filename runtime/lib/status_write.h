@@ -9,6 +9,9 @@ void status_write(void);
 /* Which of the modules in the file an image belongs to. */
 u32 status_row(const struct image *image);
 
+/* Has somebody asked to withdraw everything since it was asked last (dynopt disable)? */
+bool status_disable_asked(void);
+
 /* Now if the last time was a while ago, else at a later status_tick(): loading libraries in a loop must not mean writing in a loop. */
 void status_soon(void);
 void status_tick(void);

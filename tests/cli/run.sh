@@ -79,17 +79,17 @@ empty_library()
 case_help()
 {
 	expect 0 "$DYNOPT" --help
-	for command in run status report doctor; do
+	for command in run status report disable doctor; do
 		says out "$command "
 	done
-	for command in run status report doctor; do
+	for command in run status report disable doctor; do
 		expect 0 "$DYNOPT" "$command" --help
 		says out "Usage: dynopt $command"
 		says out "Example:"
 		says out "Exit codes:"
 		expect 0 "$DYNOPT" help "$command"
 	done
-	for command in status report doctor; do
+	for command in status report disable doctor; do
 		expect 2 "$DYNOPT" "$command" --no-such-option
 	done
 	expect 125 "$DYNOPT" run --no-such-option
@@ -111,6 +111,9 @@ case_help()
 	expect 2 "$DYNOPT" report --last 1
 	expect 2 "$DYNOPT" report --file=f 1
 	expect 2 "$DYNOPT" doctor what
+	expect 2 "$DYNOPT" disable
+	expect 2 "$DYNOPT" disable 12x
+	expect 2 "$DYNOPT" disable 1 2
 }
 
 # The program is found, called and ends as without dynopt.
@@ -587,6 +590,27 @@ case_real()
 	[ $? = 5 ] || fail "wrong exit code"
 	expect 0 "$DYNOPT" report "$pid"
 	says out ", ended"
+	expect 1 "$DYNOPT" disable "$pid"
+	one_line
+	says err "does not run under dynopt"
+	"$DYNOPT" run --eager -- sh -c 'echo $$ >ready; read -r line <go; exit 6' &
+	read -r pid <ready
+	expect 0 "$DYNOPT" disable "$pid"
+	expect 0 "$DYNOPT" status --json "$pid"
+	json_is processes.0.alive true
+	json_is processes.0.state WITHDRAWN
+	json_is processes.0.cause REQUEST
+	expect 0 "$DYNOPT" disable "$pid" # it is
+	echo on >go
+	wait $!
+	[ $? = 6 ] || fail "wrong exit code after disable"
+	"$DYNOPT" run --eager --no-agent -- sh -c 'echo $$ >ready; read -r line <go; exit 7' &
+	read -r pid <ready
+	expect 3 "$DYNOPT" disable "$pid"
+	says err "has no agent"
+	echo on >go
+	wait $!
+	[ $? = 7 ] || fail "wrong exit code without an agent"
 }
 
 case_doctor()

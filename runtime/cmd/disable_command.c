@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * disable_command.c - `dynopt disable`: asks a program's agent to withdraw all translations, and waits until it says so.
+ *
+ * Asked by a file beside the status file, which only the agent removes: who may write there is who may trust it (status_dir.h).
+ */
+#include "runtime_commands.h"
+#include "status_dir.h"
+#include "status_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_NS 5000000
+#define LOOKS_MOST 2000
+
+struct options {
+	const char *dir;
+	u32 pid;
+};
+
+enum { KEY_STATUS_DIR = 256 };
+
+static const struct argp_option option_table[] = {
+	{ "status-dir", KEY_STATUS_DIR, "DIR", 0,
+	  "folder of the status files, as given to dynopt run", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct options *o = state->input;
+	char *end;
+	unsigned long pid;
+
+	switch (key) {
+	case KEY_STATUS_DIR:
+		o->dir = argument;
+		return 0;
+	case ARGP_KEY_ARG:
+		pid = strtoul(argument, &end, 10);
+		if (o->pid || argument[0] < '1' || argument[0] > '9' || *end || pid > INT32_MAX)
+			argp_error(state, "'%s' is no process number, or one too many", argument);
+		o->pid = (u32)pid;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->pid)
+			argp_error(state, "name a PID");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+HELP_WITH_EXITS(help, DISABLE_EXITS)
+
+static const struct argp argp = {
+	.options = option_table,
+	.parser = parse,
+	.args_doc = "PID",
+	.help_filter = help,
+	.doc = "Withdraws all translations of a program that runs under dynopt, at once and for good: it goes on in its original "
+	       "code."
+	       "\v"
+	       "Its forked children keep theirs.\n\n"
+	       "Example:\n"
+	       "  $ dynopt disable 4711"
+};
+
+/* What is known of the process; false: nothing, or it has ended. */
+static bool look(const char *path, struct status_head *head)
+{
+	struct status_view view;
+	char *error = NULL;
+	bool missing, alive;
+
+	if (!status_read(&view, path, &missing, &error)) {
+		free(error);
+		return false;
+	}
+	*head = *view.head;
+	alive = view.alive;
+	status_free(&view);
+	return alive;
+}
+
+/* Has it translations, or may it have some later? */
+static bool is_enabled(const struct status_head *head)
+{
+	return head->state == STATUS_STATE_STARTING || head->state == STATUS_STATE_RUNNING ||
+	       head->state == STATUS_STATE_IDLE;
+}
+
+static int wait_for(const char *path, const char *asked, struct status_head *head)
+{
+	const struct timespec pause = { 0, LOOK_NS };
+
+	for (u32 i = 0; i < LOOKS_MOST; i++) {
+		if (!look(path, head) || !is_enabled(head)) {
+			unlink(asked); /* it has ended, maybe without having seen it */
+			return DISABLE_EXIT_DONE;
+		}
+		nanosleep(&pause, NULL);
+	}
+	unlink(asked);
+	base_complain("disable", "process %u does not answer", head->pid);
+	return DISABLE_EXIT_SILENT;
+}
+
+static int disable(const char *dir, u32 pid)
+{
+	char *path = base_printf("%s/%u" STATUS_FILE_SUFFIX, dir, pid);
+	char *asked = base_printf("%s/%u" STATUS_DISABLE_SUFFIX, dir, pid);
+	struct status_head head = { 0 };
+	int code = DISABLE_EXIT_NOTHING, fd;
+
+	if (!look(path, &head)) {
+		base_complain("disable", "process %u does not run under dynopt", pid);
+	} else if (!is_enabled(&head)) {
+		code = DISABLE_EXIT_DONE;
+	} else if (!head.agent_pid) {
+		base_complain("disable", "process %u has no agent", pid);
+		code = DISABLE_EXIT_SILENT;
+	} else {
+		fd = open(asked, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0) {
+			base_complain(asked, "cannot be written: %s", strerror(errno));
+			code = DISABLE_EXIT_SILENT;
+		} else {
+			close(fd);
+			code = wait_for(path, asked, &head);
+		}
+	}
+	free(asked);
+	free(path);
+	return code;
+}
+
+int command_disable(int argc, char **argv)
+{
+	struct options o = { 0 };
+	char *dir, *error = NULL;
+	bool missing;
+	int code = DISABLE_EXIT_USAGE;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+		return DISABLE_EXIT_USAGE;
+	dir = status_dir_path(o.dir);
+	if (!status_dir_check(dir, false, &missing, &error) && (!missing || o.dir))
+		base_complain(dir, "%s", error);
+	else
+		code = disable(dir, o.pid);
+	free(error);
+	free(dir);
+	return code;
+}
