@@ -74,7 +74,8 @@ rows()
 {
 	awk -v kind="$kind" -v names=" $* " '
 		/^#/ || !NF { next }
-		names ~ /^ *$/ || index(names, " " $1 " ") {
+		names ~ /^ *$/ ? !/named:/ : index(names, " " $1 " ") {
+			sub("named:", "")
 			at = index($0, "debug:")
 			if (at) {
 				slow = substr($0, at + 6)

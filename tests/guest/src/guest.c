@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include "guest.h"
 
-const struct site site_one = { LIB_ONE, LIB_CACHE, 1, 101 };
-const struct site site_two = { LIB_TWO, LIB_CACHE + 64, 2, 102 };
-const struct site site_cross = { LIB_CROSS, LIB_CACHE + 2 * PAGE - 5, 3, 103 };
-const struct site site_four = { LIB_FOUR, LIB_CACHE + 4 * PAGE, 4, 104 };
+const struct site site_one = { LIB_ONE, LIB_CACHE, 1, 101, 0 };
+const struct site site_two = { LIB_TWO, LIB_CACHE + 64, 2, 102, 0 };
+const struct site site_cross = { LIB_CROSS, LIB_CACHE + 2 * PAGE - 5, 3, 103, 0 };
+const struct site site_four = { LIB_FOUR, LIB_CACHE + 4 * PAGE, 4, 104, 2000 };
 
 void guest_fail(const char *file, int line, const char *what)
 {
@@ -151,6 +151,8 @@ uint32_t call_unregister(int device, pid_t pid)
 
 void patch_fill(struct dynopt_ioc_patch *patch, int file, const struct site *site)
 {
+	uint8_t *move = patch->code;
+
 	memset(patch, 0, sizeof(*patch));
 	patch->size = sizeof(*patch);
 	patch->fd = file;
@@ -159,8 +161,15 @@ void patch_fill(struct dynopt_ioc_patch *patch, int file, const struct site *sit
 	patch->cache_offset = site->cache;
 	patch->old_len = 5;
 	put_move(patch->old, site->plain);
-	patch->code_len = 5;
-	put_move(patch->code, site->patched);
+	if (site->pauses) {
+		/* mov $pauses,%ecx; 1: pause; dec %ecx; jnz 1b */
+		patch->code[0] = 0xb9;
+		memcpy(patch->code + 1, &site->pauses, 4);
+		memcpy(patch->code + 5, "\xf3\x90\xff\xc9\x75\xfa", 6);
+		move += 11;
+	}
+	put_move(move, site->patched);
+	patch->code_len = move + 5 - patch->code;
 }
 
 uint32_t call_patch(int device, int file, const struct site *site)

@@ -35,10 +35,13 @@ _Noreturn void guest_skip(const char *why);
 #define LIB_DIR "/u" /* a file system of its own */
 #define LIB LIB_DIR "/lib"
 
-/* A site: where it is, what it returns, and what its translation returns. */
+/*
+ * A site: where it is, what it returns, and what its translation returns, after so many
+ * pauses: threads are found inside a translation that has some.
+ */
 struct site {
 	uint64_t offset, cache;
-	int plain, patched;
+	int plain, patched, pauses;
 };
 extern const struct site site_one, site_two, site_cross, site_four;
 

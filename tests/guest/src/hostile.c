@@ -175,7 +175,7 @@ static void other_files(int device)
 {
 	uint8_t *other;
 	int file, i, result = 0;
-	struct site far = { LIB_ONE, 3ull << 30, 1, 101 };
+	struct site far = { LIB_ONE, 3ull << 30, 1, 101, 0 };
 
 	/* Shared memory is nobody's text. */
 	lib_make("/tmp/lib");
@@ -216,7 +216,7 @@ static void other_files(int device)
 		check_is(call_register(device, 0), DYNOPT_KMOD_OK);
 		file = open(LIB_DIR "/many", O_RDONLY | O_CLOEXEC);
 		for (i = 0; i < 1190 && !result; i++) {
-			struct site site = { i * PAGE, 1190 * PAGE + i * 16, 1, 2 };
+			struct site site = { i * PAGE, 1190 * PAGE + i * 16, 1, 2, 0 };
 
 			result = call_patch(device, file, &site);
 			if (!result && i % 100 == 0)
@@ -347,8 +347,8 @@ static uint32_t random_patch(int device, int file)
 	case 2:
 		bytes[8 + random_below(sizeof(patch) - 8)] = random_below(256);
 		/* What is done is done: the translation must stay one, since it will be executed. */
-		patch.code_len = 5;
-		memcpy(patch.code, whole.code, 5);
+		patch.code_len = whole.code_len;
+		memcpy(patch.code, whole.code, whole.code_len);
 		break;
 	}
 	return call_raw(device, DYNOPT_IOC_PATCH, &patch);

@@ -120,6 +120,7 @@ static void under_load(int device, int file)
 	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
 	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
 	check_is(call_patch(device, file, &site_cross), DYNOPT_KMOD_OK);
+	check_is(call_patch(device, file, &site_four), DYNOPT_KMOD_OK);
 	pid = load_pid(load, 0);
 	for (i = 0; i < 100; i++) {
 		check_is(call_register(device, pid), DYNOPT_KMOD_OK);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/*
+ * inside.c - a thread is stopped at a certain place of a translation while its process leaves
+ * the code cache. Leaving has to wait for it; going on, it is led to the original where there
+ * is one, and else runs the translation to its end.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "guest.h"
+
+/* The places: at its start, in its loop, at the jump back. */
+enum place { START, MIDDLE, END };
+
+static volatile long *results; /* of the calls, as they come */
+static uint8_t *lib;
+static struct site slow;
+
+static _Noreturn void work(void)
+{
+	long i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (i = 1;; i++) {
+		int value = lib_call(lib, &slow);
+
+		if (value != slow.plain && value != slow.patched)
+			_exit(1);
+		results[1] = value;
+		results[0] = i;
+	}
+}
+
+static void stop(pid_t pid, struct user_regs_struct *regs)
+{
+	int status;
+
+	check(ptrace(PTRACE_ATTACH, pid, NULL, NULL) == 0);
+	check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
+	check(ptrace(PTRACE_GETREGS, pid, NULL, regs) == 0);
+}
+
+static void go(pid_t pid)
+{
+	check(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0);
+}
+
+/* Stopped in the loop of the translation, where nearly all of its time passes. */
+static void stop_inside(pid_t pid, struct user_regs_struct *regs)
+{
+	uint64_t at = (uintptr_t)lib + slow.cache;
+
+	for (;;) {
+		stop(pid, regs);
+		if (regs->rip > at + 5 && regs->rip < at + 11)
+			return;
+		go(pid);
+		sched_yield();
+	}
+}
+
+static void place(pid_t pid, enum place place, uint32_t code_len)
+{
+	struct user_regs_struct regs;
+
+	stop_inside(pid, &regs);
+	if (place == START) {
+		regs.rip = (uintptr_t)lib + slow.cache;
+	} else if (place == END) {
+		regs.rip = (uintptr_t)lib + slow.cache + code_len;
+		regs.rax = slow.patched;
+	} else {
+		regs.rcx = 1000; /* not for ever */
+	}
+	check(ptrace(PTRACE_SETREGS, pid, NULL, &regs) == 0);
+}
+
+/* Until it sleeps in the kernel: nobody else makes requests, so it waits for the thread. */
+static void until_waiting(pid_t pid)
+{
+	char path[64], *stat;
+	bool waiting = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	while (!waiting) {
+		stat = slurp(path, NULL);
+		waiting = strstr(stat, ") D ") != NULL;
+		check(strstr(stat, ") Z ") == NULL);
+		free(stat);
+		sched_yield();
+	}
+}
+
+static void leave_from(int device, int file, enum place where)
+{
+	uint64_t evicted = counter(device, DYNOPT_COUNTER_EVICTED);
+	uint64_t waited = counter(device, DYNOPT_COUNTER_WAITED);
+	struct dynopt_ioc_patch patch;
+	pid_t pid = fork(), helper;
+	long calls;
+
+	check(pid >= 0);
+	if (!pid)
+		work();
+	patch_fill(&patch, file, &slow);
+	check_is(call_register(device, pid), DYNOPT_KMOD_OK);
+	place(pid, where, patch.code_len);
+	calls = results[0];
+	helper = fork();
+	check(helper >= 0);
+	if (!helper) {
+		check_is(call_unregister(device, pid), DYNOPT_KMOD_OK);
+		_exit(0);
+	}
+	until_waiting(helper);
+	check_is(results[0], calls);
+	go(pid);
+	wait_ok(helper);
+	while (results[0] == calls)
+		sched_yield();
+	/* The call it was in, if that is the last that is known, and then only originals. */
+	if (results[0] == calls + 1)
+		check_is(results[1], where == START ? slow.plain : slow.patched);
+	calls = results[0];
+	while (results[0] < calls + 2)
+		sched_yield();
+	check_is(results[1], slow.plain);
+	check(counter(device, DYNOPT_COUNTER_WAITED) > waited);
+	check_is(counter(device, DYNOPT_COUNTER_EVICTED), evicted + (where != MIDDLE));
+	check(kill(pid, SIGKILL) == 0);
+	check(waitpid(pid, NULL, 0) == pid);
+}
+
+int main(void)
+{
+	int device = device_open(), file;
+
+	lib_make(LIB);
+	file = open(LIB, O_RDONLY | O_CLOEXEC);
+	lib = lib_map(LIB);
+	slow = site_four;
+	slow.pauses = 1000000;
+	results = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	check(results != MAP_FAILED);
+	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
+	check_is(call_patch(device, file, &slow), DYNOPT_KMOD_OK);
+	leave_from(device, file, START);
+	leave_from(device, file, MIDDLE);
+	leave_from(device, file, END);
+	return 0;
+}
