@@ -52,6 +52,7 @@ static_assert(sizeof(struct phdr) == 56, "ELF64 program header");
 #define ELF_PT_DYNAMIC 2
 #define ELF_PT_NOTE 4
 #define ELF_PT_GNU_EH_FRAME 0x6474e550
+#define ELF_PT_GNU_RELRO 0x6474e552
 
 /* What view_fill() reads from. */
 struct source {
@@ -174,6 +175,10 @@ static void view_tables(struct elf_view *view, const struct source *src)
 		if (ph.type == ELF_PT_DYNAMIC && !view->dynamic) {
 			view->dynamic = view->base + ph.vaddr;
 			view->dynamic_size = ph.filesz;
+		}
+		if (ph.type == ELF_PT_GNU_RELRO && !view->relro) {
+			view->relro = view->base + ph.vaddr;
+			view->relro_size = ph.memsz;
 		}
 		if (ph.type == ELF_PT_GNU_EH_FRAME && !view->eh_frame_hdr)
 			view->eh_frame_hdr = view->base + ph.vaddr;

@@ -45,6 +45,7 @@ struct elf_view {
 	/* What PT_DYNAMIC and PT_GNU_EH_FRAME claim, unchecked; 0: there is none. */
 	u64 dynamic, dynamic_size;
 	u64 eh_frame_hdr;
+	u64 relro, relro_size; /* written while the program is loaded, never later */
 	bool live; /* spans are memory of this process */
 	bool relocatable; /* file: ET_DYN, so absolute words in it are not final */
 };

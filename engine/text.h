@@ -53,7 +53,7 @@ struct text_slot {
 	u32 size;
 };
 
-/* A jump table of the notes whose jump is known. */
+/* A jump table whose jump is known: of the notes, or an array of labels (text_gotos.c). */
 struct text_table {
 	u64 site; /* the indirect jump */
 	u64 addr;

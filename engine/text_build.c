@@ -207,7 +207,7 @@ void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch)
 	size = high > low ? high - low : 0;
 	/* A slot takes 5 bytes of text; a table 6 bytes of a record; a function 16 bytes of the unwind table. */
 	*keep = size * 2 + size / JMP_REL32_LEN * sizeof(struct text_slot) +
-	        file / 6 * (sizeof(struct text_table) + 16) + file + 24576;
+	        2 * (file / 6 * (sizeof(struct text_table) + 16)) + file + 524288;
 	/* A branch target that is told from others takes a branch of two bytes. */
 	*scratch = size + file / 16 * sizeof(struct function) + size / 2 * sizeof(u32) +
 	           decode_scratch_size() + sizeof(struct text) + 65536;

@@ -11,6 +11,7 @@
  *   text_jumps.c   jump tables and code pointers of foreign text
  *   text_reach.c   who arrives where; what is reached in foreign text
  *   text_tables.c  where the jump tables of the notes lead
+ *   text_gotos.c   jumps through arrays of labels, which no note names
  *   text_slots.c   free bytes -> slots
  *
  * text_decode.c serves all of them.
@@ -145,6 +146,9 @@ __must_check enum status text_add_notes(struct builder *b, struct arena *keep,
                                         struct failure *fail);
 __must_check enum status text_add_unwind(struct builder *b, struct failure *fail);
 __must_check enum status text_add_jumps(struct builder *b, struct failure *fail);
+/* Tables for jumps through arrays of labels, in no order, at most TEXT_GOTOS_MAX; how many. */
+#define TEXT_GOTOS_MAX 64
+u32 text_find_gotos(struct builder *b, struct arena *keep, struct text_table *tables);
 /* The table that the instruction at addr (KIND_TABLE, KIND_JUMP_TABLE) names; NULL if that is none. */
 const struct jump_table *text_table_named(const struct builder *b, u64 addr);
 u64 text_table_entry(const struct builder *b, const struct jump_table *table, u32 i);

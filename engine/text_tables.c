@@ -320,12 +320,32 @@ static const u32 *find_targets(struct builder *b, const struct text_table *table
 	return targets;
 }
 
+/* Those of the notes and of arrays of labels, by site. */
+static enum status add_gotos(struct builder *b, struct arena *keep, struct failure *fail)
+{
+	struct text *text = b->text;
+	struct text_table *found = arena_alloc(b->scratch, TEXT_GOTOS_MAX, sizeof(*found)), *all;
+	u32 n = found ? text_find_gotos(b, keep, found) : 0;
+
+	if (!n)
+		return STATUS_OK;
+	all = arena_alloc(keep, text->n_tables + n, sizeof(*all));
+	if (!all)
+		return failed(fail, STATUS_WORKSPACE, 0, n * sizeof(*all));
+	memcpy(all, text->tables, text->n_tables * sizeof(*all));
+	memcpy(all + text->n_tables, found, n * sizeof(*all));
+	text->tables = all;
+	text->n_tables += n;
+	text_sort(all, text->n_tables, sizeof(*all));
+	return STATUS_OK;
+}
+
 enum status text_add_tables(struct builder *b, struct arena *keep, struct failure *fail)
 {
 	struct text *text = b->text;
 	enum status status = STATUS_OK;
 
-	if (!text->n_tables)
+	if (!text->noted)
 		return STATUS_OK;
 	text->walk = arena_alloc(keep, 1, sizeof(*text->walk));
 	if (!text->walk)
@@ -342,5 +362,5 @@ enum status text_add_tables(struct builder *b, struct arena *keep, struct failur
 		if (status == STATUS_OK)
 			table->targets = find_targets(b, table, keep);
 	}
-	return status;
+	return status == STATUS_OK ? add_gotos(b, keep, fail) : status;
 }

@@ -96,7 +96,10 @@ static enum status make_shadow(struct batch *b, const struct text_table *table, 
 	for (u32 k = 0; k < table->count; k++) {
 		u64 target = b->text->start + table->targets[k];
 
-		entries[k] = (struct entry){ target, target, at + k * (u32)sizeof(u64), OWN_IMAGE };
+		/* The jump itself, where the table has no more labels: it is to be made in original text. */
+		entries[k] =
+			(struct entry){ target, target, at + k * (u32)sizeof(u64),
+			                text_table_at(b->text, target) ? NO_IMAGE : OWN_IMAGE };
 	}
 	return STATUS_OK;
 }
@@ -262,7 +265,10 @@ static void link_entries(struct batch *b)
 		struct entry *entries = (struct entry *)b->entries[i].base;
 
 		for (u64 k = 0; k < b->entries[i].used / sizeof(*entries); k++) {
-			u64 to = any_translation(b, entries[k].original, &entries[k].image);
+			u64 to = entries[k].image == NO_IMAGE
+			                 ? 0
+			                 : any_translation(b, entries[k].original,
+			                                   &entries[k].image);
 
 			entries[k].linked = to ? to : entries[k].original;
 		}
@@ -419,7 +425,8 @@ static void number_entries(struct image *image, const struct image *made)
 
 			if (entry->image == OWN_IMAGE)
 				entry->image = number;
-			if (image != made && entry->linked == entry->original)
+			if (image != made && entry->image != NO_IMAGE &&
+			    entry->linked == entry->original)
 				to = find_in(made->translations, made->n_translations,
 				             entry->original);
 			if (!to)

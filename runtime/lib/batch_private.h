@@ -18,6 +18,7 @@ struct way_out {
 };
 
 #define OWN_IMAGE 0xffffffffu /* of entries: that of this batch, which has no number yet */
+#define NO_IMAGE 0xfffffffeu /* never linked */
 
 /* A jump table's shadow in this batch. */
 struct shadow {

@@ -105,7 +105,8 @@ static bool find_cases(struct batch *b)
 		const struct text_table *table = &b->text->tables[i];
 
 		for (u64 k = 0; table->targets && k < table->count; k++)
-			set_bit(b->cases, table->targets[k]);
+			if (!text_table_at(b->text, b->text->start + table->targets[k]))
+				set_bit(b->cases, table->targets[k]);
 	}
 	return b->cases;
 }
