@@ -77,6 +77,22 @@ bool shadows_make(struct guest *g, struct code *code)
 	return true;
 }
 
+void shadows_originals(const struct guest *g)
+{
+	struct jump jump;
+
+	for (u32 t = 0, i = 0; next_jump(g, &t, &i, &jump);)
+		for (u64 k = 0; jump.table->form == DYNOPT_TABLE_ABS64 && k < jump.table->count;
+		     k++) {
+			u64 *word = (u64 *)(g->m->base + jump.table->addr + k * 8);
+			u64 target = g->m->text.start + jump.table->targets[k];
+
+			if (guest_area(g, (u64)word, sizeof(*word)))
+				*word = text_table_at(&g->m->text, target) ? BEYOND
+				                                           : g->m->base + target;
+		}
+}
+
 u32 shadows_link(const struct guest *g, u32 to)
 {
 	u64 head = g->m->base + g->codes[to].code->head;
@@ -118,20 +134,27 @@ static bool is_beyond(const struct jump *jump, const struct outcome *b)
 	               jump->table->count;
 }
 
+/* Does a side end by a fault in the jump? */
+static bool faults_at(const struct guest *g, const struct jump *jump, const struct outcome *o)
+{
+	u64 at = o ? o->at - g->m->base : 0;
+
+	return o && o->kind == OUTCOME_FAULT && at >= jump->first->addr && at <= jump->last->addr;
+}
+
 bool shadows_strayed(const struct guest *g, const struct outcome *a, const struct outcome *b)
 {
-	u64 at = a->at - g->m->base;
-	bool any = false, led = false;
+	bool any = false, led = false, faults = false;
 	struct jump jump;
 
 	for (u32 t = 0, i = 0; next_jump(g, &t, &i, &jump);) {
 		any = true;
 		led |= leads_to(g, jump.table, a->at);
-		if (is_beyond(&jump, b) ||
-		    (a->kind == OUTCOME_FAULT && at >= jump.first->addr && at <= jump.last->addr))
+		faults |= faults_at(g, &jump, b);
+		if (is_beyond(&jump, b) || faults_at(g, &jump, a))
 			return true;
 	}
-	return any && !led && !is_known(g, at);
+	return any && !led && (faults || !is_known(g, a->at - g->m->base));
 }
 
 /* Is it where the table leads, but for a byte that both sides have written since? */

@@ -12,6 +12,8 @@
 
 /* Makes a shadow behind the near cache for each table of the code; false if there is no room. Before code_place(). */
 __must_check bool shadows_make(struct guest *g, struct code *code);
+/* What the trees' tables of addresses hold, where the guest has them; behind their labels entries lead nowhere. */
+void shadows_originals(const struct guest *g);
 /* Entries that lead to the head of translation `to` lead there; how many. */
 u32 shadows_link(const struct guest *g, u32 to);
 /*

@@ -213,6 +213,7 @@ void states_memory(const struct states *s)
 		memcpy((void *)s->g->areas[i].addr, s->g->areas[i].first, s->g->areas[i].size);
 	for (u32 i = 0; i < CHANGES; i++)
 		memcpy(s->changes[i].at, &s->changes[i].word, 8);
+	shadows_originals(s->g);
 }
 
 /* ---- what a run left ---- */
