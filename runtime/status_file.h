@@ -52,7 +52,8 @@ enum status_state {
 	X(TRACES, "the trace file cannot be read") \
 	X(LOADER, \
 	  "the dynamic loader has no hook that can be used, so libraries are not followed") \
-	X(SAMPLES, "the file of samples cannot be read")
+	X(SAMPLES, "the file of samples cannot be read") \
+	X(GATE, "the system lets no executable memory be replaced (dynopt doctor tries it)")
 enum status_cause {
 #define X(name, text) STATUS_CAUSE_##name,
 	STATUS_CAUSES(X)

@@ -124,6 +124,5 @@ void loader_hook(void)
 		result = gate_publish(&gate);
 	}
 	sys_close(fd);
-	if (!sys_failed(result))
-		world->cause = STATUS_CAUSE_NONE;
+	world->cause = sys_failed(result) ? STATUS_CAUSE_GATE : STATUS_CAUSE_NONE;
 }

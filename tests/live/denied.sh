@@ -43,6 +43,7 @@ grep -q "gate.*/proc/self/mem" "$folder/doctor" || fail "doctor: $(grep gate "$f
 out=$("$deny" -w "$dynopt" run --eager --all --status-dir="$folder" -- "$program" "$folder" 0)
 [ "$out" = "ok 0" ] || fail "with no way at all: '$out'"
 report
+grep -q '"cause": *"GATE"' "$folder/report.json" || fail "the report does not say why: $(cat "$folder/report.json")"
 grep -q PLAN_GATE "$folder/report.json" || fail "the report does not say PLAN_GATE: $(cat "$folder/report.json")"
 ! grep -q '"state": *"RUNNING"' "$folder/report.json" || fail "the report says that translations are live"
 ! "$deny" -w "$dynopt" doctor >"$folder/doctor" || fail "doctor finds nothing missing"
