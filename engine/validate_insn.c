@@ -94,15 +94,20 @@ static u32 modrm_of_memory(const struct insn *insn)
 	return at < insn->len && insn->bytes[at] < 0xc0 ? at : 0;
 }
 
-/* A REX prefix that says nothing any more. It matters to byte registers alone, and these vector instructions have none. */
+/* Does ModRM, of a memory operand, name one of the byte registers, which REX gives other names to? */
+static bool names_byte(const u8 *opcode)
+{
+	if (opcode[0] == 0x0f)
+		return opcode[1] == 0xb0 || opcode[1] == 0xc0;
+	return (opcode[0] < 0x40 && !(opcode[0] & 5)) || opcode[0] == 0x84 || opcode[0] == 0x86 ||
+	       opcode[0] == 0x88 || opcode[0] == 0x8a;
+}
+
+/* A REX prefix that says nothing any more. */
 static bool has_empty_rex(const struct insn *insn, const u8 *bytes)
 {
-	const u8 *opcode = insn->bytes + insn->opcode_at;
-
-	if (!insn->opcode_at || bytes[insn->opcode_at - 1] != 0x40 || opcode[0] != 0x0f)
-		return false;
-	return (opcode[1] & 0xf8) == 0x10 || (opcode[1] & 0xf8) == 0x28 ||
-	       (opcode[1] >= 0x50 && opcode[1] < 0x80) || opcode[1] >= 0xd0;
+	return insn->opcode_at && bytes[insn->opcode_at - 1] == 0x40 && !is_vex(insn) &&
+	       !names_byte(insn->bytes + insn->opcode_at);
 }
 
 /*
