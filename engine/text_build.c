@@ -209,8 +209,8 @@ void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch)
 	*keep = size * 2 + size / JMP_REL32_LEN * sizeof(struct text_slot) +
 	        2 * (file / 6 * (sizeof(struct text_table) + 16)) + file + 524288;
 	/* A branch target that is told from others takes a branch of two bytes. */
-	*scratch = size + file / 16 * sizeof(struct function) + size / 2 * sizeof(u32) +
-	           decode_scratch_size() + sizeof(struct text) + 65536;
+	*scratch = 2 * size + file / 16 * sizeof(struct function) + size / 2 * sizeof(u32) +
+	           decode_scratch_size() + sizeof(struct text) + 131072;
 }
 
 /* ---- shared by the steps ---- */

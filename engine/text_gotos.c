@@ -369,12 +369,14 @@ u32 text_find_gotos(struct builder *b, struct arena *keep, struct text_table *ta
 		return 0;
 	find_jumps(s);
 	for (u32 i = 0; i < s->n_jumps; i++) {
+		u64 mark = arena_mark(b->scratch);
 		bool done = false;
 
 		for (u32 k = 0; k < n; k++)
 			done |= tables[k].site == s->jumps[i].site;
 		if (!done)
 			n += add_jumps(s, i, tables, n, keep);
+		arena_release(b->scratch, mark);
 	}
 	return n;
 }
