@@ -22,8 +22,7 @@ struct owned_file *file_find(struct inode *inode)
 	struct owned_file *file, *found = NULL;
 
 	spin_lock(&registry);
-	list_for_each_entry(file, &owned_files, list)
-	{
+	list_for_each_entry(file, &owned_files, list) {
 		if (file->inode == inode) {
 			file->n_held++;
 			found = file;
@@ -97,14 +96,12 @@ static void file_free(struct rcu_head *rcu)
 	struct page *page;
 	unsigned long index;
 
-	xa_for_each(&file->pages, index, page)
-	{
+	xa_for_each(&file->pages, index, page) {
 		put_page(page);
 		count(DYNOPT_COUNTER_PAGES, -1);
 	}
 	xa_destroy(&file->pages);
-	list_for_each_entry_safe(patch, next, &file->patches, list)
-	{
+	list_for_each_entry_safe(patch, next, &file->patches, list) {
 		kfree(patch);
 		count(DYNOPT_COUNTER_PATCHES, -1);
 	}

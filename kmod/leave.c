@@ -26,8 +26,7 @@ static unsigned long thread_ips(struct mm_struct *mm, unsigned long *ips, unsign
 	unsigned long n = 0;
 
 	rcu_read_lock();
-	for_each_process_thread(process, thread)
-	{
+	for_each_process_thread(process, thread) {
 		if (READ_ONCE(thread->mm) != mm)
 			continue;
 		if (n < room)
@@ -99,15 +98,18 @@ static void resume_crossing(void)
 static void restore_private(struct mm_struct *mm)
 {
 	mmap_write_lock(mm);
-	private_restore(mm);
+	if (process_is_registered(mm))
+		private_restore(mm);
 	mmap_write_unlock(mm);
 }
 
 static void restore_mappings(struct mm_struct *mm)
 {
 	mmap_write_lock(mm);
-	mappings_restore(mm);
-	process_forget(mm);
+	if (process_is_registered(mm)) {
+		mappings_restore(mm);
+		process_forget(mm);
+	}
 	mmap_write_unlock(mm);
 }
 

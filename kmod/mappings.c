@@ -257,7 +257,8 @@ u32 mappings_count(struct mm_struct *mm)
 	u32 n = 0;
 
 	assert_mmap_write(mm);
-	for_each_vma(at, vma) n += mapping_is_taken(vma);
+	for_each_vma(at, vma)
+		n += mapping_is_taken(vma);
 	return n;
 }
 
@@ -268,8 +269,7 @@ u32 mappings_take(struct mm_struct *mm, struct owned_file *file)
 	u32 n = 0;
 
 	assert_mmap_write(mm);
-	for_each_vma(at, vma)
-	{
+	for_each_vma(at, vma) {
 		if (!may_take(vma, file))
 			continue;
 		take(vma, file);
@@ -286,8 +286,7 @@ u32 mappings_restore(struct mm_struct *mm)
 	u32 n = 0;
 
 	assert_mmap_write(mm);
-	for_each_vma(at, vma)
-	{
+	for_each_vma(at, vma) {
 		if (!mapping_is_taken(vma))
 			continue;
 		file = mapping_file(vma);
@@ -317,8 +316,7 @@ const struct vm_operations_struct *mappings_operations(struct mm_struct *mm, str
 	VMA_ITERATOR(at, mm, 0);
 
 	assert_mmap_write(mm);
-	for_each_vma(at, vma)
-	{
+	for_each_vma(at, vma) {
 		if (!vma->vm_file || file_inode(vma->vm_file) != inode ||
 		    !(vma->vm_flags & VM_EXEC) || (vma->vm_flags & (VM_SHARED | VM_MAYSHARE)))
 			continue;

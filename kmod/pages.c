@@ -290,7 +290,8 @@ void pages_unmap_cache(struct owned_file *file)
 	unsigned long index;
 
 	mutex_lock(&file->gate);
-	xa_for_each_marked(&file->pages, index, page, PAGE_CACHE) unmap(file, index, 1);
+	xa_for_each_marked(&file->pages, index, page, PAGE_CACHE)
+		unmap(file, index, 1);
 	mutex_unlock(&file->gate);
 }
 
@@ -300,11 +301,14 @@ void pages_unmap_sites(struct owned_file *file)
 	unsigned long index;
 
 	mutex_lock(&file->gate);
-	xa_for_each(&file->pages, index, page) if (!xa_get_mark(&file->pages, index, PAGE_CACHE))
-		lock_page(page);
-	xa_for_each(&file->pages, index, page) if (!xa_get_mark(&file->pages, index, PAGE_CACHE))
-		unmap(file, index, 1);
-	xa_for_each(&file->pages, index, page) if (!xa_get_mark(&file->pages, index, PAGE_CACHE))
-		unlock_page(page);
+	xa_for_each(&file->pages, index, page)
+		if (!xa_get_mark(&file->pages, index, PAGE_CACHE))
+			lock_page(page);
+	xa_for_each(&file->pages, index, page)
+		if (!xa_get_mark(&file->pages, index, PAGE_CACHE))
+			unmap(file, index, 1);
+	xa_for_each(&file->pages, index, page)
+		if (!xa_get_mark(&file->pages, index, PAGE_CACHE))
+			unlock_page(page);
 	mutex_unlock(&file->gate);
 }

@@ -110,8 +110,7 @@ static enum dynopt_kmod_status find_earlier(struct owned_file *file, const struc
 {
 	struct patch *patch;
 
-	list_for_each_entry(patch, &file->patches, list)
-	{
+	list_for_each_entry(patch, &file->patches, list) {
 		if (!patch->live && is_same(patch, wanted)) {
 			*again = patch;
 			return DYNOPT_KMOD_OK;
@@ -185,8 +184,12 @@ static bool reaches(struct mm_struct *mm, struct owned_file *file, const struct 
 	bool found = false;
 
 	mmap_write_lock(mm);
-	for_each_vma(at, vma)
-	{
+	if (!process_is_registered(mm)) {
+		/* It has ended: there is nothing left to walk. */
+		mmap_write_unlock(mm);
+		return false;
+	}
+	for_each_vma(at, vma) {
 		u64 base = vma->vm_start - ((u64)vma->vm_pgoff << PAGE_SHIFT);
 
 		if (vma->vm_ops != &file->ops || !(vma->vm_flags & VM_EXEC) ||
@@ -289,7 +292,8 @@ static enum dynopt_kmod_status find_operations(struct inode *inode,
 		return DYNOPT_KMOD_MEMORY;
 	for (at = all; *at && !ops; at++) {
 		mmap_write_lock(*at);
-		ops = mappings_operations(*at, inode);
+		if (process_is_registered(*at))
+			ops = mappings_operations(*at, inode);
 		mmap_write_unlock(*at);
 	}
 	processes_drop(all);
@@ -371,8 +375,7 @@ static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt
 	enum dynopt_kmod_status status;
 	struct patch *patch;
 
-	list_for_each_entry(patch, &file->patches, list)
-	{
+	list_for_each_entry(patch, &file->patches, list) {
 		if (!patch->live ||
 		    (!(request->flags & DYNOPT_UNDO_ALL) && patch->offset != request->offset))
 			continue;
@@ -411,8 +414,7 @@ void patch_suspend_crossing(struct owned_file *file)
 {
 	struct patch *patch;
 
-	list_for_each_entry(patch, &file->patches, list)
-	{
+	list_for_each_entry(patch, &file->patches, list) {
 		patch->suspended = patch->live && crosses(patch);
 		while (patch->suspended && unwrite_site(file, patch) == DYNOPT_KMOD_MEMORY)
 			schedule_timeout_uninterruptible(1);
@@ -423,8 +425,7 @@ void patch_resume_crossing(struct owned_file *file)
 {
 	struct patch *patch;
 
-	list_for_each_entry(patch, &file->patches, list)
-	{
+	list_for_each_entry(patch, &file->patches, list) {
 		if (patch->suspended && write_site(file, patch))
 			count(DYNOPT_COUNTER_WITHDRAWN, 1);
 		patch->suspended = false;
@@ -435,8 +436,7 @@ u64 patch_origin(struct owned_file *file, u64 cache_offset)
 {
 	struct patch *patch;
 
-	list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults))
-	{
+	list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults)) {
 		if (cache_offset == patch->cache_offset)
 			return patch->offset;
 		if (cache_offset == patch->cache_offset + patch->code_len)
@@ -449,8 +449,8 @@ bool patch_inside(struct owned_file *file, u64 cache_offset)
 {
 	struct patch *patch;
 
-	list_for_each_entry(patch, &file->patches,
-	                    list) if (cache_offset >= patch->cache_offset &&
-	                              cache_offset < cache_end(patch)) return true;
+	list_for_each_entry(patch, &file->patches, list)
+		if (cache_offset >= patch->cache_offset && cache_offset < cache_end(patch))
+			return true;
 	return false;
 }

@@ -105,12 +105,12 @@ bool private_in_process(struct mm_struct *mm, struct owned_file *file)
 	struct page *page;
 
 	assert_mmap_write(mm);
-	for_each_vma(at, vma)
-	{
+	for_each_vma(at, vma) {
 		if (!vma->vm_file || file_inode(vma->vm_file) != file->inode)
 			continue;
-		xa_for_each_range(&file->pages, index, page, vma->vm_pgoff,
-		                  tree_last(vma)) if (is_private(vma, index)) return true;
+		xa_for_each_range(&file->pages, index, page, vma->vm_pgoff, tree_last(vma))
+			if (is_private(vma, index))
+				return true;
 	}
 	return false;
 }
@@ -220,8 +220,8 @@ void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr)
 
 	if (xa_load(&file->pages, index) && copy_at(vma, addr, &page) == COPY_PRESENT) {
 		count(DYNOPT_COUNTER_COPIED, 1);
-		list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults))
-		{
+		list_for_each_entry_srcu(patch, &file->patches, list,
+		                         srcu_read_lock_held(&faults)) {
 			if (patch->offset >> PAGE_SHIFT != index || !has_breakpoint(page, patch))
 				continue;
 			mend(page, offset_in_page(patch->offset) + 1, patch->jump + 1,
@@ -344,16 +344,15 @@ void private_restore(struct mm_struct *mm)
 	VMA_ITERATOR(at, mm, 0);
 
 	assert_mmap_write(mm);
-	for_each_vma(at, vma)
-	{
+	for_each_vma(at, vma) {
 		if (!mapping_is_taken(vma))
 			continue;
-		list_for_each_entry(patch, &mapping_file(vma)->patches,
-		                    list) if (covers(vma, patch->offset >> PAGE_SHIFT))
-			site_restore(mm,
-		                     vma->vm_start + patch->offset -
-		                             ((u64)vma->vm_pgoff << PAGE_SHIFT),
-		                     patch);
+		list_for_each_entry(patch, &mapping_file(vma)->patches, list)
+			if (covers(vma, patch->offset >> PAGE_SHIFT))
+				site_restore(mm,
+				             vma->vm_start + patch->offset -
+				                     ((u64)vma->vm_pgoff << PAGE_SHIFT),
+				             patch);
 	}
 }
 

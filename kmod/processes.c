@@ -24,8 +24,9 @@ static struct process *process_find(struct mm_struct *mm)
 	struct process *process;
 
 	lockdep_assert_held(&registry);
-	hash_for_each_possible(processes, process, node,
-	                       (unsigned long)mm) if (process->notifier.mm == mm) return process;
+	hash_for_each_possible(processes, process, node, (unsigned long)mm)
+		if (process->notifier.mm == mm)
+			return process;
 	return NULL;
 }
 
@@ -215,8 +216,7 @@ struct mm_struct **processes_all(void)
 		spin_unlock(&registry);
 		kvfree(all);
 	}
-	hash_for_each(processes, bucket, process, node)
-	{
+	hash_for_each(processes, bucket, process, node) {
 		mmgrab(process->notifier.mm);
 		all[n++] = process->notifier.mm;
 	}

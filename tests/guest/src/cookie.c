@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include "guest.h"
 
-#define ROUNDS 100
+#define ROUNDS 40
 
 static struct shared {
 	volatile int stop;
