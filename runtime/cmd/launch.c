@@ -21,22 +21,18 @@
 /* Beside bin/, in the folders that builds and packages use. */
 static const char *const folders[] = { "../lib/dynopt/", "../" DYNOPT_LIBDIR "/dynopt/" };
 
-static bool find_library(char **path)
+bool launch_beside(const char *file, char **path)
 {
-	const char *given = getenv("DYNOPT_LIBRARY");
 	char self[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (given && *given) {
-		*path = realpath(given, NULL);
-		return *path && access(*path, R_OK) == 0;
-	}
+	*path = NULL;
 	if (n <= 0)
 		return false;
 	self[n] = 0;
 	slash = strrchr(self, '/');
 	for (size_t i = 0; slash && i < sizeof(folders) / sizeof(folders[0]); i++) {
-		char *try = base_printf("%.*s/%s" LIBRARY, (int)(slash - self), self, folders[i]);
+		char *try = base_printf("%.*s/%s%s", (int)(slash - self), self, folders[i], file);
 
 		*path = realpath(try, NULL);
 		free(try);
@@ -46,6 +42,16 @@ static bool find_library(char **path)
 		*path = NULL;
 	}
 	return false;
+}
+
+static bool find_library(char **path)
+{
+	const char *given = getenv("DYNOPT_LIBRARY");
+
+	if (!given || !*given)
+		return launch_beside(LIBRARY, path);
+	*path = realpath(given, NULL);
+	return *path && access(*path, R_OK) == 0;
 }
 
 bool launch_library(char **path, char **error)

@@ -16,6 +16,8 @@ struct launch {
 	unsigned long cycles, cache_limit, budget; /* 0: the library's default */
 };
 
+/* Path of a file that is installed for the command, to be freed; false: there is none. */
+bool launch_beside(const char *file, char **path);
 /*
  * Path of libdynopt.so: DYNOPT_LIBRARY, or found beside the command. False with *error (to be freed) if there is none or if
  * LD_PRELOAD cannot hold its name.

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * grow.h - the tree of blocks that follow from a site, without a profile or with samples.
+ * grow.h - the tree of blocks that follow from a site, where nothing is known of what is executed (with samples: grow_hot.h).
  *
- * Breadth first, both ways of a branch, until the budgets below; where samples say which way a branch goes, they are in the
- * trace, and ways that are hardly ever taken are not; a way that leads to another site ends
+ * Breadth first, both ways of a branch, until the budgets below; a way that leads to another site ends
  * there, for that site has a translation of its own to which the exit will be linked. A direct call of a small function goes on in it
  * and behind it; in there sites do not count, for leaving such a frame is dear. Deterministic.
  */

@@ -374,7 +374,7 @@ static bool is_name(const char *name, const struct sample_line *line)
 {
 	u32 n = 0;
 
-	while (name[n] && n < line->name_len && name[n] == line->name[n])
+	while (n < line->name_len && name[n] && name[n] == line->name[n])
 		n++;
 	return n == line->name_len && !name[n];
 }

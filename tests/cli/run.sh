@@ -110,6 +110,11 @@ case_help()
 	expect 2 "$DYNOPT" report 1 2
 	expect 2 "$DYNOPT" report --last 1
 	expect 2 "$DYNOPT" report --file=f 1
+	# What every run would pay for loading.
+	readelf -d "$DYNOPT" >needed
+	grep -qE "NEEDED.*lib(clang|LLVM)" needed && fail "the command loads a compiler"
+	expect 0 "$DYNOPT" help audit
+	says out "Usage: dynopt audit"
 	expect 2 "$DYNOPT" doctor what
 	expect 2 "$DYNOPT" disable
 	expect 2 "$DYNOPT" disable 12x
