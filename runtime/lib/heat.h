@@ -14,6 +14,8 @@
 
 struct heat {
 	u64 rip;
+	u64 start,
+		end; /* of its function, as who uses the table has found it; 0, 0: not asked yet */
 	u32 n; /* samples */
 	u32 inside; /* of these, in translations */
 	u32 fresh; /* of the others, since its function was looked at last */

@@ -25,7 +25,7 @@
 #define CREDIT_FIRST_NS 10000000u
 #define CREDIT_NS 100000000u
 #define CREDIT_HASTE 3 /* the budget so many times, until there */
-#define NEW_SAMPLES 16 /* until what is hot is looked at again */
+#define NEW_SAMPLES 64 /* until what is hot is looked at again */
 #define READ_NS_PER_BYTE 30 /* of a file */
 #define READ_WORTH 20
 #define HOT_SAMPLES 32 /* of a function, at least */
@@ -139,13 +139,23 @@ struct span {
 	u64 n, inside, fresh;
 };
 
+/* An entry's function, in module addresses, found once: it takes a walk over its text. One that is in none is a function by itself, without a start. */
+static struct batch_range function_at(const struct workshop *workshop, struct heat *heat)
+{
+	u64 base = workshop->base, addr = heat->rip - base;
+
+	if (!heat->end && !flow_function(&workshop->reading.text, addr, &heat->start, &heat->end))
+		*heat = (struct heat){ heat->rip, 0, addr + 1, heat->n, heat->inside, heat->fresh };
+	return (struct batch_range){ heat->start, heat->end };
+}
+
 /* The function of the table's entry `from`, which ends in front of `to` at the latest. False: not in a known one; it is this entry alone. */
 static bool span_of(const struct workshop *workshop, u32 from, u32 to, struct span *out)
 {
-	u64 base = workshop->base, addr = hot.heat.at[from].rip - base;
-	struct span span = { .from = from, .to = from };
-	bool known =
-		flow_function(&workshop->reading.text, addr, &span.range.start, &span.range.end);
+	struct span span = { .range = function_at(workshop, &hot.heat.at[from]),
+		             .from = from,
+		             .to = from };
+	u64 end = workshop->base + span.range.end;
 
 	do {
 		const struct heat *heat = &hot.heat.at[span.to++];
@@ -153,9 +163,9 @@ static bool span_of(const struct workshop *workshop, u32 from, u32 to, struct sp
 		span.n += heat->n;
 		span.inside += heat->inside;
 		span.fresh += heat->fresh;
-	} while (known && span.to < to && hot.heat.at[span.to].rip - base < span.range.end);
+	} while (span.to < to && hot.heat.at[span.to].rip < end);
 	*out = span;
-	return known;
+	return span.range.start != 0;
 }
 
 /* How many samples a function had when it was looked at last; a place that is taken forgets another function. */
