@@ -488,6 +488,28 @@ static void test_fixup_value(void)
 	CU_ASSERT_EQUAL(value, (s32)-0x80000000ll); /* untouched */
 }
 
+/* A table's field is as far as its shadow from it, wherever the code stands; without a shadow nothing is filled in. */
+static void test_shadow(void)
+{
+	u8 bytes[7] = { 0xff, 0xa4, 0xc1, 1, 2, 3, 4 };
+	struct code_fixup f = {
+		.kind = FIXUP_TABLE, .at = 3, .end = 7, .target = 0x4000, .to = (u32)-16
+	};
+	struct code table = { .bytes = bytes, .fixups = &f, .size = 7, .n_fixups = 1 };
+	s32 value;
+
+	CU_ASSERT_EQUAL(code_place(&table, 0x10000, &fail), STATUS_PLACE_TABLE);
+	CU_ASSERT(fail.addr == 0x10003 && fail.detail == 0x4000 && bytes[3] == 1);
+	f.shadow = 0x12340;
+	for (u64 place = 0x10000; place < 0x40000; place += 0x20000) {
+		CU_ASSERT_EQUAL(code_place(&table, place, &fail), STATUS_OK);
+		memcpy(&value, bytes + 3, sizeof(value));
+		CU_ASSERT_EQUAL(value, 0x12340 - 0x4000 - 16);
+	}
+	f.shadow = 0x4000 + 0x80000010;
+	CU_ASSERT_EQUAL(code_place(&table, 0x10000, &fail), STATUS_PLACE_REACH);
+}
+
 static void test_origins(void)
 {
 	static const struct code_origin origins[] = { { .origin = 0x1000, .at = 0 },
@@ -508,10 +530,15 @@ static void test_origins(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{ "layouts", test_layouts }, { "alignment", test_alignment },
-		{ "roles", test_roles },     { "prefixes", test_prefixes },
-		{ "limits", test_limits },   { "workspace", test_workspace },
-		{ "place", test_place },     { "values of fix-ups", test_fixup_value },
+		{ "layouts", test_layouts },
+		{ "alignment", test_alignment },
+		{ "roles", test_roles },
+		{ "prefixes", test_prefixes },
+		{ "limits", test_limits },
+		{ "workspace", test_workspace },
+		{ "place", test_place },
+		{ "values of fix-ups", test_fixup_value },
+		{ "a jump table's shadow", test_shadow },
 		{ "origins", test_origins },
 	};
 
