@@ -82,12 +82,8 @@ static enum dynopt_kmod_status register_memory(struct mm_struct *mm)
 	status = process_register(mm);
 	if (status)
 		return status;
-	for (file = file_next(NULL); file; file = file_next(file)) {
-		if (!process_adopt(mm, file))
-			continue;
-		pages_unmap_cache(file);
-		pages_unmap_sites(file);
-	}
+	for (file = file_next(NULL); file; file = file_next(file))
+		process_adopt(mm, file);
 	return DYNOPT_KMOD_OK;
 }
 

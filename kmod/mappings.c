@@ -153,14 +153,21 @@ static vm_fault_t taken_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t l
 	return result;
 }
 
+/*
+ * With the mmap lock held for writing, no fault comes in between: a new mapping sees no jump
+ * while a page of the file's cache, or one half of a site, is still in its page tables.
+ */
+static void unmap_all(struct owned_file *file)
+{
+	pages_unmap_cache(file);
+	pages_unmap_sites(file);
+}
+
 static void give_back(struct vm_area_struct *vma, struct owned_file *file)
 {
 	vma->vm_ops = file->original;
-	if (vma->anon_vma) {
-		/* Page tables were copied. */
-		pages_unmap_sites(file);
-		pages_unmap_cache(file);
-	}
+	if (vma->anon_vma)
+		unmap_all(file); /* page tables were copied */
 }
 
 static void taken_open(struct vm_area_struct *vma)
@@ -224,7 +231,7 @@ static int taken_mremap(struct vm_area_struct *vma)
 		return 0;
 	if (may_take(vma, file))
 		take(vma, file);
-	pages_unmap_sites(file);
+	unmap_all(file);
 	file_put(file);
 	return 0;
 }
@@ -275,6 +282,8 @@ u32 mappings_take(struct mm_struct *mm, struct owned_file *file)
 		take(vma, file);
 		n++;
 	}
+	if (n)
+		unmap_all(file);
 	return n;
 }
 

@@ -118,6 +118,7 @@ void mappings_init_ops(struct owned_file *file);
 bool mapping_is_taken(const struct vm_area_struct *vma);
 struct owned_file *mapping_file(const struct vm_area_struct *vma);
 u32 mappings_count(struct mm_struct *mm);
+/* Takes what is not taken, and all owned pages out of page tables then; how many it took. */
 u32 mappings_take(struct mm_struct *mm, struct owned_file *file);
 u32 mappings_restore(struct mm_struct *mm);
 /* The operations that a registered process's executable mapping of the inode has now. */
@@ -141,8 +142,8 @@ bool process_is_registered(struct mm_struct *mm);
 bool process_is_leaving(struct mm_struct *mm);
 void process_set_leaving(struct mm_struct *mm);
 void process_forget(struct mm_struct *mm);
-/* Takes the file's mappings there, if none of its owned pages is private; how many it took. */
-u32 process_adopt(struct mm_struct *mm, struct owned_file *file);
+/* Takes the file's mappings there, if none of its owned pages is private. */
+void process_adopt(struct mm_struct *mm, struct owned_file *file);
 /* All registered memory maps, each grabbed; NULL-terminated; NULL if there is no memory. */
 struct mm_struct **processes_all(void);
 void processes_drop(struct mm_struct **all);

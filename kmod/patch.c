@@ -158,21 +158,16 @@ static enum dynopt_kmod_status take_range(struct owned_file *file, u64 offset, u
 	return status;
 }
 
-/* How many mappings were taken of processes that have none, or not all. */
+/* Those that have no taken mapping yet, or not all. */
 static enum dynopt_kmod_status adopt_all(struct owned_file *file)
 {
 	struct mm_struct **all = processes_all(), **at;
-	u32 n = 0;
 
 	if (!all)
 		return DYNOPT_KMOD_MEMORY;
 	for (at = all; *at; at++)
-		n += process_adopt(*at, file);
+		process_adopt(*at, file);
 	processes_drop(all);
-	if (n) {
-		pages_unmap_cache(file);
-		pages_unmap_sites(file);
-	}
 	return DYNOPT_KMOD_OK;
 }
 

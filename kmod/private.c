@@ -235,11 +235,11 @@ void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr)
 
 /*
  * The cookie, for a site in a private copy: int3, the rest, the first byte, each seen by every
- * processor before the next. A thread that meets the int3 tries again at the site. The trap
- * handler runs with interrupts off, so after the last round none is on its way.
+ * processor before the next. A thread that meets the int3 tries again at the site, in whatever
+ * process: a forked one may share the copy. One with an int3 of its own there traps a little
+ * later. The trap handler runs with interrupts off, so after the last round none is on its way.
  */
 static struct {
-	struct mm_struct *mm;
 	unsigned long addr; /* 0: there is none */
 } cookie;
 
@@ -248,8 +248,7 @@ static int cookie_trap(struct notifier_block *block, unsigned long why, void *da
 	struct pt_regs *regs = ((struct die_args *)data)->regs;
 	unsigned long addr = smp_load_acquire(&cookie.addr);
 
-	if (why != DIE_INT3 || !user_mode(regs) || !addr || regs->ip - 1 != addr ||
-	    cookie.mm != current->mm)
+	if (why != DIE_INT3 || !user_mode(regs) || !addr || regs->ip - 1 != addr)
 		return NOTIFY_DONE;
 	count(DYNOPT_COUNTER_TRAPPED, 1);
 	cpu_relax();
@@ -268,12 +267,10 @@ struct copied_site {
 	u8 *bytes[JMP_REL32_LEN];
 };
 
-static void cookie_write(struct mm_struct *mm, unsigned long addr, const struct copied_site *site,
-                         const u8 *bytes)
+static void cookie_write(unsigned long addr, const struct copied_site *site, const u8 *bytes)
 {
 	u32 i;
 
-	cookie.mm = mm;
 	smp_store_release(&cookie.addr, addr);
 	WRITE_ONCE(*site->bytes[0], INT3);
 	on_each_cpu(sync_one, NULL, 1);
@@ -325,7 +322,7 @@ static void site_restore(struct mm_struct *mm, unsigned long addr, const struct 
 	for (i = 1; i < JMP_REL32_LEN; i++)
 		rest &= *site.bytes[i] == patch->jump[i];
 	if (rest && *site.bytes[0] == JMP_REL32)
-		cookie_write(mm, addr, &site, patch->old);
+		cookie_write(addr, &site, patch->old);
 	else if (rest && *site.bytes[0] == INT3)
 		for (i = 1; i < JMP_REL32_LEN; i++)
 			WRITE_ONCE(*site.bytes[i], patch->old[i]);

@@ -183,15 +183,12 @@ void process_forget(struct mm_struct *mm)
 		mmu_notifier_put(&process->notifier);
 }
 
-u32 process_adopt(struct mm_struct *mm, struct owned_file *file)
+void process_adopt(struct mm_struct *mm, struct owned_file *file)
 {
-	u32 n = 0;
-
 	mmap_write_lock(mm);
 	if (process_is_registered(mm) && !process_is_leaving(mm) && !private_in_process(mm, file))
-		n = mappings_take(mm, file);
+		mappings_take(mm, file);
 	mmap_write_unlock(mm);
-	return n;
 }
 
 bool processes_empty(void)
