@@ -50,6 +50,23 @@ static void body(int id)
 	done[id] = 1;
 }
 
+static void interruptible(int how)
+{
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	CHECK(!sigprocmask(how, &alarm, NULL));
+}
+
+/* Starts and ends uninterrupted: swapcontext still reads the context in which the handler would save. */
+static void fiber(int id)
+{
+	interruptible(SIG_UNBLOCK);
+	body(id);
+	interruptible(SIG_BLOCK);
+}
+
 /* Each fiber computes what it would have without being interrupted. */
 static void run_all(void)
 {
@@ -61,20 +78,16 @@ static void run_all(void)
 		fibers[i].uc_stack.ss_size = STACK;
 		fibers[i].uc_link = &scheduler;
 		sigemptyset(&fibers[i].uc_sigmask);
-		makecontext(&fibers[i], (void (*)(void))body, 1, i);
+		sigaddset(&fibers[i].uc_sigmask, SIGALRM);
+		makecontext(&fibers[i], (void (*)(void))fiber, 1, i);
 		sums[i] = (uint64_t)i;
 		done[i] = 0;
 	}
 	while (left) {
 		for (volatile int i = 0; i < N_FIBERS; i++) {
-			sigset_t alarm;
-
 			if (done[i])
 				continue;
-			/* The scheduler itself is not to be interrupted. */
-			sigemptyset(&alarm);
-			sigaddset(&alarm, SIGALRM);
-			CHECK(!sigprocmask(SIG_BLOCK, &alarm, NULL));
+			interruptible(SIG_BLOCK); /* the scheduler itself is not */
 			current = i;
 			CHECK(!swapcontext(&scheduler, &fibers[i]));
 			current = -1;
