@@ -51,7 +51,9 @@ enum insn_flag {
 	INSN_FAULTS = 1 << 9,  /* can fault: memory, division, vector arithmetic */
 	INSN_FLOAT = 1 << 10,  /* depends on or changes MXCSR or the x87 state */
 	INSN_OPAQUE = 1 << 11, /* exact copies only, nothing moves across: uses and defines all */
-	INSN_TABLE = 1 << 12, /* made by a pass: an indirect jump through the shadow of the jump table at .target (code.h) */
+	INSN_TABLE =
+		1
+		<< 12, /* made by a pass: an indirect jump through the shadow of the jump table at .target (code.h) */
 };
 
 /*
@@ -83,10 +85,10 @@ enum reg_other {
 
 #define MEM_NO_REG 0xff
 struct insn_mem {
-	u8 base, index;  /* gpr number, MEM_NO_REG; base MEM_NO_REG with INSN_RIP: rip */
-	u8 scale;        /* 1, 2, 4, 8; 0 without index */
-	u8 segment;      /* 0: none that matters; else 'f' or 'g' */
-	u16 size;        /* bytes accessed at most; 0: base + index + disp does not say where
+	u8 base, index; /* gpr number, MEM_NO_REG; base MEM_NO_REG with INSN_RIP: rip */
+	u8 scale; /* 1, 2, 4, 8; 0 without index */
+	u8 segment; /* 0: none that matters; else 'f' or 'g' */
+	u16 size; /* bytes accessed at most; 0: base + index + disp does not say where
 	                    (rep, gather, bit string, 32-bit address, opaque) */
 	bool load, store; /* neither: the address is only computed (lea, prefetch) */
 	s64 disp; /* from registers as they are before the instruction; with rip: see target */

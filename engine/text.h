@@ -60,7 +60,8 @@ struct text_table {
 	u64 count;
 	u32 form; /* DYNOPT_TABLE_... */
 	u16 asked, spare; /* registers that text_table_spare() was asked for; of these unread */
-	const u32 *targets; /* count of them, from text->start; NULL: nobody may rely on the table's content */
+	const u32 *
+		targets; /* count of them, from text->start; NULL: nobody may rely on the table's content */
 };
 
 struct text_walk;

@@ -20,7 +20,8 @@
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
 #define STATUS_FILE_VERSION 2
 #define STATUS_FILE_SUFFIX ".dynopt"
-#define STATUS_DISABLE_SUFFIX ".disable" /* such a file beside it asks the agent to withdraw everything */
+#define STATUS_DISABLE_SUFFIX \
+	".disable" /* such a file beside it asks the agent to withdraw everything */
 #define STATUS_PATH_MAX 256
 #define STATUS_REASONS 96 /* counters of enum status, by number; room for more */
 
