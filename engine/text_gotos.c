@@ -59,20 +59,9 @@ static bool decode(struct finder *s, u64 addr)
 /* The function of the unwind table around addr, if it has no landing pads. */
 static const struct fde *function_of(const struct builder *b, u64 addr)
 {
-	u32 low = 0, high = b->n_functions;
+	const struct function *f = text_function_at(b, addr);
 
-	while (low < high) {
-		u32 middle = low + (high - low) / 2;
-
-		if (b->functions[middle].fde.end <= addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == b->n_functions || addr < b->functions[low].fde.start ||
-	    b->functions[low].fde.lsda)
-		return NULL;
-	return &b->functions[low].fde;
+	return f && !f->fde.lsda ? &f->fde : NULL;
 }
 
 static u64 before(const struct builder *b, u64 addr)

@@ -31,8 +31,7 @@ struct rela {
 	u64 offset, info, addend;
 };
 
-/* The function of the unwind table that addr is in. */
-static const struct function *function_at(const struct builder *b, u64 addr)
+const struct function *text_function_at(const struct builder *b, u64 addr)
 {
 	u32 low = 0, high = b->n_functions;
 
@@ -44,10 +43,15 @@ static const struct function *function_at(const struct builder *b, u64 addr)
 		else
 			high = middle;
 	}
-	if (low == b->n_functions || addr < b->functions[low].fde.start ||
-	    !b->functions[low].proven)
-		return NULL;
-	return &b->functions[low];
+	return low == b->n_functions || addr < b->functions[low].fde.start ? NULL
+	                                                                   : &b->functions[low];
+}
+
+static const struct function *proven_at(const struct builder *b, u64 addr)
+{
+	const struct function *f = text_function_at(b, addr);
+
+	return f && f->proven ? f : NULL;
 }
 
 /* The address that the instruction at addr names in its last four bytes, and what a table there would hold. */
@@ -122,7 +126,7 @@ static bool belongs(struct builder *b, const struct jump_table *table, u64 targe
 		return false;
 	if (table->form == DYNOPT_TABLE_ABS64 || (target >= f->fde.start && target < f->fde.end))
 		return true;
-	g = function_at(b, target);
+	g = proven_at(b, target);
 	if (!g || g == *cold)
 		return g != NULL;
 	if (g->fde.end - g->fde.start > b->look_budget)
@@ -158,7 +162,7 @@ static bool next_naming(const struct builder *b, u64 *i, const struct function *
 		if ((class != KIND_TABLE && class != KIND_JUMP_TABLE) ||
 		    (b->text->marks[*i] & (TEXT_INSN | TEXT_CERTIFIED)) != TEXT_INSN)
 			continue;
-		*f = function_at(b, b->text->start + *i);
+		*f = proven_at(b, b->text->start + *i);
 		if (*f)
 			return true;
 	}

@@ -145,6 +145,8 @@ bool text_jumps_by_table(const u8 *insn, u32 len);
 __must_check enum status text_add_notes(struct builder *b, struct arena *keep,
                                         struct failure *fail);
 __must_check enum status text_add_unwind(struct builder *b, struct failure *fail);
+/* The function of the unwind table that addr is in, or NULL. */
+const struct function *text_function_at(const struct builder *b, u64 addr);
 __must_check enum status text_add_jumps(struct builder *b, struct failure *fail);
 /* Tables for jumps through arrays of labels, in no order, at most TEXT_GOTOS_MAX; how many. */
 #define TEXT_GOTOS_MAX 64

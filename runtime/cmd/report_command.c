@@ -30,8 +30,6 @@ static const struct argp_option option_table[] = {
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *o = state->input;
-	char *end;
-	unsigned long pid;
 
 	switch (key) {
 	case 'l':
@@ -50,12 +48,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		o->dir = argument;
 		return 0;
 	case ARGP_KEY_ARG:
-		pid = strtoul(argument, &end, 10);
-		if (argument[0] < '1' || argument[0] > '9' || *end || pid > INT32_MAX)
-			argp_error(state, "'%s' is no process number", argument);
 		if (o->pid)
 			argp_error(state, "one PID at a time");
-		o->pid = (u32)pid;
+		o->pid = argument_pid(state, argument);
 		return 0;
 	case ARGP_KEY_END:
 		if (!!o->pid + o->last + !!o->file > 1)

@@ -7,6 +7,10 @@
 
 #include "command.h"
 
+#include <argp.h>
+#include <stdint.h>
+#include <stdlib.h>
+
 int command_run(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_report(int argc, char **argv);
@@ -49,6 +53,17 @@ enum {
 				DOCTOR_EXITS(X)
 #undef X
 };
+
+/* The process number that an argument is; what is none ends the command with its usage. */
+static inline uint32_t argument_pid(const struct argp_state *state, const char *argument)
+{
+	char *end;
+	unsigned long pid = strtoul(argument, &end, 10);
+
+	if (argument[0] < '1' || argument[0] > '9' || *end || pid > INT32_MAX)
+		argp_error(state, "'%s' is no process number", argument);
+	return (uint32_t)pid;
+}
 
 /* Defines the argp help_filter `name`, which appends the table `EXITS`. */
 #define HELP_WITH_EXITS(name, EXITS) \

@@ -35,8 +35,6 @@ static const struct argp_option option_table[] = {
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *o = state->input;
-	char *end;
-	unsigned long pid;
 
 	switch (key) {
 	case 'a':
@@ -49,10 +47,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		o->dir = argument;
 		return 0;
 	case ARGP_KEY_ARG:
-		pid = strtoul(argument, &end, 10);
-		if (argument[0] < '1' || argument[0] > '9' || *end || pid > INT32_MAX)
-			argp_error(state, "'%s' is no process number", argument);
-		*vec_add(&o->pids) = (u32)pid;
+		*vec_add(&o->pids) = argument_pid(state, argument);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #define NAME_MAX_LEN 255
 #define LINE_ROOM (NAME_MAX_LEN + 64)
@@ -106,28 +105,21 @@ static bool fail_with(u64 detail)
 
 bool samples_read(void (*take)(void *ctx, const struct sample_line *line), void *ctx)
 {
-	long fd = sys_open(world->options.samples, O_RDONLY, 0), text = 0;
-	struct stat st;
 	struct sample_line sample;
+	const char *text;
 	bool wrong;
-	u64 pos = 0;
+	u64 pos = 0, size;
 	u32 line = 0;
+	long result = sys_map_file(world->options.samples, &text, &size);
 
-	if (sys_failed(fd))
-		return fail_with((u64)-fd);
-	sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0);
-	if (st.st_size)
-		text = sys_mmap(0, (u64)st.st_size, PROT_READ, MAP_PRIVATE, (int)fd, 0);
-	sys_close((int)fd);
-	if (sys_failed(text))
-		return fail_with((u64)-text);
-	while (samples_next((const char *)text, (u64)st.st_size, &pos, &line, &sample, &wrong))
+	if (sys_failed(result))
+		return fail_with((u64)-result);
+	while (samples_next(text, size, &pos, &line, &sample, &wrong))
 		;
-	for (pos = 0; !wrong && samples_next((const char *)text, (u64)st.st_size, &pos, &line,
-	                                     &sample, &wrong);)
+	for (pos = 0; !wrong && samples_next(text, size, &pos, &line, &sample, &wrong);)
 		take(ctx, &sample);
-	if (st.st_size)
-		sys_munmap((u64)text, (u64)st.st_size);
+	if (size)
+		sys_munmap((u64)(uintptr_t)text, size);
 	return !wrong || fail_with(STATUS_DETAIL_LINE + line);
 }
 

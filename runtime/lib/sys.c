@@ -8,6 +8,7 @@
 #include <linux/futex.h>
 #include <linux/kcmp.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 
 long sys_open(const char *path, int flags, int mode)
@@ -105,6 +106,24 @@ u64 sys_now_ns(void)
 u64 sys_cpu_ns(void)
 {
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+long sys_map_file(const char *path, const char **bytes, u64 *size)
+{
+	long fd = sys_open(path, O_RDONLY, 0), at = 0;
+	struct stat st;
+
+	if (sys_failed(fd))
+		return fd;
+	sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0);
+	if (st.st_size)
+		at = sys_mmap(0, (u64)st.st_size, PROT_READ, MAP_PRIVATE, (int)fd, 0);
+	sys_close((int)fd);
+	if (sys_failed(at))
+		return at;
+	*bytes = (const char *)at;
+	*size = (u64)st.st_size;
+	return 0;
 }
 
 long sys_read_file(const char *path, char *buffer, u64 size)

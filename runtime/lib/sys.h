@@ -54,6 +54,9 @@ long sys_kcmp_vm(int pid_a, int pid_b);
 u64 sys_now_ns(void);
 u64 sys_cpu_ns(void);
 
+/* A file's bytes, read-only, for sys_munmap(); *bytes is NULL where it is empty. Returns 0 or -errno. */
+long sys_map_file(const char *path, const char **bytes, u64 *size);
+
 /* The whole of a small file such as those in /proc: returns bytes read (at most size), or -errno. */
 long sys_read_file(const char *path, char *buffer, u64 size);
 

@@ -8,12 +8,7 @@
 #include "image.h"
 #include "sys.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #define SYNTAX_ARENA (1u << 20)
-#define DETAIL_LINE 4096 /* above every errno */
 
 static bool fail_with(u64 detail)
 {
@@ -24,20 +19,9 @@ static bool fail_with(u64 detail)
 
 static bool map_file(void)
 {
-	long fd = sys_open(world->options.traces, O_RDONLY, 0), text = 0;
-	struct stat st;
+	long result = sys_map_file(world->options.traces, &world->traces, &world->traces_size);
 
-	if (sys_failed(fd))
-		return fail_with((u64)-fd);
-	sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0);
-	if (st.st_size)
-		text = sys_mmap(0, (u64)st.st_size, PROT_READ, MAP_PRIVATE, (int)fd, 0);
-	sys_close((int)fd);
-	if (sys_failed(text))
-		return fail_with((u64)-text);
-	world->traces = (const char *)text;
-	world->traces_size = (u64)st.st_size;
-	return true;
+	return !sys_failed(result) || fail_with((u64)-result);
 }
 
 bool traces_open(void)
@@ -59,7 +43,7 @@ bool traces_open(void)
 		                     &stanza, &fail);
 	} while (!status);
 	memory_free(&arena);
-	return status == STATUS_END || fail_with(DETAIL_LINE + fail.detail);
+	return status == STATUS_END || fail_with(STATUS_DETAIL_LINE + fail.detail);
 }
 
 static bool is_name(const struct trace_stanza *stanza, const char *name)
