@@ -16,13 +16,7 @@
 #include "arena.h"
 #include "engine_status.h"
 #include "ir.h"
-
-enum pass_name {
-#define X(name, help, counts) PASS_##name,
-#include "passes.def"
-#undef X
-	PASS_N
-};
+#include "passes.h"
 
 enum fixup_kind {
 	FIXUP_DATA, /* a RIP-relative operand: target is the address accessed */

@@ -14,16 +14,19 @@
 
 #include "engine_status.h"
 #include "hops.h"
+#include "passes.h"
 
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 2
+#define STATUS_FILE_VERSION 3
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
 #define STATUS_PATH_MAX 256
 #define STATUS_REASONS 96 /* counters of enum status, by number; room for more */
+#define STATUS_PASSES 16 /* counters of enum pass_name, by number; room for more */
+_Static_assert(PASS_N <= STATUS_PASSES, "a counter for each pass");
 
 /* X(NAME, "text"): how far the runtime got in this process. */
 #define STATUS_STATES(X) \
@@ -158,6 +161,7 @@ struct status_translation {
 	uint16_t n_blocks;
 	uint8_t hop; /* enum hop_kind */
 	uint8_t pad;
+	uint16_t passes[STATUS_PASSES]; /* how much each pass did (passes.def) */
 };
 
 #endif

@@ -148,6 +148,17 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 		ROW(out, "cycles", "%llu times undone and applied", (ull)h->cycles);
 }
 
+/* What each pass did to the translations, in the order in which they run. */
+static void print_passes(const struct status_view *v, const struct status_sums *s, FILE *out)
+{
+	if (!v->head->n_translations)
+		return;
+	fprintf(out, "\n  %-8s %9s %s\n", "pass", "did", "of what");
+	for (u32 k = 0; k < PASS_N; k++)
+		fprintf(out, "  %-8s %9llu %s\n", status_pass_key(k), (ull)s->passes[k],
+		        status_pass_counts(k));
+}
+
 static void print_modules(const struct status_view *v, FILE *out)
 {
 	char name[MODULE_COLUMNS + 8];
@@ -244,6 +255,7 @@ void show_report(const struct status_view *view, bool translations, FILE *out)
 	print_heat(view, out);
 	print_totals(view, &sums, out);
 	print_functions(view, out);
+	print_passes(view, &sums, out);
 	print_modules(view, out);
 	print_refusals(view, out);
 	if (translations)

@@ -29,6 +29,20 @@ static void put_refused(struct json_object *to, const u64 *refused)
 	}
 }
 
+static void put_passes(struct json_object *to, const u64 *done)
+{
+	struct json_object *array = json_list(to, "passes");
+
+	for (u32 k = 0; k < PASS_N; k++) {
+		struct json_object *row = json_item(array);
+
+		json_text(row, "pass", status_pass_key(k));
+		json_text(row, "text", status_pass_words(k));
+		json_text(row, "counts", status_pass_counts(k));
+		json_number(row, "count", done[k]);
+	}
+}
+
 static void put_totals(struct json_object *to, const struct status_view *v)
 {
 	struct status_sums s = status_sum(v);
@@ -48,6 +62,7 @@ static void put_totals(struct json_object *to, const struct status_view *v)
 	json_number(to, "translate_ns", s.translate_ns);
 	json_number(to, "apply_ns", s.apply_ns);
 	put_hops(to, s.hops);
+	put_passes(to, s.passes);
 	put_refused(to, s.refused);
 }
 
@@ -106,6 +121,10 @@ static void put_translations(struct json_object *to, const struct status_view *v
 		json_number(row, "instructions", t->n_insns);
 		json_number(row, "blocks", t->n_blocks);
 		json_text(row, "hop", status_hop_key(t->hop));
+		row = json_child(row, "passes");
+		for (u32 k = 0; k < PASS_N; k++)
+			if (t->passes[k])
+				json_number(row, status_pass_key(k), t->passes[k]);
 	}
 	show_names_free(names);
 }

@@ -39,6 +39,29 @@ LOOKUP(status_heat_words, STATUS_HEAT_WHYS(WORDS))
 LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far")
 
 static const struct {
+	const char *name, *words, *counts;
+} passes[PASS_N] = {
+#define X(name, help, counts) { #name, help, counts },
+#include "passes.def"
+#undef X
+};
+
+const char *status_pass_key(u32 pass)
+{
+	return passes[pass].name;
+}
+
+const char *status_pass_words(u32 pass)
+{
+	return passes[pass].words;
+}
+
+const char *status_pass_counts(u32 pass)
+{
+	return passes[pass].counts;
+}
+
+static const struct {
 	const char *name, *class, *words;
 } reasons[] = {
 	{ "OK", "OK", "" },
@@ -277,6 +300,9 @@ struct status_sums status_sum(const struct status_view *view)
 		for (int k = 0; k < STATUS_REASONS; k++)
 			s.refused[k] += m->refused[k];
 	}
+	for (u32 i = 0; i < view->head->n_translations; i++)
+		for (u32 k = 0; k < PASS_N; k++)
+			s.passes[k] += view->translations[i].passes[k];
 	return s;
 }
 

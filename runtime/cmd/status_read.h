@@ -30,6 +30,10 @@ const char *status_mode_key(u32 mode);
 /* What head->detail says beside the cause, in buffer: an error's words, a line, a number, or ""; returns buffer. */
 const char *status_detail_words(const struct status_head *head, char *buffer, size_t size);
 const char *status_hop_key(u32 hop);
+/* Of enum pass_name, below PASS_N: its name, what it does, what it counts. */
+const char *status_pass_key(u32 pass);
+const char *status_pass_words(u32 pass);
+const char *status_pass_counts(u32 pass);
 /* Of enum status_heat_why. */
 const char *status_heat_key(u32 why);
 const char *status_heat_words(u32 why);
@@ -52,6 +56,7 @@ struct status_sums {
 	u64 text, proven, functions, heads, translated, slots, reserved, mapped, used, insns;
 	u64 build_ns, translate_ns, apply_ns;
 	u64 hops[HOP_KINDS], refused[STATUS_REASONS];
+	u64 passes[PASS_N]; /* over its translations: how much each pass did */
 };
 struct status_sums status_sum(const struct status_view *view);
 

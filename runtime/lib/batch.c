@@ -153,8 +153,9 @@ static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_
 			                    (u8)i,           fixup->kind };
 	}
 	b->w->fates[code->head - b->text->start] = FATE_TRANSLATED;
-	*translation = (struct translation){ code->head,    at,   code->size, code->n_insns,
-		                             (u16)n_blocks, (u8)i };
+	*translation = (struct translation){ code->head,    at,    code->size, code->n_insns,
+		                             (u16)n_blocks, (u8)i, { 0 } };
+	memcpy(translation->passes, code->done, sizeof(translation->passes));
 	b->record->insns += code->n_insns;
 	return true;
 }

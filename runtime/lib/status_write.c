@@ -135,6 +135,7 @@ static void put_translations(struct writer *w, u32 index)
 		row.size = t->size;
 		row.n_insns = t->n_insns;
 		row.n_blocks = t->n_blocks;
+		memcpy(row.passes, t->passes, sizeof(t->passes));
 		if (site < image->n_sites && image->sites[site].hop.site == t->site)
 			row.hop = image->sites[site].hop.kind;
 		put(w, &row, sizeof(row));

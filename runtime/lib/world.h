@@ -62,6 +62,7 @@ struct translation {
 	u32 n_insns;
 	u16 n_blocks;
 	u8 area;
+	u16 passes[PASS_N]; /* how much each did */
 };
 
 /* Where translations stand. Bytes beyond `used` are 0xCC. */

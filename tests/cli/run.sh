@@ -424,6 +424,8 @@ case_report()
 	says out "300 in 30 functions, 120 translated (40.0 %)"
 	says out "90 direct, 30 by a slot, 0 far, 0 by a slot and far"
 	says out "before main  12.3 ms"
+	says out "dead            12 results that wait"
+	says out "frames           0 calls inlined"
 	says out "50 HOP_NO_SLOT      no free slot is within reach of a two-byte jump"
 	[ "$(awk 'length > 100' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
 	expect 0 "$DYNOPT" report --file=f --translations --json
@@ -455,6 +457,11 @@ case_report()
 	json_is translations.# 3
 	json_is translations.2.where 0x1020
 	json_is translations.2.hop direct
+	json_is translations.2.passes.dead 5
+	json_is totals.passes.0.pass frames
+	json_is totals.passes.0.count 0
+	json_is totals.passes.4.counts "results that wait"
+	json_is totals.passes.4.count 12
 	expect 0 "$DYNOPT" report --file=f --json
 	"$TOOL" json translations <out >/dev/null 2>&1 && fail "translations without being asked"
 	for oddity in failed traces samples cold unknown long_name refused none ended wild_name; do

@@ -144,6 +144,7 @@ static void fill(struct file *f, uint32_t pid, const char *program)
 		f->translations[i].size = 64;
 		f->translations[i].n_insns = 9;
 		f->translations[i].n_blocks = 2;
+		f->translations[i].passes[PASS_dead] = (uint16_t)(3 + i);
 	}
 }
 
