@@ -43,7 +43,7 @@
 struct totals {
 	u64 now;       /* the case under way */
 	u64 trees, insns, blocks, loops, links, frames;
-	u64 cases, compared, uncounted, stepped, odd, steps;
+	u64 cases, compared, uncounted, stepped, odd, steps, stack_ended;
 	u64 kinds[OUTCOME_KINDS];
 	u64 signals[32];
 	u64 refused[STATUS_N]; /* STATUS_OK: translated, but with an excluded instruction */
@@ -157,6 +157,7 @@ static bool run_stepped(u64 budget)
 
 	run.totals->stepped++;
 	run.totals->odd += !run.trial.compared;
+	run.totals->stack_ended += run.trial.stack_ended;
 	run.totals->steps += run.trial.steps;
 	return report(what, true);
 }
@@ -176,6 +177,7 @@ static bool run_case(u64 number)
 	count_outcome();
 	run.totals->compared += run.trial.compared;
 	run.totals->uncounted += !run.trial.compared;
+	run.totals->stack_ended += run.trial.stack_ended;
 	return report(what, false) && run.trial.original.kind != OUTCOME_ENDLESS;
 }
 
@@ -346,10 +348,10 @@ static void print_totals(double took)
 	const struct totals *t = run.totals;
 	unsigned long long executions = 2 * t->cases + 2 * t->stepped;
 
-	printf("%s%s: %llu executions (%llu cases compared, %llu not), %llu differences, %.0f/s\n",
+	printf("%s%s: %llu executions (%llu cases compared, %llu not, %llu for the stack ended), %llu differences, %.0f/s\n",
 	       run.path, run.forms ? " (forms)" : "", executions, (unsigned long long)t->compared,
-	       (unsigned long long)t->uncounted, (unsigned long long)t->failures,
-	       (double)executions / took);
+	       (unsigned long long)t->uncounted, (unsigned long long)t->stack_ended,
+	       (unsigned long long)t->failures, (double)executions / took);
 	printf("  %llu trees of %.1f instructions, %.1f blocks, %.2f loops; %llu calls inlined; %llu exits linked; %llu cases "
 	       "stepped (%llu say nothing), %llu steps\n",
 	       (unsigned long long)t->trees, (double)t->insns / (double)(t->trees ? t->trees : 1),

@@ -223,7 +223,7 @@ static void collect_ops(const struct ir_tree *trees, u32 n_trees)
 	armed.n_ops = n;
 }
 
-static bool op_at(u64 addr)
+bool guest_is_op(u64 addr)
 {
 	const struct range key = { .addr = addr };
 
@@ -342,7 +342,7 @@ static void exit_collect(struct guest *g, const struct ir_edge *edge)
 {
 	if (edge->kind != EDGE_EXIT)
 		return;
-	if (op_at(edge->target)) {
+	if (guest_is_op(edge->target)) {
 		g->exact = false;
 		return;
 	}
@@ -413,7 +413,7 @@ static bool loops_collect(struct guest *g, const struct ir_tree *tree)
 
 		if (b->next.kind == EDGE_BACK && !(direct && last->role == ROLE_JMP))
 			g->exact = false;
-		if (direct && !back && last->target <= last->addr && op_at(last->target))
+		if (direct && !back && last->target <= last->addr && guest_is_op(last->target))
 			g->exact = false;
 		else if (!back)
 			continue;

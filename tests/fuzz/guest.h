@@ -85,6 +85,8 @@ u32 guest_link(struct guest *g, u32 from, u32 to);
 u64 guest_origin(const struct guest *g, u64 rip);
 /* Is rip in a translation? */
 bool guest_translated(const struct guest *g, u64 rip);
+/* Does an instruction of the armed trees stand at this module address? */
+bool guest_is_op(u64 addr);
 /* Where NOPs and direct jumps lead from an address of original text, which a translation may leave out; as the guest sees it. */
 u64 guest_settle(const struct guest *g, u64 addr);
 /* How the machine differs from the original's at rip in a translation; NULL: not in one, or not at all. */

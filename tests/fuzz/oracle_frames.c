@@ -93,12 +93,13 @@ static bool insn_at(u64 rip, struct insn *insn)
 	return bytes && !decode_insn(bytes, left, addr, scratch_decode(), insn, NULL);
 }
 
+/* Of an address just above the stack, too: an unaligned rsp at its upper end. */
 static void dead_below(u64 addr)
 {
 	u64 end = addr - GUEST_STACK;
 
-	if (end <= GUEST_STACK_SIZE)
-		memset(run.dead, 1, end);
+	if (end <= GUEST_STACK_SIZE + PAGE)
+		memset(run.dead, 1, end < GUEST_STACK_SIZE ? end : GUEST_STACK_SIZE);
 }
 
 static bool any_dead(u64 addr, u64 size)
@@ -156,8 +157,11 @@ static bool follow(void)
 	run.stale = (u16)((run.stale & ~insn.flags_def) | insn.flags_undef);
 	if (insn.role == ROLE_CALL || insn.role == ROLE_RET)
 		run.stale = RFLAGS_STATUS & ~FLAG_DF;
-	if (insn.role == ROLE_CALL && run.n_slots < CALLS_MAX)
-		run.slots[run.n_slots++] = native.out.gpr[RSP];
+	if (insn.role == ROLE_CALL) {
+		run.odd |= native.out.gpr[RSP] - GUEST_STACK >= GUEST_STACK_SIZE;
+		if (run.n_slots < CALLS_MAX)
+			run.slots[run.n_slots++] = native.out.gpr[RSP];
+	}
 	while (run.n_slots &&
 	       native.out.gpr[RSP] - run.slots[run.n_slots - 1] - 1 < GUEST_STACK_SIZE)
 		run.n_slots--;
@@ -209,6 +213,25 @@ bool frames_dead(const struct guest *g, u8 *dead)
 	oracle_run(g, dead_step);
 	memcpy(dead, run.dead, sizeof(run.dead));
 	return run.steps < DEAD_STEPS;
+}
+
+bool frames_stack_ends(void)
+{
+	const struct native_state *s = &native.out;
+	struct insn insn;
+
+	if (native.stop.kind != NATIVE_SIGNAL || s->rip != run.rip || !insn_at(run.rip, &insn))
+		return false;
+	for (u32 i = 0; i < insn.n_mem && i < 2; i++) {
+		const struct insn_mem *mem = &insn.mem[i];
+		bool word = mem->store && mem->size == 8 && mem->base == RSP &&
+		            mem->index == MEM_NO_REG;
+
+		if (word && (insn.role == ROLE_CALL || run.n_slots) &&
+		    !guest_area(run.g, oracle_address(run.g, s, &insn, mem), 8))
+			return true;
+	}
+	return false;
 }
 
 u64 frames_stale(void)
@@ -360,7 +383,9 @@ static bool check_step(void)
 		return broken("what it owes or needs for that lies in a signal's frame", rip);
 	if (run.n > ORACLE_STEPS && run.agreed > ORACLE_STEPS - AHEAD)
 		return false; /* the log may be full before the original ended */
-	if (!run.denied && !agree()) {
+	if (run.denied)
+		return broken("what it owes or needs for that lies outside of the stack", rip);
+	if (!agree()) {
 		if (run.spent)
 			return false; /* arrivals are counted at other places */
 		return broken("its state, made good, is none of the original's at the origin", rip);

@@ -9,7 +9,8 @@
  * lives may lie where a signal's frame would be, nor may making good write there.
  *
  * Code may do what no compiler's does and the engine need not bear: read bytes that are dead, flags from before a call or return or
- * flags that the manual leaves undefined, touch a return address but by call and return, index an array to below rsp.
+ * flags that the manual leaves undefined, touch a return address but by call and return, index an array to below rsp, call on a stack
+ * that is not the guest's.
  * Such runs of the original say nothing (frames_odd).
  */
 #ifndef DYNOPT_FUZZ_ORACLE_FRAMES_H
@@ -25,6 +26,11 @@ const char *frames_check(const struct guest *g, struct outcome *out);
 bool frames_dead(const struct guest *g, u8 *dead);
 /* Of the original's last run. */
 bool frames_odd(void);
+/*
+ * The original's last run faulted at a store that a translation may owe, for there is no stack any more (docs/engine.md): a call's, or
+ * of a word in the frame of a call that is not over. The translation meets that elsewhere, or never.
+ */
+bool frames_stack_ends(void);
 /* Flags that are dead at its end, for they come from before a call or return or are undefined. */
 u64 frames_stale(void);
 u32 frames_steps(void);

@@ -129,6 +129,11 @@ static u64 reg_value(const struct states *s, u32 reg, u64 *rnd)
 	const struct reg_role *role = &s->roles[reg];
 	u32 how = (u32)rnd_below(rnd, 32);
 
+	if (reg == RSP && s->framed && how >= 30) { /* near the stack's ends */
+		u64 at = GUEST_STACK + rnd_below(rnd, 64) * 8;
+
+		return how == 30 ? at : at + GUEST_STACK_SIZE - 64 * 8;
+	}
 	if (reg == RSP && (how < 30 || s->framed)) {
 		u64 at = GUEST_STACK + PAGE / 2 + rnd_below(rnd, PAGE);
 

@@ -5,6 +5,8 @@
 #include "oracle_frames.h"
 #include "shadows.h"
 
+#define FAULT_WRITE 2 /* bit of a page fault's error code */
+
 static void begin_run(struct trial *t, u64 budget, u64 module_addr)
 {
 	states_memory(&t->states);
@@ -12,18 +14,16 @@ static void begin_run(struct trial *t, u64 budget, u64 module_addr)
 	native.in.rip = t->guest.m->base + module_addr;
 }
 
-/*
- * Inlined calls may touch the stack earlier or later than the original, and deeper, for rsp is moved as far as the deepest
- * path needs: it has to be there.
- */
-static bool has_stack(const struct outcome *a)
-{
-	return a->state.gpr[RSP] - GUEST_STACK - PAGE / 4 < GUEST_STACK_SIZE;
-}
+/* Words that a stub writes below the red zone: where rax is kept, and what its calls push. */
+#define STUB_WORDS (1 + LIMIT_INLINE_DEPTH)
 
-static bool ran_out_of_stack(const struct outcome *b)
+/* Did the translation fault in a stub that needs more of the stack than there is? */
+static bool stub_ran_out(const struct outcome *b)
 {
-	return b->kind == OUTCOME_FAULT && GUEST_STACK - b->stop.addr < 16 * PAGE;
+	u64 end = b->state.gpr[RSP] - RED_ZONE;
+
+	return b->kind == OUTCOME_FAULT && (b->stop.error & FAULT_WRITE) &&
+	       b->stop.addr - (end - STUB_WORDS * 8) < STUB_WORDS * 8;
 }
 
 static bool only_alive(const struct trial *t)
@@ -42,9 +42,18 @@ static bool comparable(const struct trial *t)
 	if ((spent && !t->guest.exact) || shadows_strayed(&t->guest, a, b))
 		return false;
 	/* A loop's counter stands where an inlined call may be under way, or where the translation need not loop. */
-	if (spent && only_alive(t))
-		return false;
-	return !t->states.framed || (has_stack(a) && !ran_out_of_stack(b));
+	return !(spent && only_alive(t));
+}
+
+/*
+ * The original's run, which has just been stepped: does it say anything? Where the stack ends a translation with inlined calls does
+ * not do the same.
+ */
+static bool says_something(struct trial *t, const struct outcome *translation)
+{
+	t->stack_ended = t->states.framed &&
+	                 (frames_stack_ends() || (translation && stub_ran_out(translation)));
+	return !frames_odd() && !t->stack_ended;
 }
 
 /* Steps the original to see what is dead; false if its run says nothing. */
@@ -59,7 +68,7 @@ static bool find_dead(struct trial *t, u64 budget, u8 *dead, bool *known)
 	*known = frames_dead(g, dead);
 	for (u32 i = 0; i < g->n_areas; i++)
 		memcpy((void *)g->areas[i].addr, translated[i], g->areas[i].size);
-	return !frames_odd();
+	return says_something(t, &t->translation);
 }
 
 static const char *differs(struct trial *t, u64 budget)
@@ -89,6 +98,7 @@ static const char *differs(struct trial *t, u64 budget)
 
 const char *trial_run(struct trial *t, u64 budget)
 {
+	t->stack_ended = false;
 	begin_run(t, budget, t->head);
 	native_run();
 	outcome_take(&t->original, &t->guest);
@@ -105,8 +115,7 @@ static const char *step_alive(struct trial *t, u64 budget)
 {
 	begin_run(t, budget, t->head);
 	frames_log(&t->guest, &t->original);
-	t->compared = !frames_odd() && (!t->states.framed || has_stack(&t->original)) &&
-	              !shadows_strayed(&t->guest, &t->original, NULL);
+	t->compared = says_something(t, NULL) && !shadows_strayed(&t->guest, &t->original, NULL);
 	if (!t->compared)
 		return NULL;
 	begin_run(t, budget, t->entry);
@@ -121,6 +130,8 @@ const char *trial_step(struct trial *t, u64 budget)
 	what = oracle_original(&t->guest, &t->original);
 	t->steps = oracle_steps();
 	t->compared = true;
+	t->stack_ended = false;
+	t->misread = what;
 	if (what)
 		return what;
 	if (only_alive(t))
@@ -138,7 +149,7 @@ void trial_print(struct trial *t, bool stepped)
 	outcome_print(&t->original, &t->translation);
 	if (!stepped)
 		memory_print(&t->guest);
-	else if (only_alive(t))
+	else if (only_alive(t) && !t->misread)
 		frames_print();
 	else
 		oracle_print();

@@ -18,7 +18,9 @@ struct trial {
 	bool loose; /* what is dead need not be the same, wherever it is */
 	struct outcome original, translation;
 	bool compared; /* the last run's outcomes say something about each other */
+	bool stack_ended; /* they do not, for it met the end of the stack where calls are inlined */
 	u32 steps; /* of the original, stepped */
+	bool misread; /* stepped: what it did is not what decode_insn() says */
 };
 
 /* Runs both sides to their ends. The first difference in words, NULL if there is none. */
