@@ -202,7 +202,7 @@ static u32 slots_insert(u64 near, u64 addr, u64 *slots, u32 n, u32 max)
  * Does every record that covers the slot at addr allow it to be filled? The slot's own
  * record need not be the only one. Kept apart: two walks do not fit one frame.
  */
-static __attribute__((noinline)) bool slot_usable(const struct notes_reader *r, u64 addr)
+static __attribute__((__noinline__)) bool slot_usable(const struct notes_reader *r, u64 addr)
 {
 	const u64 end = addr + DYNOPT_SLOT_SIZE;
 	struct notes_record record;
