@@ -1,17 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# demo.sh BUILD - compiles sqlite (its own benchmark) and lua from Debian's sources with the flag, runs each
-# alone and under `dynopt run`, compares the outputs, and shows the reports: everything translated before main(), then
-# what is hot, found while it runs. Then programs that Debian has compiled, without the flag. Called by `./dev demo`.
+# demo.sh BUILD [QUICK] - runs programs alone and under `dynopt run`, in turns, and says what came of it: sqlite (its own benchmark) and
+# lua, compiled from Debian's sources with the flag, and perl as Debian has compiled it, without. Called by `./dev demo`.
+#
+# Every output is compared. Time is CPU time, user and system, the agent's included, the ratio with its interval (demo/ratio.awk),
+# whatever it says. With QUICK: lua and perl, two short rounds, for the tests.
 #
 # Exit code 0 if all outputs are equal; 77 with the reason when the sources cannot be had.
 
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd)
+quick=${2:+1}
 dynopt=$build/bin/dynopt
-demo=$build/demo
+measure=$build/bench/tool/bench-run
+demo=$build/demo${quick:+-quick}
+rounds=${quick:+2}
+rounds=${rounds:-4}
+limit_s=600
 mkdir -p "$demo"
 export DYNOPT_PROGRAM_LDFLAGS=-fuse-ld=lld
 
@@ -20,62 +27,97 @@ say()
 	printf '\n==> %s\n' "$*"
 }
 
-# Times are no result: speedtest1 prints some.
+# Of speedtest1's output all but the times.
 without_times()
 {
 	sed 's/ *[0-9][0-9.]*s$//'
 }
 
-# Alone and under dynopt; the report of the second run goes to $demo/report.
-both() # NAME MODE PROGRAM [ARGUMENT...]
+# Runs a command; its output goes to $demo/out, its CPU time to $cpu_us.
+run() # COMMAND...
 {
-	name=$1 mode=$2
-	shift 2
-	"$@" 2>&1 | without_times >"$demo/$name.alone"
-	"$dynopt" run "--$mode" --report="$demo/report" -- "$@" 2>&1 | without_times >"$demo/$name.dynopt"
-	cmp "$demo/$name.alone" "$demo/$name.dynopt"
-	printf '    %-28s %6d lines of output, equal\n' "$name" "$(wc -l <"$demo/$name.dynopt")"
+	result=$("$measure" $limit_s /dev/null "$demo/out.raw" "$demo/err" "$@" 3>&1)
+	# shellcheck disable=SC2086 # status, user, system, helpers, ...: see bench/run.c
+	set -- "$*" $result
+	[ "$2" = 0 ] || {
+		echo "FAILED (wait status $2): $1"
+		tail -n 20 "$demo/err"
+		exit 1
+	}
+	cpu_us=$(($3 + $4 + $5))
+	without_times <"$demo/out.raw" >"$demo/out"
 }
 
-show_report()
+alone()
 {
-	sed "s,$demo,build/demo,g" "$demo/report"
+	run "$@"
+	alone_us=$cpu_us
+	mv "$demo/out" "$demo/out.alone"
 }
 
-say "sqlite and lua from Debian's source packages, compiled with dynopt-clang -O2 -fdynopt-jumpstations"
-"$here/run.sh" "$build" build speedtest1 flag "$demo/sqlite"
-"$here/run.sh" "$build" build lua flag "$demo/lua"
-for program in sqlite/speedtest1 lua/lua; do
-	"$dynopt" notes --check "$demo/$program" >"$demo/check" || {
+under()
+{
+	run "$dynopt" run --sample --status-dir="$demo/status" --report="$demo/$name.report" -- "$@"
+	under_us=$cpu_us
+	mv "$demo/out" "$demo/out.dynopt"
+}
+
+# In turns, and who is first takes turns, too.
+compare() # NAME PROGRAM [ARGUMENT...]
+{
+	name=$1
+	shift
+	say "$name: $rounds rounds, alone and under dynopt run"
+	: >"$demo/$name.times"
+	for round in $(seq "$rounds"); do
+		if [ $((round % 2)) = 1 ]; then
+			alone "$@"
+			under "$@"
+		else
+			under "$@"
+			alone "$@"
+		fi
+		cmp "$demo/out.alone" "$demo/out.dynopt"
+		echo "$alone_us $under_us" >>"$demo/$name.times"
+	done
+	printf '    output    %d lines, equal in all rounds\n' "$(wc -l <"$demo/out.alone")"
+	printf '    CPU time  %s\n' "$(awk -f "$here/demo/ratio.awk" "$demo/$name.times")"
+}
+
+built() # ROW PROGRAM
+{
+	"$here/run.sh" "$build" build "$1" flag "$demo/$1"
+	"$dynopt" notes --check "$demo/$1/$2" >"$demo/check" || {
 		cat "$demo/check"
 		exit 1
 	}
-done
+}
+
+rm -rf "$demo/status"
+mkdir -m 700 "$demo/status"
+if [ "$quick" ]; then
+	say "lua, compiled with dynopt-clang -O2 -fdynopt-jumpstations"
+	built lua lua
+	compare lua "$demo/lua/lua" "$here/demo/sort.lua" 50
+	compare perl /usr/bin/perl "$here/demo/words.pl" 150
+	exit
+fi
+
+say "sqlite and lua from Debian's source packages, compiled with dynopt-clang -O2 -fdynopt-jumpstations"
+built speedtest1 speedtest1
+built lua lua
 echo "    their notes agree with their code (dynopt notes --check)"
+compare sqlite "$demo/speedtest1/speedtest1" --size 250 :memory:
+compare lua "$demo/lua/lua" "$here/demo/sort.lua" 600
+compare perl /usr/bin/perl "$here/demo/words.pl" 3000
 
-say "everything that is worth it translated before main(): dynopt run --eager -- PROGRAM"
-both sqlite eager "$demo/sqlite/speedtest1" --size 10 :memory:
-for script in "$here"/scripts/*.lua; do
-	both "lua $(basename "$script")" eager "$demo/lua/lua" "$script"
-done
-
-say "what is hot, found and translated while it runs: dynopt run -- PROGRAM"
-both sqlite sample "$demo/sqlite/speedtest1" --size 150 :memory:
-show_report >"$demo/sqlite.report"
-both "lua objects.lua" sample "$demo/lua/lua" "$here/../../bench/inputs/objects.lua" 150
-echo
-echo "    the report on sqlite (dynopt report):"
+say "the report on sqlite (dynopt report): what is hot, what was translated, what was refused and why"
 cat "$demo/sqlite.report"
-
-say "the same with programs that Debian has compiled, without the flag"
-seq 1 20000 | awk '{ print ($1 * 7919) % 20011 }' >"$demo/numbers"
-both "sort" eager /usr/bin/sort -n "$demo/numbers"
-both "gzip" eager /usr/bin/gzip -9 -c "$demo/numbers"
 
 cat <<'TEXT'
 
-The outputs are those of the programs alone, and no program was stopped, restarted or recompiled. What
-translations save and cost is in the README's figures. With your own program:
+No program was stopped, restarted or recompiled, and the outputs are those of the programs alone. perl is Debian's
+own, without the flag. What translations save and cost elsewhere is in the README's figures. With your own program:
 
     build/bin/dynopt-clang -O2 -fdynopt-jumpstations prog.c -o prog
     build/bin/dynopt run --report -- ./prog
