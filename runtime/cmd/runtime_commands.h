@@ -15,6 +15,7 @@ int command_run(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_disable(int argc, char **argv);
+int command_profile(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 
 /* `run` ends as its program does; these are its own, chosen as env and nice do. */
@@ -34,6 +35,10 @@ int command_doctor(int argc, char **argv);
 	X(USAGE, 2, "wrong usage, or a folder that cannot be used") \
 	X(SILENT, 3, "its agent does not answer, or there is none")
 
+#define PROFILE_EXITS(X) \
+	X(DONE, 0, "written") \
+	X(BAD, 2, "wrong usage, a file that cannot be used, or a tool that is missing")
+
 #define DOCTOR_EXITS(X) \
 	X(WORKS, 0, "dynopt run --eager works here") \
 	X(BROKEN, 1, "it does not: see the lines marked 'missing'") \
@@ -49,8 +54,11 @@ enum {
 #define X(name, value, text) DISABLE_EXIT_##name = value,
 			DISABLE_EXITS(X)
 #undef X
+#define X(name, value, text) PROFILE_EXIT_##name = value,
+				PROFILE_EXITS(X)
+#undef X
 #define X(name, value, text) DOCTOR_EXIT_##name = value,
-				DOCTOR_EXITS(X)
+					DOCTOR_EXITS(X)
 #undef X
 };
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# run.sh CASE - tests of `dynopt run`, `status`, `report` and `doctor` from the outside. Environment: DYNOPT and TOOL
+# run.sh CASE - tests of `dynopt run`, `status`, `report`, `profile` and `doctor` from the outside. Environment: DYNOPT and TOOL
 # (status_tool) are commands, WORK is a folder to work in. A case is a function below; what needs the library is
 # skipped where there is none. Prints what was expected and what came; exits 1 if there was a difference.
 # shellcheck disable=SC2016,SC2094 # other shells' variables; a command of that name
@@ -79,7 +79,7 @@ empty_library()
 case_help()
 {
 	expect 0 "$DYNOPT" --help
-	for command in run status report disable doctor; do
+	for command in run status report disable profile doctor; do
 		says out "$command "
 	done
 	for command in run status report disable doctor; do
@@ -625,6 +625,139 @@ case_real()
 	[ $? = 7 ] || fail "wrong exit code without an agent"
 }
 
+# Samples by hand, each format through the tool that it is for; and back.
+case_profile()
+{
+	expect 0 "$DYNOPT" profile --help
+	says out "Exit codes:"
+	for what in record export import; do
+		expect 0 "$DYNOPT" profile $what --help
+		says out "Example:"
+	done
+	expect 2 "$DYNOPT" profile
+	expect 2 "$DYNOPT" profile sell
+	one_line
+	expect 2 "$DYNOPT" profile export --binary=p s
+	expect 125 "$DYNOPT" profile record -- true
+	one_line
+	cat >p.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+static __attribute__((noinline)) int inner(int i)
+{
+	return i % 3 ? i : -i;
+}
+__attribute__((noinline)) int work(int x)
+{
+	int s = 0;
+	for (int i = 0; i < x; i++)
+		if (i % 7 == 0)
+			s += inner(i);
+		else
+			s ^= i;
+	return s;
+}
+int main(int n, char **v)
+{
+	printf("%d\n", work(n > 1 ? atoi(v[1]) : 10));
+	return 0;
+}
+C
+	clang-19 -O2 -gline-tables-only -fdebug-info-for-profiling -fuse-ld=lld -Wl,--emit-relocs p.c -o p || skip "no clang-19 with lld"
+	for symbol in inner work; do
+		start=$(nm p | awk -v s=$symbol '$3 == s { print $1 }')
+		for i in 0 4 9 17; do
+			printf 'samples p 0x%x %d\n' "$((0x$start + i))" "$((100 * (i + 1)))"
+		done
+	done >s
+	printf 'samples other 0x10 7 # not ours\n\n' >>s
+	expect 0 "$DYNOPT" profile export --format=bolt --binary=p s
+	says out "no_lbr "
+	says out "1 work 9 1000"
+	says out "1 inner/p.c/1 11 1800"
+	[ "$(wc -l <out)" = 9 ] || fail "wanted a heading and 8 samples"
+	cp out p.fdata
+	expect 0 "$DYNOPT" profile import --format=bolt --binary=p -o back p.fdata
+	grep "samples p " s | sort >want
+	sort back >got
+	cmp want got || fail "not the same samples after BOLT's format and back"
+	expect 0 "$DYNOPT" profile export --format=profgen --binary=p s
+	[ "$(head -n 1 out)" = 8 ] || fail "wanted 8 ranges"
+	# Samples as perf script prints them: loaded elsewhere, another process, another file.
+	offset=$(readelf -lW p | awk '$1 == "LOAD" && / R E / { print $2, $3 }')
+	at=$((0x55a25b240000 + 0x$(nm p | awk '$3 == "work" { print $1 }') - ${offset#* } + (${offset% *} & 0xfff)))
+	{
+		printf ' 74 PERF_RECORD_MMAP2 74/74: [0x55a25b240000(0x2000) @ 0x%x fe:00 11 22]: r-xp /x y/p\n' "$((${offset% *} & ~0xfff))"
+		printf ' 74 PERF_RECORD_MMAP2 74/74: [0x7f86d32e3000(0x26000) @ 0x1000 fe:00 33 0]: r-xp /usr/lib/ld.so\n'
+		printf ' 74 %x (/x y/p)\n 74 ffffffff8226e639 ([kernel.kallsyms])\n 74 7f86d32e3001 (/usr/lib/ld.so)\n 74 %x (/x y/p)\n' $at $at
+	} >script
+	expect 0 "$DYNOPT" profile import --format=perf --binary=p script
+	[ "$(cat out)" = "samples p 0x$(nm p | awk '$3 == "work" { sub(/^0+/, "", $1); print $1 }') 2" ] || fail "perf: $(cat out)"
+	sed -i 's/ 74 PERF_/ 75 PERF_/; s,74/74,75/75,' script
+	expect 2 "$DYNOPT" profile import --format=perf --binary=p script
+	says err "script: line 3: no mapping of p"
+	one_line
+	# What cannot be: other builds, other files, no debug information, no symbols, no room.
+	expect 2 "$DYNOPT" profile export --format=bolt --binary=/bin/true s
+	says err "no samples of a module named 'true'"
+	echo "samples p 0xfffff0 1" >>s
+	expect 2 "$DYNOPT" profile export --format=bolt --binary=p s
+	says err "s: 1 of its 9 addresses lie outside of the code of p: it is a profile of another build"
+	one_line
+	sed -i '$d' s
+	printf 'samples p 0x10\n' >wrong
+	expect 2 "$DYNOPT" profile export --format=bolt --binary=p wrong
+	says err "wrong: line 1 "
+	expect 2 "$DYNOPT" profile export --format=bolt --binary=p no-such-file
+	one_line
+	expect 2 "$DYNOPT" profile export --format=gold --binary=p s
+	one_line
+	expect 2 "$DYNOPT" profile export --format=bolt --binary=p -o no/such/folder s
+	one_line
+	printf 'no_lbr x\n1 nobody 0 1\n' >wrong
+	expect 2 "$DYNOPT" profile import --format=bolt --binary=p wrong
+	says err "wrong: line 2: p has no function 'nobody'"
+	mkdir bare
+	objcopy --strip-all p bare/p
+	expect 2 "$DYNOPT" profile export --format=bolt --binary=bare/p s
+	says err "stripped"
+	expect 2 "$DYNOPT" profile export --format=clang --binary=bare/p s
+	says err "no debug information"
+	one_line
+	missing=
+	if command -v llvm-profgen-19 >/dev/null; then
+		expect 0 "$DYNOPT" profile export --format=clang --binary=p -o p.prof s
+		clang-19 -O2 -gline-tables-only -fprofile-sample-use=p.prof -S -emit-llvm p.c -o p.ll || fail "clang refuses it"
+		says p.ll '!"MaxCount", i64 1800'
+		says p.ll '!"function_entry_count", i64'
+		expect 0 llvm-profdata-19 show --sample --function=work p.prof
+		says out "1800"
+	else
+		missing="$missing llvm-profgen-19,"
+	fi
+	if command -v llvm-bolt-19 >/dev/null; then
+		expect 0 llvm-bolt-19 p -data p.fdata -o p.bolt -reorder-blocks=ext-tsp
+		cat err >>out
+		says out "2 out of"
+		[ "$(./p.bolt 100)" = "$(./p 100)" ] || fail "not the same program after BOLT"
+	else
+		missing="$missing llvm-bolt-19,"
+	fi
+	expect 0 "$DYNOPT" profile export --format=pprof --binary=p -o p.pprof s
+	if command -v google-pprof >/dev/null; then
+		expect 0 google-pprof --text p p.pprof
+		says out "Total: 6800 samples"
+		grep -qE "^ *3400 .* work$" out || fail "pprof: $(cat out)"
+	else
+		missing="$missing google-pprof,"
+	fi
+	if [ -e "$(dirname "$DYNOPT")/../lib/dynopt/libdynopt.so" ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ]; then
+		expect 0 "$DYNOPT" profile record -o kept -- ./p 300000000
+		grep -qE '^samples p 0x[0-9a-f]+ [1-9]' kept || missing="$missing perf_event_open,"
+	fi
+	[ -z "$missing" ] || skip "parts of it: no${missing%,}"
+}
+
 case_doctor()
 {
 	if [ -e "$(dirname "$DYNOPT")/../lib/dynopt/libdynopt.so" ]; then
@@ -653,8 +786,9 @@ report) case_report ;;
 supervise) case_supervise ;;
 real) case_real ;;
 doctor) case_doctor ;;
+profile) case_profile ;;
 *)
-	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|report|supervise|real|doctor" >&2
+	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|report|supervise|real|doctor|profile" >&2
 	exit 2
 	;;
 esac
