@@ -4,6 +4,8 @@
 
     PROGRAM -(harness/build.py)-> binary -(qemu-x86_64, record.c)-> path -(pathlab)-> traces, figures
                                                        binary, traces -(dynopt run, callgrind)-> counted
+    PROGRAM -(harness/build.py)-> binary -(dynopt run)-> samples
+                                                      binary, samples -(dynopt run, callgrind)-> counted
 
 Exit codes: 0; 1 something failed; 2 wrong use. docs/gains.md explains the figures.
 """
@@ -27,10 +29,12 @@ from harness import Failed, Skip, build, count, table, variants  # noqa: E402
 PROGRAMS = ["sqlite/main", "lua/objects", "duktape/objects", "tcc/compile", "mawk/text", "bzip2/compress",
             "zstd/compress"]
 SIZE = "count"
+SAMPLED_SIZE = "full"
 TRACES = ["direct=1", "full=1", "turn=1"]  # what the tables found better than what the runtime does by itself
 EPILOG = """examples:
   /usr/bin/python3 bench/pathlab/lab.py traces lua/objects        writes build/bench/lab/lua.objects/traces
   /usr/bin/python3 bench/pathlab/lab.py measure                   all programs: traces, then callgrind
+  /usr/bin/python3 bench/pathlab/lab.py sampled sqlite/main       samples of one long run, then callgrind
   /usr/bin/python3 bench/pathlab/lab.py table --runs 20000000     the tables of docs/gains.md
   /usr/bin/python3 bench/pathlab/lab.py simulate --rules 'depth=0 , depth=4 side=0.1' sqlite/main
 """
@@ -40,12 +44,13 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__.splitlines()[0], epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("command", choices=["traces", "simulate", "measure", "table"])
+    add("command", choices=["traces", "simulate", "measure", "sampled", "table"])
     add("programs", nargs="*", metavar="PROGRAM/INPUT", help=f"default: {' '.join(PROGRAMS)}")
     add("--runs", type=int, default=100_000_000, metavar="N", help="end the recording after so many branches")
     add("--rules", default="", metavar="RULES", help="rules for pathlab (pathlab.c); sets are separated by ' , '")
     add("--plain", action="store_true", help="built without -fdynopt-jumpstations")
     add("--modules", default="", metavar="NAMES", help="measure: translate only in these modules (colons)")
+    add("--kept", action="store_true", help="sampled: what was sampled last, if it is there, instead of another run")
     add("--all", action="store_true", help="measure: publish what the engine thinks saves nothing, too")
     add("--jobs", type=int, default=1, metavar="N", help="programs at a time")
     add("--build", default=str(HERE.parent.parent / "build"), metavar="DIR", help="where dynopt is built (build)")
@@ -65,15 +70,16 @@ class Lab:
         self.programs, words = table.read_programs([HERE.parent / "programs.toml", HERE.parent / "kernels.toml"])
         self.builder = build.Builder(options.compiler or options.build, self.keep, say)
         self.variants = variants.Variants(HERE.parent / "variants.toml", words, {"build": str(self.built)})
-        for tool in ("qemu-x86_64", "valgrind"):
+        recorded = options.command != "sampled"
+        for tool in ("qemu-x86_64",) * recorded + ("valgrind",):
             if not shutil.which(tool):
                 raise Failed(f"{tool} is not installed (packages qemu-user, valgrind)")
-        for made in ("pathlab", "record.so"):
+        for made in ("pathlab", "record.so") * recorded:
             if not (self.keep / "tool" / made).exists():
                 raise Failed(f"{self.keep}/tool/{made} is not built: cmake --build {self.built} --target pathlab "
                              "pathlab-record")
 
-    def subject(self, name):
+    def subject(self, name, size=SIZE):
         """(program, input, binary, folder, command, where it runs) of a word PROGRAM/INPUT."""
         program, _, given = name.partition("/")
         if program not in self.programs or given not in self.programs[program].inputs:
@@ -82,12 +88,12 @@ class Lab:
         given = program.inputs[given]
         variant = self.variants.get("O2" if self.options.plain else "jumpstations")
         binary = self.builder.binary(program, variant, given.name)
-        places = self.builder.places(program, given, SIZE, binary)
+        places = self.builder.places(program, given, size, binary)
         folder = self.keep / "lab" / (name.replace("/", ".") + (".plain" if self.options.plain else ""))
         (folder / "run").mkdir(parents=True, exist_ok=True)
-        return Subject(name, binary, folder, given.command(SIZE, places),
-                       given.place(given.folder, SIZE, places) or folder / "run",
-                       given.place(given.stdin, SIZE, places) or os.devnull)
+        return Subject(name, binary, folder, given.command(size, places),
+                       given.place(given.folder, size, places) or folder / "run",
+                       given.place(given.stdin, size, places) or os.devnull)
 
     def environment(self, **more):
         """Nothing of the caller's that would move the program's stack, and libc's choices fixed."""
@@ -128,23 +134,21 @@ class Lab:
         made.rename(path)
         return path
 
-    def callgrind(self, subject, kind, traces=None):
-        """Executed instructions by module; '' is what is in no file."""
+    def callgrind(self, subject, kind, given=None):
+        """Executed instructions by module; '' is what is in no file. given: options of dynopt run; else without it."""
         out = subject.folder / f"callgrind.{kind}"
         for old in subject.folder.glob(f"callgrind.{kind}.*"):
             old.unlink()
         command = ["valgrind", "-q", "--tool=callgrind", "--smc-check=all", f"--callgrind-out-file={out}.%p",
                    *subject.command]
         environment = self.environment()
-        if traces:
+        if given:
             modules = [f"--modules={self.options.modules}"] if self.options.modules else []
             modules += ["--all"] if self.options.all else []
             command = [str(self.built / "bin/dynopt"), "run", "--no-agent", "--children", f"--status-dir={subject.folder}/status",
-                       f"--programs={subject.binary.name}", f"--traces={traces}", *modules, "--", *command]
+                       f"--programs={subject.binary.name}", *given, *modules, "--", *command]
             environment["DYNOPT_LIBRARY"] = str(self.keep / "lab/libdynopt.so")
-            (subject.folder / "status").mkdir(mode=0o700, exist_ok=True)
-            for old in (subject.folder / "status").iterdir():
-                old.unlink()
+            self.status(subject)
         with open(subject.stdin, "rb") as stdin, open(f"{out}.log", "wb") as log, \
                 open(f"{out}.stdout", "wb") as stdout:
             done = subprocess.run(command, cwd=subject.where, stdin=stdin, stdout=stdout, stderr=log, check=False,
@@ -168,22 +172,58 @@ class Lab:
             path.write_text(json.dumps(self.callgrind(subject, "plain")))
         return json.loads(path.read_text())
 
+    def status(self, subject):
+        """The folder of status files, with nothing in it."""
+        folder = subject.folder / "status"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+        return folder
+
     def report(self, subject):
         done = subprocess.run([self.built / "bin/dynopt", "report", "--last", "--json",
                                f"--status-dir={subject.folder}/status"], capture_output=True, text=True, check=False)
-        return json.loads(done.stdout)["totals"] if done.returncode == 0 else {}
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def counted(self, subject, given):
+        """What callgrind says of the program plainly and with these options of dynopt run, reading modules left out."""
+        plain = self.plain(subject)
+        translated = self.callgrind(subject, "translated", given)
+        same = all(self.told(subject, kind) == self.told(subject, "plain") for kind in ("plain", "translated"))
+        own = sum(n for path, n in translated.items() if path.endswith("libdynopt.so"))
+        totals = self.report(subject).get("totals", {})
+        return {"plain": sum(plain.values()), "translated": sum(translated.values()) - own, "library": own,
+                "cache": translated.get("???", 0) + translated.get("", 0), "same": same,
+                "heads": totals.get("heads", 0), "done": totals.get("translated", 0),
+                "refused": totals.get("refused", [])}
 
     def measure(self, name):
         made = self.traces(name)
-        subject = made.pop("subject")
-        plain = self.plain(subject)
-        translated = self.callgrind(subject, "translated", made["traces"])
-        same = all(self.told(subject, kind) == self.told(subject, "plain") for kind in ("plain", "translated"))
-        own = sum(n for path, n in translated.items() if path.endswith("libdynopt.so"))
+        return dict(made, **self.counted(made.pop("subject"), [f"--traces={made['traces']}"]), asked=made["trees"])
+
+    # -- what samples alone find -----------------------------------------------
+
+    def sample(self, name, path):
+        """Samples of one run at full size, kept in `path`; what its report says of them."""
+        subject = self.subject(name, SAMPLED_SIZE)
+        command = [str(self.built / "bin/dynopt"), "run", f"--status-dir={self.status(subject)}", f"--keep-samples={path}", "--",
+                   *subject.command]
+        with open(subject.stdin, "rb") as stdin, open(subject.folder / "sample.log", "wb") as log:
+            done = subprocess.run(command, cwd=subject.where, stdin=stdin, stdout=subprocess.DEVNULL, stderr=log,
+                                  check=False, env=self.environment())
         report = self.report(subject)
-        return dict(made, plain=sum(plain.values()), translated=sum(translated.values()) - own, library=own,
-                    cache=translated.get("???", 0) + translated.get("", 0), same=same,
-                    asked=made["trees"], done=report.get("translated", 0), refused=report.get("refused", []))
+        if done.returncode != 0 or not path.exists():
+            raise Failed(f"{name}: nothing was sampled (exit code {done.returncode}, {report.get('cause_text', '')}), see "
+                         f"{subject.folder}/sample.log")
+        return report
+
+    def sampled(self, name):
+        subject = self.subject(name)
+        path, said = subject.folder / "samples", subject.folder / "samples.json"
+        if not (self.options.kept and path.exists() and said.exists()):
+            said.write_text(json.dumps(self.sample(name, path)))
+        told = json.loads(said.read_text())
+        return dict(self.counted(subject, [f"--samples={path}"]), program=name, run=told)
 
     def told(self, subject, kind):
         """What the program wrote, times left out."""
@@ -205,6 +245,22 @@ def measured_line(row):
             + ("" if row["same"] else " OUTPUT DIFFERS |"))
 
 
+SAMPLED_HEAD = ("| program | samples | heads tried | translated | executed from translations | executed instructions "
+                "| in the sampled run: in all, since the last batch | agent |\n|---|---|---|---|---|---|---|---|")
+
+
+def share(part, whole):
+    return f"{100 * part / whole:.0f} %" if whole else "-"
+
+
+def sampled_line(row):
+    run = row["run"]
+    return (f"| {row['program']} | {run['samples']} | {row['heads']} | {row['done']} "
+            f"| {100 * row['cache'] / row['translated']:.1f} % | {100 * (row['translated'] / row['plain'] - 1):+.2f} % "
+            f"| {share(run['samples_cache'], run['samples'])}, {share(run['recent_cache'], run['recent'])} "
+            f"| {run['agent_cpu_ns'] / 1e6:.0f} ms |" + ("" if row["same"] else " OUTPUT DIFFERS |"))
+
+
 def answer(lab, name):
     """Lines for standard output."""
     options = lab.options
@@ -213,6 +269,8 @@ def answer(lab, name):
         with open(lab.keep / "lab/measured.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         return [measured_line(row)]
+    if options.command == "sampled":
+        return [sampled_line(lab.sampled(name))]
     if options.command == "traces":
         made = lab.traces(name)
         made.pop("subject")
@@ -243,8 +301,11 @@ def main(arguments):
     options = parse(arguments)
     lab = Lab(options)
     failures, programs = 0, options.programs or PROGRAMS
-    if options.command == "measure":
+    if options.command in ("measure", "sampled"):
         lab.library()
+    if options.command == "sampled":
+        print(SAMPLED_HEAD)
+    if options.command == "measure":
         print("| program | instructions | trees asked | done | simulated: in trees | executed "
               "| counted: in the cache | executed |\n|---|---|---|---|---|---|---|---|")
     with ThreadPoolExecutor(options.jobs) as pool:

@@ -11,6 +11,9 @@
 #define ROUNDS 24
 #define WEIGHT_WAY 12 /* of what comes in and of what goes out, in instructions of a block */
 #define WEIGHT_MOST 24 /* instructions of a block that count */
+#define EVEN \
+	4 /* instructions of a block from which on one that waits for memory is told from the others */
+#define STALL 2 /* times the others' mean: samples of one instruction that count */
 #define DOUBT 16 /* a block without samples may have had one of so many */
 #define COUNT_MOST ((u64)1 << 40)
 #define NOWHERE 0xffffffffu /* outside of the function */
@@ -79,13 +82,26 @@ static bool read_insn(const struct flows *flows, u64 addr, struct insn_brief *in
 	       decode_brief(bytes, size, addr, flows->decoder, insn, NULL) == STATUS_OK;
 }
 
+/* A block's samples without those of one instruction that say how long it waits, not how often it is executed. */
+static u32 evened(u32 samples, u32 most, u32 n_insns)
+{
+	u32 rest = samples - most;
+	u64 fair = n_insns > 1 ? (u64)STALL * rest / (n_insns - 1) + 1 : samples;
+
+	return n_insns < EVEN || most <= fair ? samples : rest + (u32)fair;
+}
+
 static void read_block(const struct flows *flows, u64 addr, u64 end, struct flow_block *block)
 {
 	struct insn_brief insn;
+	u32 most = 0;
 
 	*block = (struct flow_block){ .start = addr, .end = addr };
 	while (addr < end && read_insn(flows, addr, &insn)) {
-		block->samples += flows->heat(flows->ctx, addr);
+		u32 n = flows->heat(flows->ctx, addr);
+
+		most = n > most ? n : most;
+		block->samples += n;
 		block->n_insns += block->n_insns < 0xffff;
 		block->last = addr;
 		block->target = insn.target;
@@ -95,6 +111,7 @@ static void read_block(const struct flows *flows, u64 addr, u64 end, struct flow
 		if (insn.role != ROLE_PLAIN || (text_marks(flows->text, addr) & TEXT_TARGET))
 			break;
 	}
+	block->samples = evened(block->samples, most, block->n_insns);
 }
 
 static bool read_blocks(const struct flows *flows, struct flow *flow)

@@ -76,6 +76,16 @@ static u32 loop_head(const struct tree *t, u32 node, u64 addr, u32 frame)
 	}
 }
 
+/*
+ * Does a way to an ancestor enter a loop anew that was entered in its middle? Such a loop is closed where the code jumps back, so that
+ * what the compiler has put at its end stays there: the part in front is in the tree twice, but no more often.
+ */
+static bool turns(const struct tree *t, u32 node, u32 head, u64 target, u32 frame)
+{
+	return target > t->nodes[node].start &&
+	       (!head || loop_head(t, t->nodes[head].parent, target, frame) == NO_NODE);
+}
+
 static struct way way_to(const struct tree *t, u32 node, u64 target, u32 frame, u32 share)
 {
 	struct way way = { .target = target, .share = share, .frame = (u8)frame };
@@ -83,7 +93,7 @@ static struct way way_to(const struct tree *t, u32 node, u64 target, u32 frame, 
 	u16 marks = text_marks(t->flows->text, target);
 
 	way.kind = WAY_OPEN;
-	if (head != NO_NODE) {
+	if (head != NO_NODE && !turns(t, node, head, target, frame)) {
 		way.kind = WAY_BACK;
 		way.node = (u8)head;
 	} else if (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE)) {

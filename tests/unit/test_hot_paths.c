@@ -244,6 +244,29 @@ static void test_flow_contradicted(void)
 	CU_ASSERT(out > 40 * FLOW_ONE);
 }
 
+/* One instruction that waits for memory has most of its block's samples: they do not say that the block is executed more often. */
+static void test_flow_stalled(void)
+{
+	u64 f;
+	const struct flow *flow;
+
+	text_image_init(&img);
+	/* 0: jz 13   2: mov eax, [rdi]; lea rdi, [rdi+4]; add eax, esi; xor eax, edx   12: ret   13: 4 times inc eax, ret */
+	f = text_image_function(
+		&img, "74 0b 8b 07 48 8d 7f 04 01 f0 31 d0 c3 ff c0 ff c0 ff c0 ff c0 c3", 0);
+	memset(samples, 0, sizeof(samples));
+	put(f, 30);
+	for (u32 at = 13; at <= 21; at += 2)
+		put(f + at, 20);
+	for (u32 i = 2; i <= 12; i += i == 2 || i > 7 ? 2 : 4)
+		put(f + i, 10);
+	put(f + 8, 900);
+	begin();
+	flow = flow_of(&flows, f);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow);
+	near(flow_block_at(flow, f)->taken - 1, 640, 15);
+}
+
 static bool has_block(u64 addr)
 {
 	for (u32 i = 0; i < grown.trace.n_blocks; i++)
@@ -272,6 +295,33 @@ static void test_loop(void)
 	CU_ASSERT_EQUAL(grown.trace.n_blocks, 3);
 	grow_hot(&flows, f, true, &grown, &sum);
 	near(grow_samples(&sum, flow_block_at(flow_of(&flows, f), f)->outside), 520, 20);
+}
+
+/*
+ * Entered at its test, as compilers lay loops out: it is closed where the code jumps back, and the test is in the tree twice.
+ *
+ *     0: jmp 6   2: mov eax, ecx   4: shr eax, 1   6: lea ecx, [rax-3]   9: cmp eax, esi   11: jb 2   13: ret
+ */
+static void test_turned_loop(void)
+{
+	static const u8 at[] = { 2, 4, 6, 9, 11 };
+	u32 tests = 0;
+	u64 f;
+
+	text_image_init(&img);
+	f = text_image_function(&img, "eb 04 89 c8 d1 e8 8d 48 fd 39 f0 72 f5 c3", 0);
+	memset(samples, 0, sizeof(samples));
+	put(f, 10);
+	put(f + 13, 10);
+	for (u32 i = 0; i < sizeof(at); i++)
+		put(f + at[i], 100);
+	begin();
+	grow_hot(&flows, f, true, &grown, &sum);
+	for (u32 i = 0; i < grown.trace.n_blocks; i++)
+		tests += grown.blocks[i].start == f + 6;
+	CU_ASSERT_TRUE(has_block(f + 2));
+	CU_ASSERT_EQUAL(tests, 2); /* one that is closed, and that by which it is entered */
+	near(sum.insns, 52 * GROW_ONE, 15);
 }
 
 /*
@@ -344,7 +394,9 @@ static const struct unit_test tests[] = {
 	{ "files of samples", test_file },
 	{ "counts of blocks and branches", test_flow },
 	{ "samples that contradict the flow", test_flow_contradicted },
+	{ "samples that wait for memory", test_flow_stalled },
 	{ "a tree of a loop", test_loop },
+	{ "a loop that is entered in its middle", test_turned_loop },
 	{ "calls that pay and calls that do not", test_call },
 	{ "bounds", test_bounds },
 };
