@@ -9,7 +9,8 @@
  *   stage 0 CODE   code cache bytes, far slots: nobody can arrive there yet
  *   stage 1 HOP    slots: nobody executes them before a site leads there
  *   stage 2 SITE   live instructions, atomically each; the moment of publication
- *   stage 3 LINK   4-byte fields of jumps in translations that are live, atomically each: exits linked or cut, back-edges cut
+ *   stage 3 LINK   4-byte fields of jumps in translations that are live, and 8-byte entries of shadows, atomically each: exits and entries
+ *                  linked or cut, back-edges cut
  *
  * A plan may be left after any edit. Undo has two steps. plan_invert() gives the way back for what is live (LINK, then SITE);
  * after it nobody arrives any more, but threads may still stand in hops and code. When every thread, in every

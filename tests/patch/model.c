@@ -102,6 +102,48 @@ void model_means_code(struct model *m, const struct code *code, u64 addr, u8 own
 	}
 }
 
+void model_means_shadow(struct model *m, const struct table *table, u64 addr, u8 owner)
+{
+	u32 i = 0;
+
+	while (i < m->n_shadows && m->shadows[i].addr)
+		i++;
+	if (i == MAX_SHADOWS) {
+		wrong(m, "more shadows than the model knows", addr);
+		return;
+	}
+	m->shadows[i] = (struct shadow){ table, addr, owner };
+	m->n_shadows += i == m->n_shadows;
+}
+
+/* ---- jumps through shadows ---- */
+
+static const struct shadow *shadow_of(const struct model *m, const struct insn *insn)
+{
+	for (u32 i = 0; i < m->n_shadows; i++)
+		if (insn->role == ROLE_JMP_INDIRECT && insn->rip_at && !(insn->flags & INSN_RIP) &&
+		    m->shadows[i].addr && m->shadows[i].addr == insn->target)
+			return &m->shadows[i];
+	return NULL;
+}
+
+static u64 entry_of(const struct model *m, const struct shadow *shadow, u32 i)
+{
+	u64 target;
+
+	memcpy(&target, m->memory + (shadow->addr - TEXT_BASE) + i * 8, sizeof(target));
+	return target;
+}
+
+static bool is_shadow(const struct model *m, u64 from, u64 end)
+{
+	for (u32 i = 0; i < m->n_shadows; i++)
+		if (m->shadows[i].addr && from < m->shadows[i].addr + m->shadows[i].table->n * 8 &&
+		    m->shadows[i].addr < end)
+			return true;
+	return false;
+}
+
 /* ---- one step ---- */
 
 /* Jumps that only lead on: direct ones anywhere, and the far slot's. */
@@ -185,6 +227,25 @@ static bool both_outcomes(struct model *m, const struct insn *insn, const struct
 	return true;
 }
 
+/* Each entry leads to where the table's entry leads, or to what stands for that. */
+static bool all_entries(struct model *m, const struct insn *insn, const struct insn *original)
+{
+	const struct shadow *shadow = shadow_of(m, insn);
+
+	if (!shadow || shadow->table != program_table(m->program, original))
+		return wrong(m, "a jump through what is not its table's shadow", insn->addr);
+	if (shadow->addr < m->busy_end && shadow->addr + shadow->table->n * 8 > m->busy)
+		return wrong(m, "a CPU reads a half-written entry", insn->addr);
+	for (u32 i = 0; i < shadow->table->n; i++) {
+		u64 target = shadow->table->targets[i], entry = entry_of(m, shadow, i);
+
+		if (!outcome(m, insn, entry, target) ||
+		    (visible(m, target) != ENDLESS && !comes_to_something(m, entry)))
+			return false;
+	}
+	return true;
+}
+
 static bool step(struct model *m, u64 addr)
 {
 	u64 meaning = meaning_of(m, addr), at, target;
@@ -204,6 +265,8 @@ static bool step(struct model *m, u64 addr)
 	if (at == ENDLESS)
 		return wrong(m, "does something where the original only jumps", addr);
 	original = program_insn(m->program, at);
+	if (program_table(m->program, &original) && insn.target != original.target)
+		return all_entries(m, &insn, &original);
 	if (!same_insn(&insn, &original))
 		return wrong(m, "not the original's instruction", addr);
 	switch (insn.role) {
@@ -226,6 +289,10 @@ static bool check_range(struct model *m, u64 from, u64 end)
 {
 	u64 low = from < TEXT_BASE + INSN_MAX_LEN ? TEXT_BASE : from - INSN_MAX_LEN;
 
+	if (is_shadow(m, from, end)) { /* whoever jumps through it */
+		low = TEXT_BASE;
+		end = TEXT_BASE + MEMORY_SIZE;
+	}
 	m->n_todo = 0;
 	for (u64 addr = low; addr < end && !m->wrong; addr++) {
 		if (m->standing[addr - TEXT_BASE])
@@ -267,7 +334,7 @@ static bool apply_edit(struct model *m, const struct edit *edit, bool bytewise)
 	return check_range(m, edit->addr, edit->addr + edit->len);
 }
 
-bool model_apply(struct model *m, const struct plan *plan, u32 n, bool torn)
+bool model_apply(struct model *m, const struct plan *plan, u32 n, enum torn torn)
 {
 	if (!model_check(m))
 		return false;
@@ -275,7 +342,10 @@ bool model_apply(struct model *m, const struct plan *plan, u32 n, bool torn)
 		const struct edit *edit = &plan->edits[i];
 		bool live = edit->stage == STAGE_SITE || edit->stage == STAGE_LINK;
 
-		if (!apply_edit(m, edit, !live || torn))
+		bool entry = is_shadow(m, edit->addr, edit->addr + edit->len);
+
+		if (!apply_edit(m, edit,
+		                !live || torn == TORN_ALL || (torn == TORN_ENTRIES && entry)))
 			return false;
 	}
 	return model_check(m);
@@ -287,8 +357,9 @@ bool model_apply(struct model *m, const struct plan *plan, u32 n, bool torn)
 static u32 staying(const struct model *m, u64 addr, u8 owner)
 {
 	struct insn insn;
+	const struct shadow *shadow;
 	u32 n = 0, n_to = 0;
-	u64 to[2];
+	u64 to[TABLE_ENTRIES];
 
 	if (!decode_at(m, addr, &insn))
 		return 0;
@@ -299,6 +370,11 @@ static u32 staying(const struct model *m, u64 addr, u8 owner)
 	} else if (insn.role == ROLE_JCC || insn.role == ROLE_COUNT) {
 		to[n_to++] = addr + insn.len;
 		to[n_to++] = insn.target;
+	} else if ((shadow = shadow_of(m, &insn))) {
+		while (n_to < shadow->table->n) {
+			to[n_to] = entry_of(m, shadow, n_to);
+			n_to++;
+		}
 	}
 	for (u32 i = 0; i < n_to; i++)
 		n += inside(to[i]) && m->standing[to[i] - TEXT_BASE] &&
@@ -322,6 +398,9 @@ void model_forget(struct model *m, u8 owner)
 		if (m->owner[at] == owner)
 			m->means[at] = m->owner[at] = 0;
 	}
+	for (u32 i = 0; i < m->n_shadows; i++)
+		if (m->shadows[i].owner == owner)
+			m->shadows[i].addr = 0;
 }
 
 bool model_drain(struct model *m, u8 owner)

@@ -9,7 +9,8 @@
  *
  * Each place stands for an original address (itself; the site of a hop; the origin table of a code). A step must do
  * what the original does there: nothing (a jump to a place of the same meaning), or the very instruction, and every
- * outcome must mean what the original's outcome means. Original direct jumps are invisible.
+ * outcome must mean what the original's outcome means. Original direct jumps are invisible. A jump through the shadow of a jump
+ * table may take each of its entries, as they are at that moment.
  */
 #ifndef DYNOPT_TESTS_MODEL_H
 #define DYNOPT_TESTS_MODEL_H
@@ -22,7 +23,15 @@
 #define FAR_SIZE 0x100
 #define CACHE_BASE (FAR_BASE + FAR_SIZE)
 #define CACHE_SIZE 0x4000
+#define MAX_SHADOWS 128
 #define MEMORY_SIZE (TEXT_SIZE + FAR_SIZE + CACHE_SIZE)
+
+/* The shadow of a table (code.h), in the memory of the model. */
+struct shadow {
+	const struct table *table;
+	u64 addr; /* 0: no more */
+	u8 owner;
+};
 
 struct model {
 	const struct program *program;
@@ -33,6 +42,8 @@ struct model {
 	u8 standing[MEMORY_SIZE];
 	u64 todo[MEMORY_SIZE];
 	u32 n_todo;
+	struct shadow shadows[MAX_SHADOWS];
+	u32 n_shadows;
 	u64 busy, busy_end; /* being written byte by byte */
 	const char *wrong; /* NULL, or the first thing that was wrong */
 	u64 wrong_at;
@@ -46,11 +57,16 @@ void model_init(struct model *m, const struct program *p);
 void model_means_hop(struct model *m, const struct hop *hop, u64 meaning, u8 owner);
 void model_means_code(struct model *m, const struct code *code, u64 addr, u8 owner);
 
+void model_means_shadow(struct model *m, const struct table *table, u64 addr, u8 owner);
+
 /* Looks at every place where a CPU may stand, and where steps lead. False if something was wrong. */
 bool model_check(struct model *m);
 
-/* Applies the first n edits, checking after each step. `torn`: live edits too are written byte by byte. */
-bool model_apply(struct model *m, const struct plan *plan, u32 n, bool torn);
+/* Live edits that are written byte by byte, as those are that nobody can see yet. */
+enum torn { TORN_NOTHING, TORN_ALL, TORN_ENTRIES };
+
+/* Applies the first n edits, checking after each step. */
+bool model_apply(struct model *m, const struct plan *plan, u32 n, enum torn torn);
 
 /*
  * Every CPU in one of the owner's places runs until it is outside; then they mean nothing any more. Wrong if one may

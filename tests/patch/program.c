@@ -44,6 +44,7 @@ static const struct form {
 	{ "ffd0", 1 },
 	{ "ffe0", 1 },
 	{ "ff2500300000", 1 },
+	{ "ff24c500000000", 2 },
 	{ "c3", 1 },
 	{ "0f05", 1 },
 	{ "cc", 1 },
@@ -91,6 +92,31 @@ static void aim(struct program *p, struct dice *dice, u64 addr, u32 first, u32 n
 	}
 }
 
+const struct table *program_table(const struct program *p, const struct insn *insn)
+{
+	u64 at = insn->target - TABLE_BASE;
+
+	if (insn->role != ROLE_JMP_INDIRECT || at % TABLE_SIZE || at / TABLE_SIZE >= p->n_tables)
+		return NULL;
+	return &p->tables[at / TABLE_SIZE];
+}
+
+/* Gives the jump a table of its own, or where there are enough one of another function, which is as good. */
+static void give_table(struct program *p, struct dice *dice, u64 addr, u32 first)
+{
+	struct insn insn = program_insn(p, addr);
+	u32 k = p->n_tables < MAX_TABLES ? p->n_tables++ : roll(dice, MAX_TABLES);
+	s32 at = TABLE_BASE + (s32)k * TABLE_SIZE;
+	struct table *table = &p->tables[k];
+
+	memcpy(p->bytes + (addr - TEXT_BASE) + insn.rip_at, &at, sizeof(at));
+	if (table->n)
+		return;
+	table->n = 1 + roll(dice, TABLE_ENTRIES);
+	for (u32 i = 0; i < table->n; i++)
+		table->targets[i] = p->insns[first + roll(dice, p->n_insns - first)];
+}
+
 static bool put(struct program *p, u64 *at, const char *hex)
 {
 	u8 bytes[16];
@@ -127,6 +153,9 @@ void program_make(struct program *p, struct dice *dice, u32 n_functions, u32 n_i
 				aim(p, dice, insn.addr, first, p->n_insns);
 			else if (insn.role == ROLE_CALL)
 				aim(p, dice, insn.addr, 0, first + 1);
+			else if (insn.role == ROLE_JMP_INDIRECT && insn.rip_at &&
+			         !(insn.flags & INSN_RIP))
+				give_table(p, dice, insn.addr, first);
 		}
 		for (u32 gaps = roll(dice, 4); gaps && p->n_gaps < MAX_GAPS; gaps--) {
 			if (at + 48 > TEXT_BASE + TEXT_SIZE)
@@ -184,6 +213,9 @@ static void fill_block(const struct program *p, struct dice *dice, struct tree_s
 		if (block->n &&
 		    (t->tree.n_ops >= MAX_TREE_OPS - MAX_TREE_BLOCKS || !roll(dice, 12)))
 			break;
+		/* As pass tables leaves it: through the table's shadow. */
+		if (program_table(p, &insn) && roll(dice, 4))
+			insn.flags |= INSN_TABLE;
 		t->ops[t->tree.n_ops++] = insn;
 		block->n++;
 		addr += insn.len;

@@ -43,8 +43,16 @@ struct unit {
 	u64 addr;
 };
 
+/* Made for a group, of a table that its translations jump through. */
+struct group_shadow {
+	const struct table *table;
+	u64 addr;
+};
+
 struct group {
 	struct unit units[MAX_UNITS];
+	struct group_shadow shadows[MAX_TABLES];
+	u32 n_shadows;
 	struct plan plan;
 	u32 n_units;
 	u8 owner;
@@ -74,7 +82,7 @@ struct story {
 	bool did; /* the wrong thing has been done */
 	u64 seed;
 	/* counts, to see that the stories are worth telling */
-	u64 n_published, n_hops[HOP_KINDS], n_links_made, n_back, n_half;
+	u64 n_published, n_hops[HOP_KINDS], n_links_made, n_back, n_half, n_shadows, n_entries;
 };
 
 static struct story story;
@@ -193,6 +201,41 @@ static void spoil_code(struct unit *u)
 		bytes[u->code.fixups[roll(&story.dice, u->code.n_fixups)].at]++;
 }
 
+/* The group's shadow of the table at this address; 0: no room. */
+static u64 shadow_for(struct group *g, u64 at)
+{
+	const struct table *table = &story.program.tables[(at - TABLE_BASE) / TABLE_SIZE];
+	struct group_shadow *shadow = &g->shadows[g->n_shadows];
+	struct failure fail;
+
+	for (u32 i = 0; i < g->n_shadows; i++)
+		if (g->shadows[i].table == table)
+			return g->shadows[i].addr;
+	if (cache_reserve(&story.cache, TABLE_SIZE, &shadow->addr, &fail))
+		return 0;
+	cache_commit(&story.cache, shadow->addr);
+	shadow->table = table;
+	g->n_shadows++;
+	story.n_shadows++;
+	return shadow->addr;
+}
+
+static bool find_shadows(struct group *g, struct code *code)
+{
+	for (u32 i = 0; i < code->n_fixups; i++) {
+		struct code_fixup *fixup = &code->fixups[i];
+
+		if (fixup->kind != FIXUP_TABLE)
+			continue;
+		fixup->shadow = shadow_for(g, fixup->target);
+		if (!fixup->shadow)
+			return false;
+		if (fixup->shadow != g->shadows[0].addr && do_wrong(OTHER_SHADOW))
+			fixup->shadow = g->shadows[0].addr;
+	}
+	return true;
+}
+
 static void place_units(struct group *g)
 {
 	struct failure fail;
@@ -200,7 +243,8 @@ static void place_units(struct group *g)
 	for (u32 i = 0; i < g->n_units; i++) {
 		struct unit *u = &g->units[i];
 
-		if (cache_reserve(&story.cache, u->code.size, &u->addr, &fail)) {
+		if (!find_shadows(g, &u->code) ||
+		    cache_reserve(&story.cache, u->code.size, &u->addr, &fail)) {
 			g->n_units = i; /* the group is as large as there is room */
 			return;
 		}
@@ -348,6 +392,109 @@ static void link_group(struct group *g)
 	}
 }
 
+/* ---- entries of shadows ---- */
+
+static u64 entry_now(const struct group_shadow *shadow, u32 i)
+{
+	u64 value;
+
+	memcpy(&value, memory_at(shadow->addr + i * 8), sizeof(value));
+	return value;
+}
+
+static void add_entry_edit(struct plan *plan, const struct group_shadow *shadow, u32 i, u64 value)
+{
+	u64 addr = shadow->addr + i * 8;
+	struct failure fail;
+
+	must(plan_add(plan, STAGE_LINK, addr, memory_at(addr), (const u8 *)&value, sizeof(value),
+	              &fail),
+	     "entry");
+}
+
+/* Where a translation of the group stands that begins at this address, mostly; 0: nowhere. */
+static u64 translation_of(const struct group *g, u64 head)
+{
+	for (u32 i = 0; i < g->n_units; i++)
+		if (g->units[i].code.head == head && roll(&story.dice, 4))
+			return g->units[i].addr;
+	return 0;
+}
+
+/* What a new shadow holds: original targets, and translations of this group and of those that are live. */
+static void make_shadow(struct group *g, const struct group_shadow *shadow, struct plan *plan)
+{
+	const struct table *table = shadow->table;
+	u64 entries[TABLE_ENTRIES];
+	struct failure fail;
+
+	for (u32 i = 0; i < table->n; i++) {
+		entries[i] = table->targets[i];
+		if (table->targets[(i + 1) % table->n] != entries[i] && do_wrong(OTHER_ENTRY))
+			entries[i] = table->targets[(i + 1) % table->n];
+		for (u32 k = 0; k < story.n_groups && entries[i] == table->targets[i]; k++) {
+			const struct group *other = &story.groups[k];
+			u64 to = other->live || other == g ? translation_of(other, entries[i]) : 0;
+
+			entries[i] = to ? to : entries[i];
+			story.n_entries += to != 0;
+		}
+	}
+	must(plan_add(plan, STAGE_CODE, shadow->addr, NULL, (const u8 *)entries, table->n * 8,
+	              &fail),
+	     "shadow");
+}
+
+/* Entries of live shadows that can lead to this group's translations now. */
+static void link_entries(const struct group *g, struct plan *plan)
+{
+	for (u32 k = 0; k < story.n_groups; k++) {
+		const struct group *other = &story.groups[k];
+
+		for (u32 s = 0; other->live && other != g && s < other->n_shadows; s++) {
+			const struct group_shadow *shadow = &other->shadows[s];
+
+			for (u32 i = 0; i < shadow->table->n; i++) {
+				u64 original = shadow->table->targets[i];
+				u64 to = translation_of(g, original);
+
+				if (!to || entry_now(shadow, i) != original)
+					continue;
+				add_entry_edit(plan, shadow, i, to);
+				story.n_entries++;
+			}
+		}
+	}
+}
+
+static bool is_in(const struct group *g, u64 addr)
+{
+	for (u32 i = 0; i < g->n_units; i++)
+		if (g->units[i].addr == addr)
+			return true;
+	return false;
+}
+
+/* Those of the group's own shadows, and those that lead into it, lead to original text again. */
+static void cut_entries(const struct group *g, struct plan *plan)
+{
+	for (u32 k = 0; k < story.n_groups; k++) {
+		const struct group *other = &story.groups[k];
+
+		for (u32 s = 0; (other->live || other == g) && s < other->n_shadows; s++) {
+			const struct group_shadow *shadow = &other->shadows[s];
+
+			for (u32 i = 0; i < shadow->table->n; i++) {
+				u64 now = entry_now(shadow, i);
+
+				if (now != shadow->table->targets[i] &&
+				    (other == g || is_in(g, now)) && !do_wrong(KEEP_ENTRY))
+					add_entry_edit(plan, shadow, i, shadow->table->targets[i]);
+			}
+		}
+	}
+}
+
 /* ---- publication ---- */
 
 static void reverse(struct plan *plan)
@@ -414,10 +561,34 @@ static void make_plan(struct group *g)
 		                  NULL, &fail),
 		     "hop");
 	}
+	for (u32 i = 0; i < g->n_shadows; i++)
+		make_shadow(g, &g->shadows[i], &g->plan);
+	link_entries(g, &g->plan);
 	if (story.broken != AS_IT_IS && plan_finish(&g->plan, &fail) == STATUS_PLAN_OVERLAP)
 		story.model.wrong = "two edits touch a byte";
 	else
 		must(plan_finish(&g->plan, &fail), "finish");
+}
+
+/* Shadows behind the sites; the applier writes them as what they are, byte by byte. */
+static void delay_shadows(struct group *g)
+{
+	for (u32 i = 0, n = g->plan.n; i < n;) {
+		struct edit edit = g->plan.edits[i];
+		bool entry = false;
+
+		for (u32 k = 0; k < g->n_shadows; k++)
+			entry |= edit.addr - g->shadows[k].addr < TABLE_SIZE;
+		if (!entry) {
+			i++;
+			continue;
+		}
+		story.did = true;
+		memmove(&g->plan.edits[i], &g->plan.edits[i + 1],
+		        (g->plan.n - i - 1) * sizeof(edit));
+		g->plan.edits[g->plan.n - 1] = edit;
+		n--;
+	}
 }
 
 /* What the stages of a plan are there for. */
@@ -427,6 +598,8 @@ static void spoil_plan(struct group *g)
 		return;
 	if (do_wrong(SITE_FIRST))
 		reverse(&g->plan);
+	if (story.broken == SHADOW_LAST)
+		delay_shadows(g);
 	for (u32 i = 0; i < g->n_units && story.broken == SLOT_LAST; i++) {
 		if (has_slot(&g->units[i].hop) && do_wrong(SLOT_LAST)) {
 			struct failure fail;
@@ -448,6 +621,8 @@ static void mean_group(struct group *g)
 		model_means_code(&story.model, &g->units[i].code, g->units[i].addr, g->owner);
 		model_means_hop(&story.model, &g->units[i].hop, g->units[i].code.head, g->owner);
 	}
+	for (u32 i = 0; i < g->n_shadows; i++)
+		model_means_shadow(&story.model, g->shadows[i].table, g->shadows[i].addr, g->owner);
 }
 
 /* ---- the way back ---- */
@@ -511,16 +686,17 @@ static bool withdraw(struct group *g, u32 n)
 		}
 		live.n = kept;
 		cut(g, &live);
+		cut_entries(g, &live);
 		must(plan_finish(&live, &fail), "finish");
 	}
-	good = model_apply(&story.model, &live, live.n, false);
+	good = model_apply(&story.model, &live, live.n, TORN_NOTHING);
 	amend_groups(&live);
 	must(plan_reclaim(&done, &rest, &fail), "reclaim");
 	if (good && do_wrong(NO_WAIT))
-		good = model_apply(&story.model, &rest, rest.n, false);
+		good = model_apply(&story.model, &rest, rest.n, TORN_NOTHING);
 	else if (good)
 		good = model_drain(&story.model, g->owner) &&
-		       model_apply(&story.model, &rest, rest.n, false);
+		       model_apply(&story.model, &rest, rest.n, TORN_NOTHING);
 	arena_release(&story.arena, mark);
 	if (!good)
 		return false;
@@ -556,6 +732,13 @@ static void forget_links(struct group *g)
 	}
 }
 
+static enum torn tear(void)
+{
+	if (do_wrong(TORN_SITE))
+		return TORN_ALL;
+	return do_wrong(TORN_ENTRY) ? TORN_ENTRIES : TORN_NOTHING;
+}
+
 /* A group is published, or left after some of its edits and taken back. */
 static bool publish(struct group *g)
 {
@@ -564,7 +747,7 @@ static bool publish(struct group *g)
 	if (story.broken == AS_IT_IS && n && roll(&story.dice, 4) == 0) {
 		n = roll(&story.dice, n);
 		story.n_half++;
-		if (!model_apply(&story.model, &g->plan, n, false) || !withdraw(g, n))
+		if (!model_apply(&story.model, &g->plan, n, TORN_NOTHING) || !withdraw(g, n))
 			return false;
 		forget_links(g);
 		/* And once more, all of it. */
@@ -572,7 +755,7 @@ static bool publish(struct group *g)
 		new_group(g);
 		n = g->plan.n;
 	}
-	if (!model_apply(&story.model, &g->plan, n, do_wrong(TORN_SITE)))
+	if (!model_apply(&story.model, &g->plan, n, tear()))
 		return false;
 	amend_groups(&g->plan);
 	g->live = true;
@@ -621,7 +804,8 @@ static bool tell(u32 n_functions, u32 n_insns)
 static void begin(u64 seed, enum broken how)
 {
 	u64 n_published = story.n_published, n_links = story.n_links_made, n_back = story.n_back;
-	u64 n_half = story.n_half, n_hops[HOP_KINDS];
+	u64 n_half = story.n_half, n_shadows = story.n_shadows, n_entries = story.n_entries;
+	u64 n_hops[HOP_KINDS];
 
 	memcpy(n_hops, story.n_hops, sizeof(n_hops));
 	memset(&story, 0, sizeof(story));
@@ -630,6 +814,8 @@ static void begin(u64 seed, enum broken how)
 	story.n_links_made = n_links;
 	story.n_back = n_back;
 	story.n_half = n_half;
+	story.n_shadows = n_shadows;
+	story.n_entries = n_entries;
 	story.seed = seed;
 	story.dice.state = seed * 2654435761u + 12345;
 	roll(&story.dice, 2);
@@ -659,7 +845,7 @@ static bool leave_everywhere(u64 seed, u64 *checks)
 		set_scene(2, 5);
 		new_group(g);
 		end = g->plan.n;
-		if (!model_apply(&story.model, &g->plan, n, false) || !withdraw(g, n) ||
+		if (!model_apply(&story.model, &g->plan, n, TORN_NOTHING) || !withdraw(g, n) ||
 		    !is_restored())
 			return false;
 		story.n_half++;
@@ -684,10 +870,12 @@ int main(int argc, char **argv)
 		}
 		checks += story.model.n_checks;
 	}
-	printf("%llu programs, %llu translations (%llu back-edges, %llu links), %llu plans left half-way;"
+	printf("%llu programs, %llu translations (%llu back-edges, %llu links), %llu shadows"
+	       " (%llu entries lead to translations), %llu plans left half-way;"
 	       " hops %llu direct, %llu slot, %llu far, %llu slot and far; %llu places looked at\n",
 	       (unsigned long long)count, (unsigned long long)story.n_published,
 	       (unsigned long long)story.n_back, (unsigned long long)story.n_links_made,
+	       (unsigned long long)story.n_shadows, (unsigned long long)story.n_entries,
 	       (unsigned long long)story.n_half, (unsigned long long)story.n_hops[HOP_DIRECT],
 	       (unsigned long long)story.n_hops[HOP_SLOT],
 	       (unsigned long long)story.n_hops[HOP_FAR],

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "toy.h"
 
-enum field { NONE, REL8, REL32, RIP32 };
+enum field { NONE, REL8, REL32, RIP32, ABS32 };
 
 struct row {
 	u8 opcode[3], n_opcode;
@@ -37,6 +37,7 @@ static const struct row rows[] = {
 	{ { 0xff, 0xd0 }, 2, 0xff, NONE, 0, ROLE_CALL_INDIRECT }, /* call *%rax */
 	{ { 0xff, 0xe0 }, 2, 0xff, NONE, 0, ROLE_JMP_INDIRECT }, /* jmp *%rax */
 	{ { 0xff, 0x25 }, 2, 0xff, RIP32, 0, ROLE_JMP_INDIRECT }, /* jmp *x(%rip) */
+	{ { 0xff, 0x24, 0xc5 }, 3, 0xff, ABS32, 0, ROLE_JMP_INDIRECT }, /* jmp *x(,%rax,8) */
 	{ { 0xc3 }, 1, 0xff, NONE, 0, ROLE_RET },
 	{ { 0x0f, 0x05 }, 2, 0xff, NONE, 0, ROLE_SYSCALL },
 	{ { 0xcc }, 1, 0xff, NONE, 0, ROLE_TRAP },
@@ -44,7 +45,7 @@ static const struct row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static const u8 field_len[] = { 0, 1, 4, 4 };
+static const u8 field_len[] = { 0, 1, 4, 4, 4 };
 
 static bool is_direct(u8 role)
 {
@@ -105,6 +106,12 @@ bool toy_decode(const u8 *bytes, u64 size, u64 addr, struct insn *out)
 	if (r->field == RIP32) {
 		out->flags = INSN_RIP;
 		out->rip_at = (u8)at;
+	}
+	if (r->field == ABS32) {
+		out->target = (u64)(s64)value;
+		out->rip_at = (u8)at;
+		out->n_mem = 1;
+		out->mem[0].disp = value;
 	}
 	return true;
 }

@@ -3,7 +3,7 @@
  * toy.h - a decoder for the few instructions that test programs are made of, independent of the engine's.
  *
  * Plain: 1 to 10 bytes, with and without a RIP displacement; all direct branches with any prefixes; calls, returns,
- * indirect jumps, syscall, int3. Of `struct insn` it fills what encoder and model look at.
+ * indirect jumps, one of them through a table (.target, and its field at .rip_at), syscall, int3. Of `struct insn` it fills what encoder and model look at.
  */
 #ifndef DYNOPT_TESTS_TOY_H
 #define DYNOPT_TESTS_TOY_H
