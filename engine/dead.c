@@ -148,7 +148,9 @@ static bool along(struct dead *d, const struct ir_edge *edge, u64 *owed)
 		d->waits[edge->block] = OWED;
 		d->open++;
 		return true;
-	case EDGE_BACK:
+	case EDGE_BACK: /* when undo cuts it, it is done on the way out */
+		if (d->writes_flags && !flags_dead_outside(d->pass, edge->target))
+			return false;
 		d->back[edge->block]++;
 		return true;
 	case EDGE_EXIT:
