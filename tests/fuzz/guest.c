@@ -354,11 +354,14 @@ static void exit_collect(struct guest *g, const struct ir_edge *edge)
 		g->exits[g->n_exits++] = edge->target;
 }
 
-/* Is [addr, addr + 5) free of instructions, and of exits other than `own`? */
+/* Is [addr, addr + 5) free of instructions, and of exits and places to which the module jumps, other than `own`? */
 static bool jump_fits(const struct guest *g, u64 addr, u64 own)
 {
 	if (!in_text(g, addr, JMP_REL32_LEN) || ops_touch(addr, JMP_REL32_LEN))
 		return false;
+	for (u32 i = 0; i < JMP_REL32_LEN; i++)
+		if (addr + i != own && (text_marks(&g->m->text, addr + i) & TEXT_TARGET))
+			return false;
 	for (u32 i = 0; i < g->n_exits; i++) {
 		if (g->exits[i] != own && g->exits[i] < addr + JMP_REL32_LEN &&
 		    addr < g->exits[i] + JMP_REL32_LEN)
