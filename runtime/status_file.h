@@ -57,6 +57,7 @@ enum status_state {
 	X(LOADER, \
 	  "the dynamic loader has no hook that can be used, so libraries are not followed") \
 	X(SAMPLES, "the file of samples cannot be read") \
+	X(POLICY, "a policy file is wrong (dynopt doctor says where)") \
 	X(GATE, "the system lets no executable memory be replaced (dynopt doctor tries it)")
 enum status_cause {
 #define X(name, text) STATUS_CAUSE_##name,

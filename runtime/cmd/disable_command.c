@@ -4,6 +4,7 @@
  *
  * Asked by a file beside the status file, which only the agent removes: who may write there is who may trust it (status_dir.h).
  */
+#include "policy.h"
 #include "runtime_commands.h"
 #include "status_dir.h"
 #include "status_read.h"
@@ -19,15 +20,18 @@
 #define LOOKS_MOST 2000
 
 struct options {
-	const char *dir;
+	const char *dir, *program;
 	u32 pid;
 };
 
-enum { KEY_STATUS_DIR = 256 };
+enum { KEY_STATUS_DIR = 256, KEY_PROGRAM };
 
 static const struct argp_option option_table[] = {
 	{ "status-dir", KEY_STATUS_DIR, "DIR", 0,
 	  "folder of the status files, as given to dynopt run", 0 },
+	{ "program", KEY_PROGRAM, "NAME", 0,
+	  "programs whose file is called NAME: those that run, and by the user's policy file those that will",
+	  0 },
 	{ 0 },
 };
 
@@ -39,14 +43,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_STATUS_DIR:
 		o->dir = argument;
 		return 0;
+	case KEY_PROGRAM:
+		o->program = argument;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->pid)
 			argp_error(state, "one PID at a time");
 		o->pid = argument_pid(state, argument);
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->pid)
-			argp_error(state, "name a PID");
+		if (!o->pid == !o->program)
+			argp_error(state, "name a PID, or a --program");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -58,14 +65,16 @@ HELP_WITH_EXITS(help, DISABLE_EXITS)
 static const struct argp argp = {
 	.options = option_table,
 	.parser = parse,
-	.args_doc = "PID",
+	.args_doc = "PID\n--program=NAME",
 	.help_filter = help,
 	.doc = "Withdraws all translations of a program that runs under dynopt, at once and for good: it goes on in its original "
 	       "code."
 	       "\v"
-	       "Its forked children keep theirs.\n\n"
+	       "Its forked children keep theirs. With --program nothing is translated in programs of that name any more, until "
+	       "dynopt enable --program.\n\n"
 	       "Example:\n"
-	       "  $ dynopt disable 4711"
+	       "  $ dynopt disable 4711\n"
+	       "  $ dynopt disable --program=lua"
 };
 
 /* What is known of the process; false: nothing, or it has ended. */
@@ -137,6 +146,34 @@ static int disable(const char *dir, u32 pid)
 	return code;
 }
 
+static const char *file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Those that run now; the worst of their exit codes. */
+static int disable_running(const char *dir, const char *program)
+{
+	struct status_names names = { 0 };
+	int worst = DISABLE_EXIT_DONE;
+
+	status_dir_list(dir, &names);
+	for (size_t i = 0; i < names.v.n; i++) {
+		struct status_head head;
+		int code = DISABLE_EXIT_DONE;
+
+		if (look(names.v.at[i].path, &head) &&
+		    strcmp(file_name(head.program), program) == 0)
+			code = disable(dir, head.pid);
+		if (code > worst)
+			worst = code;
+	}
+	status_names_free(&names);
+	return worst;
+}
+
 int command_disable(int argc, char **argv)
 {
 	struct options o = { 0 };
@@ -149,8 +186,10 @@ int command_disable(int argc, char **argv)
 	dir = status_dir_path(o.dir);
 	if (!status_dir_check(dir, false, &missing, &error) && (!missing || o.dir))
 		base_complain(dir, "%s", error);
-	else
+	else if (!o.program)
 		code = disable(dir, o.pid);
+	else if (policy_set(o.program, false))
+		code = disable_running(dir, o.program);
 	free(error);
 	free(dir);
 	return code;

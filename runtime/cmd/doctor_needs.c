@@ -5,6 +5,7 @@
  */
 #include "doctor.h"
 #include "launch.h"
+#include "policy.h"
 #include "status_dir.h"
 
 #include <errno.h>
@@ -176,6 +177,25 @@ static void look_status_dir(struct findings_list *list)
 	free(error);
 }
 
+static void look_policy(struct findings_list *list)
+{
+	struct policy policy;
+	char *user = policy_user_file();
+
+	policy_read(&policy, "");
+	finding_add(list, "policy", policy.wrong || policy.enabled == 0 ? LEVEL_WARN : LEVEL_OK,
+	            policy.wrong ? base_printf("%s", policy.wrong)
+	            : policy.no  ? base_printf("%s says enabled = no", policy.no)
+	                         : base_printf(POLICY_SYSTEM " and %s are in order, or not there",
+                                              user ? user : "no file of the user's"),
+	            policy.wrong ? "mend it: until then no program is translated"
+	            : policy.enabled == 0
+	                    ? "programs are translated only where [program NAME] says yes"
+	                    : NULL);
+	policy_free(&policy);
+	free(user);
+}
+
 void doctor_needs(struct findings_list *list)
 {
 	look_library(list);
@@ -184,4 +204,5 @@ void doctor_needs(struct findings_list *list)
 	look_gate(list);
 	look_agent(list);
 	look_status_dir(list);
+	look_policy(list);
 }

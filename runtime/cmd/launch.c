@@ -6,6 +6,7 @@
  * A sanitizer's run-time library goes before ours: it wants to be first, and then its interceptors call ours.
  */
 #include "launch.h"
+#include "policy.h"
 #include "runtime_commands.h"
 
 #include <errno.h>
@@ -144,11 +145,9 @@ static void add_off(char **text, const char *key, bool off)
 	*text = longer;
 }
 
-bool launch_environment(const struct launch *launch, const struct target *target,
-                        const char *library, char **error)
+char *launch_options(const struct launch *launch, char **error)
 {
-	char *options = base_printf("%s", ""), *users = users_preload(), *preload;
-	bool done;
+	char *options = base_printf("%s", "");
 
 	add_number(&options, "eager", launch->eager);
 	add_number(&options, "sample", launch->sample);
@@ -157,15 +156,74 @@ bool launch_environment(const struct launch *launch, const struct target *target
 	add_number(&options, "children", launch->children);
 	add_number(&options, "cycles", launch->cycles);
 	add_number(&options, "cache_limit", launch->cache_limit);
+	add_number(&options, "policy_line", launch->policy_line);
 	add_off(&options, "inline_calls", launch->no_inline);
 	add_off(&options, "agent", launch->no_agent);
-	done = add_path(&options, "modules", launch->modules, error) &&
-	       add_path(&options, "programs", launch->programs, error) &&
-	       add_path(&options, "samples", launch->samples, error) &&
-	       add_path(&options, "keep_samples", launch->keep_samples, error) &&
-	       add_path(&options, "traces", launch->traces, error) &&
-	       add_path(&options, "status_dir", launch->status_dir, error) &&
-	       add_path(&options, "preload", users, error);
+	if (add_path(&options, "modules", launch->modules, error) &&
+	    add_path(&options, "programs", launch->programs, error) &&
+	    add_path(&options, "samples", launch->samples, error) &&
+	    add_path(&options, "keep_samples", launch->keep_samples, error) &&
+	    add_path(&options, "traces", launch->traces, error) &&
+	    add_path(&options, "leave", launch->leave, error) &&
+	    add_path(&options, "status_dir", launch->status_dir, error))
+		return options;
+	free(options);
+	return NULL;
+}
+
+/* What the library takes for a list has colons. */
+static char *with_colons(const char *names)
+{
+	char *list = base_printf("%s", names), *at = list;
+
+	for (const char *from = names + strspn(names, " \t"); *from;) {
+		size_t n = strcspn(from, " \t");
+
+		if (at > list)
+			*at++ = ':';
+		memcpy(at, from, n);
+		at += n;
+		from += n + strspn(from + n, " \t");
+	}
+	*at = 0;
+	return list;
+}
+
+bool launch_policy(struct launch *launch, const char *program, char **error)
+{
+	bool mode = launch->eager || launch->traces;
+	struct policy policy;
+	bool good;
+
+	policy_read(&policy, program);
+	good = policy.enabled != 0;
+	launch->policy_line = (unsigned long)policy.wrong_line;
+	if (!good)
+		*error = policy.wrong ? base_printf("%s", policy.wrong)
+		                      : base_printf("%s says enabled = no", policy.no);
+	if (good && policy.leave)
+		good = policy_leave(policy.leave, program, &launch->leave, error);
+	if (policy.eager == 1 && !mode) {
+		launch->eager = true;
+		launch->sample = false;
+	}
+	launch->children |= policy.children == 1;
+	if (!launch->budget && policy.budget > 0)
+		launch->budget = (unsigned long)policy.budget;
+	if (!launch->cache_limit && policy.cache_limit > 0)
+		launch->cache_limit = (unsigned long)policy.cache_limit;
+	if (!launch->modules && policy.modules)
+		launch->modules = with_colons(policy.modules);
+	policy_free(&policy);
+	return good;
+}
+
+bool launch_environment(const struct launch *launch, const struct target *target,
+                        const char *library, char **error)
+{
+	char *options = launch_options(launch, error), *users = users_preload(), *preload;
+	bool done = options && add_path(&options, "preload", users, error);
+
 	preload = base_printf("%s%s%s%s%s", target->first ? target->first : "",
 	                      target->first ? ":" : "", library, *users ? ":" : "", users);
 	if (done &&

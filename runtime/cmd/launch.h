@@ -12,8 +12,10 @@ struct launch {
 	char *modules, *programs; /* lists of file names, or NULL: all */
 	char *samples, *keep_samples; /* absolute, or NULL */
 	char *traces;     /* absolute, or NULL */
+	char *leave;      /* ranges (policy_leave.c), or NULL */
 	char *status_dir; /* absolute, or NULL: no status file */
 	unsigned long cycles, cache_limit, budget; /* 0: the library's default */
+	unsigned long policy_line; /* 0: nothing is wrong with the policy */
 };
 
 /* Path of a file that is installed for the command, to be freed; false: there is none. */
@@ -23,6 +25,10 @@ bool launch_beside(const char *file, char **path);
  * LD_PRELOAD cannot hold its name.
  */
 bool launch_library(char **path, char **error);
+/* What the library is told (options.def), without LD_PRELOAD; to be freed. NULL with *error if a value cannot be passed on. */
+char *launch_options(const struct launch *launch, char **error);
+/* Fills in what the policy says of the program and the command line does not. False with *error (to be freed): it is not to be translated. */
+bool launch_policy(struct launch *launch, const char *program, char **error);
 /* Sets LD_PRELOAD and DYNOPT_OPTIONS. False with *error if a value cannot be passed on. */
 bool launch_environment(const struct launch *launch, const struct target *target,
                         const char *library, char **error);

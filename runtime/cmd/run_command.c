@@ -194,7 +194,8 @@ static const struct argp argp = {
 	       "proven to do what the original does. Programs that no library can be loaded into (static, musl, 32-bit, set-user-ID) run as "
 	       "they are, after one line that says so. A script's interpreter is what gets the library.\n\n"
 	       "Standard streams, arguments, working folder and exit code are the program's. Environment: "
-	       "DYNOPT_LIBRARY names another libdynopt.so.\n\n"
+	       "DYNOPT_LIBRARY names another libdynopt.so; DYNOPT_ENABLED (yes or no), DYNOPT_BUDGET and DYNOPT_CHILDREN "
+	       "stand above the policy in /etc/dynopt.conf and ~/.config/dynopt/config (DYNOPT_CONFIG names another).\n\n"
 	       "Example:\n"
 	       "  $ dynopt run --report -- ./prog input.txt"
 };
@@ -262,6 +263,11 @@ static bool arm(struct options *o, const struct target *target)
 		base_complain(target->loads, "%s; %s runs unoptimized",
 		              target_refusal_text(target->refusal),
 		              strcmp(target->loads, target->path) == 0 ? "it" : o->program[0]);
+		return false;
+	}
+	if (!launch_policy(&o->launch, target->loads, &error)) {
+		base_complain(o->program[0], "%s; it runs unoptimized", error);
+		free(error);
 		return false;
 	}
 	if (!launch_library(&library, &error)) {

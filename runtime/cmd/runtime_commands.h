@@ -15,6 +15,7 @@ int command_run(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_disable(int argc, char **argv);
+int command_enable(int argc, char **argv);
 int command_profile(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 
@@ -32,8 +33,12 @@ int command_doctor(int argc, char **argv);
 #define DISABLE_EXITS(X) \
 	X(DONE, 0, "it has no translations any more, or has ended") \
 	X(NOTHING, 1, "no such process runs under dynopt") \
-	X(USAGE, 2, "wrong usage, or a folder that cannot be used") \
+	X(USAGE, 2, "wrong usage, or a folder or file that cannot be used") \
 	X(SILENT, 3, "its agent does not answer, or there is none")
+
+#define ENABLE_EXITS(X) \
+	X(DONE, 0, "written") \
+	X(BAD, 2, "wrong usage, or the user's policy file cannot be written")
 
 #define PROFILE_EXITS(X) \
 	X(DONE, 0, "written") \
@@ -54,11 +59,14 @@ enum {
 #define X(name, value, text) DISABLE_EXIT_##name = value,
 			DISABLE_EXITS(X)
 #undef X
+#define X(name, value, text) ENABLE_EXIT_##name = value,
+				ENABLE_EXITS(X)
+#undef X
 #define X(name, value, text) PROFILE_EXIT_##name = value,
-				PROFILE_EXITS(X)
+					PROFILE_EXITS(X)
 #undef X
 #define X(name, value, text) DOCTOR_EXIT_##name = value,
-					DOCTOR_EXITS(X)
+						DOCTOR_EXITS(X)
 #undef X
 };
 

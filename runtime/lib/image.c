@@ -9,6 +9,7 @@
  */
 #include "image.h"
 
+#include "leave.h"
 #include "limits.h"
 #include "names.h"
 #include "sys.h"
@@ -172,6 +173,7 @@ static enum status read_text(struct image *image, struct reading *r, struct fail
 	status = text_build(&r->text, &r->view, &r->keep, &r->scratch, fail);
 	if (status)
 		return status;
+	leave_mark(world->options.leave, names_file(image->status.path), &r->text);
 	image->text_start = r->text.start;
 	image->status.proven_bytes = r->text.proven_bytes;
 	image->status.n_functions = r->text.n_functions;

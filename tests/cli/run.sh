@@ -10,7 +10,10 @@ set -u
 failed=0
 rm -rf "$WORK"
 mkdir -p "$WORK" && cd "$WORK" || exit 1
-unset LD_PRELOAD DYNOPT_OPTIONS DYNOPT_LIBRARY
+unset LD_PRELOAD DYNOPT_OPTIONS DYNOPT_LIBRARY DYNOPT_ENABLED DYNOPT_BUDGET DYNOPT_CHILDREN
+DYNOPT_SYSTEM_CONFIG=$WORK/no-such-system-policy
+DYNOPT_CONFIG=$WORK/no-such-policy
+export DYNOPT_SYSTEM_CONFIG DYNOPT_CONFIG
 XDG_RUNTIME_DIR=$WORK/run
 export XDG_RUNTIME_DIR
 mkdir run
@@ -79,17 +82,17 @@ empty_library()
 case_help()
 {
 	expect 0 "$DYNOPT" --help
-	for command in run status report disable profile doctor; do
+	for command in run status report disable enable profile doctor; do
 		says out "$command "
 	done
-	for command in run status report disable doctor; do
+	for command in run status report disable enable doctor; do
 		expect 0 "$DYNOPT" "$command" --help
 		says out "Usage: dynopt $command"
 		says out "Example:"
 		says out "Exit codes:"
 		expect 0 "$DYNOPT" help "$command"
 	done
-	for command in status report disable doctor; do
+	for command in status report disable enable doctor; do
 		expect 2 "$DYNOPT" "$command" --no-such-option
 	done
 	expect 125 "$DYNOPT" run --no-such-option
@@ -625,6 +628,117 @@ case_real()
 	[ $? = 7 ] || fail "wrong exit code without an agent"
 }
 
+# What a policy lets through: the options that the program is started with.
+asks() # PROGRAM
+{
+	expect 0 "$DYNOPT" run -- "$1"
+	[ ! -s err ] || fail "something on standard error: $(cat err)"
+}
+
+# It runs, without the library, and one line says why.
+denied() # TEXT PROGRAM
+{
+	expect 0 "$DYNOPT" run -- "$2"
+	says err "$1"
+	says err "it runs unoptimized"
+	[ "$(wc -l <err)" = 1 ] || fail "more than one line"
+	grep -q "^sample=1" out && fail "it has options"
+}
+
+case_policy()
+{
+	empty_library
+	printf '#include <stdio.h>\n#include <stdlib.h>\n__attribute__((noinline)) int leave_me(int i) { return i; }\nint main(int n, char **v) { char *o = getenv("DYNOPT_OPTIONS"); puts(o ? o : "none"); return leave_me(n - 1); }\n' >p.c
+	cc -O1 p.c -o one
+	cp one two
+	system=$WORK/system
+	user=$WORK/home/.config/dynopt/config
+	DYNOPT_SYSTEM_CONFIG=$system
+	unset DYNOPT_CONFIG XDG_CONFIG_HOME
+	HOME=$WORK/home
+	export HOME
+	mkdir -p "$WORK/home/.config/dynopt"
+	asks ./one
+	says out sample=1
+	# Later ones win: [default] of system and user, [program] of both, environment, command line.
+	printf '# comment\n; another\n[default]\nbudget = 5\nmodules = one libm.so.6\n[program tw*]\nenabled = no\nbudget = 6\n' >"$system"
+	asks ./one
+	says out budget=5
+	says out modules=one:libm.so.6
+	denied "$system says enabled = no" ./two
+	printf '[default]\nbudget=7\nenabled=yes\n' >"$user"
+	asks ./one
+	says out budget=7
+	denied "$system says enabled = no" ./two
+	printf '[program %s/two]\nenabled = on\nchildren = yes\n' "$WORK" >>"$user"
+	asks "$WORK/two"
+	says out budget=6
+	says out children=1
+	denied "$system says" ./two
+	DYNOPT_BUDGET=8 asks "$WORK/two"
+	says out budget=8
+	expect 0 env DYNOPT_BUDGET=8 "$DYNOPT" run --budget=9 -- ./one
+	says out budget=9
+	DYNOPT_ENABLED=yes asks ./two
+	DYNOPT_ENABLED=no denied "DYNOPT_ENABLED says enabled = no" ./one
+	DYNOPT_ENABLED=perhaps denied "DYNOPT_ENABLED: yes or no" ./one
+	printf '[default]\nenabled = no\n' >other
+	DYNOPT_CONFIG=$WORK/other denied "$WORK/other says" ./one
+	DYNOPT_CONFIG='' asks ./one
+	printf '[default]\neager = yes\n' >other
+	DYNOPT_CONFIG=$WORK/other asks ./one
+	says out eager=1
+	grep -q sample=1 out && fail "two modes"
+	expect 0 env DYNOPT_CONFIG="$WORK/other" "$DYNOPT" run --off -- ./one
+	# Functions by name.
+	rm "$user"
+	start=$(nm one | awk '$3 == "leave_me" { sub(/^0+/, "", $1); print $1 }')
+	printf '[program one]\nleave = leave_me\n  libc.so.6:qsort\n' >"$system"
+	asks ./one
+	says out "leave=one:0x$start-0x"
+	grep -q 'leave=.* libc.so.6:0x' out || fail "no range in libc: $(cat out)"
+	printf '[program one]\nleave = nobody\n' >"$system"
+	denied "./one have no function 'nobody'" ./one
+	# What is wrong anywhere is a no, and its line is named.
+	for wrong in '2 [default]\nbudget = many' '2 [default]\ncolour = red' '2 [default]\nnonsense' '2 [programs x]\nenabled = yes' \
+		'1 enabled = no' '1 [default\nenabled = yes' "3 [default]\nmodules = $(printf '%0500d' 1)" \
+		'4 [default]\nenabled = yes\n[program nobody]\nenabled = 7'; do
+		printf "${wrong#* }\n" >"$system"
+		denied "$system:${wrong%% *}: " ./one
+	done
+	expect 1 env DYNOPT_LIBRARY=/no/such "$DYNOPT" doctor
+	says out "$system:4: "
+	rm "$system"
+	mkdir "$system"
+	denied "$system" ./one
+	rmdir "$system"
+	# dynopt disable and enable write the user's file, and leave the rest of it alone.
+	expect 0 "$DYNOPT" disable --program=one
+	denied "$user says enabled = no" ./one
+	asks ./two
+	printf '# mine\n[program two]\nbudget = 3\n\n[program one]\nenabled: no\nbudget = 4\n' >"$user"
+	expect 0 "$DYNOPT" enable --program=one
+	[ "$(cat "$user")" = "# mine
+[program two]
+budget = 3
+
+[program one]
+enabled = yes
+budget = 4" ] || fail "rewritten as: $(cat "$user")"
+	asks ./one
+	says out budget=4
+	rm -r "$WORK/home/.config"
+	expect 0 "$DYNOPT" enable --program=one
+	[ -s "$user" ] || fail "no folder was made"
+	expect 2 env HOME=/dev/null/there "$DYNOPT" enable --program=one
+	one_line
+	expect 2 env -u HOME "$DYNOPT" disable --program=one
+	one_line
+	expect 2 "$DYNOPT" enable
+	expect 2 "$DYNOPT" enable 12
+	expect 2 "$DYNOPT" disable 12 --program=one
+}
+
 # Samples by hand, each format through the tool that it is for; and back.
 case_profile()
 {
@@ -787,8 +901,9 @@ supervise) case_supervise ;;
 real) case_real ;;
 doctor) case_doctor ;;
 profile) case_profile ;;
+policy) case_policy ;;
 *)
-	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|report|supervise|real|doctor|profile" >&2
+	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|report|supervise|real|doctor|profile|policy" >&2
 	exit 2
 	;;
 esac

@@ -60,4 +60,23 @@ expect "a trace" '"state": ?"RUNNING"'
 printf 'trace %s\n  nonsense\n' "$name" >"$folder/traces"
 run --all --traces="$folder/traces"
 expect "broken traces" '"cause": ?"TRACES"'
+
+# The policy leaves a function alone: no translation begins in it, or goes into it.
+inside() # how many translations have a head in spin()
+{
+	"$dynopt" report --translations --file="$(ls "$folder"/*.dynopt)" | grep -cE '^ *0x.* spin(\+0x[0-9a-f]+)?$' || true
+}
+run --eager --all --modules="$name"
+[ "$(inside)" -gt 0 ] || {
+	echo "no translation in spin() without a policy"
+	failed=1
+}
+printf '[program %s]\nleave = spin\n' "$name" >"$folder/policy"
+export DYNOPT_CONFIG="$folder/policy"
+run --eager --all --modules="$name"
+expect "left alone" '"state": ?"RUNNING"'
+[ "$(inside)" = 0 ] || {
+	echo "translations in spin(), which the policy leaves alone"
+	failed=1
+}
 exit $failed
