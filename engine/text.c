@@ -39,6 +39,7 @@ enum status text_insn(const struct text *text, u64 addr, void *scratch, struct i
 	return decode_insn(bytes, size, addr, scratch, out, fail);
 }
 
+#define LOCK 0xf0
 /* Shorter instructions cannot hold a jump. */
 #define SITE_LEN_MIN JMP_REL8_LEN
 
@@ -56,8 +57,13 @@ static enum status site_marks(const struct text *text, u64 addr, struct failure 
 
 static enum status site_inside(const struct text *text, u64 addr, u32 len, struct failure *fail)
 {
+	u64 size;
+	const u8 *before = text_bytes(text, addr - 1, &size);
 	u32 i;
 
+	/* The same with a lock prefix begins one byte before. */
+	if ((text_marks(text, addr - 1) & TEXT_INSN) && before && *before == LOCK)
+		return failed(fail, STATUS_SITE_INTERIOR, addr, addr - 1);
 	for (i = 1; i < len; i++) {
 		u16 marks = text_marks(text, addr + i);
 

@@ -9,17 +9,22 @@
  */
 #include "text_private.h"
 
-/* A branch into an instruction: the byte is no target, the instruction no site. */
-static void mark_interior(struct text *text, u64 i, u32 len)
+/*
+ * A branch into an instruction: the byte is no target, the instruction no site; but where it is one without the lock prefix
+ * (text_unwind.c). How many of those.
+ */
+static u32 mark_interior(struct text *text, u64 i, u32 len)
 {
-	u32 j;
+	u32 j, n = 0;
 
 	for (j = 1; j < len; j++) {
 		u16 *mark = &text->marks[i + j];
 
-		if (*mark & TEXT_TARGET)
+		n += (*mark & TEXT_INSN) != 0;
+		if ((*mark & (TEXT_TARGET | TEXT_INSN)) == TEXT_TARGET)
 			*mark = (u16)((*mark & ~TEXT_TARGET) | TEXT_INTERIOR);
 	}
+	return n;
 }
 
 static void mark_flow(struct builder *b, u64 i, u64 function)
@@ -58,7 +63,7 @@ static u64 survey(struct builder *b)
 		}
 		if (!(marks & TEXT_REACHED) && (marks & (TEXT_TARGET | TEXT_FUNCTION)))
 			n_targets++;
-		mark_interior(text, i, len);
+		n_targets += mark_interior(text, i, len);
 		mark_flow(b, i, function);
 		text->proven_bytes += len;
 		i += len;

@@ -3,10 +3,10 @@
  * text_unwind.c - functions that the unwind table names, where no record covers them.
  *
  * A function's boundaries count as proven if decoding from its start ends exactly at its end, it
- * overlaps no other, and no direct branch of the whole module leads into one of its instructions: a
- * lock prefix that is jumped over makes two readings of the same bytes (libc has some). To know all branches,
+ * overlaps no other, and no direct branch of the whole module leads into one of its instructions. To know all branches,
  * everything between the first and the last function is decoded first, gaps without functions too;
- * what is no code there only leads to more refusals.
+ * what is no code there only leads to more refusals. One branch into an instruction is understood: over a lock prefix, as libc does
+ * where there is one thread. Then the same bytes are two instructions that end together, and both are proven.
  */
 #include "text_private.h"
 
@@ -210,6 +210,23 @@ static enum status decode_all(struct builder *b, struct failure *fail)
 	return status;
 }
 
+#define LOCK 0xf0
+
+/* Is the instruction at offset i one with a lock prefix in front, and what follows the prefix the same without it? Its kind, or 0. */
+static u8 without_lock(struct builder *b, u64 i)
+{
+	u32 len = kind_len(b->kinds[i]);
+	u64 addr = b->text->start + i;
+	const u8 *bytes = text_code(b, addr);
+	struct failure why;
+	u8 kind;
+
+	if (bytes[0] != LOCK || len < 2 || kind_class(b->kinds[i]) != KIND_PLAIN ||
+	    text_decode_kind(bytes + 1, len - 1, addr + 1, b->decoder, &kind, &why) != STATUS_OK)
+		return 0;
+	return kind == (KIND_PLAIN << 4 | (len - 1)) ? kind : 0;
+}
+
 /* Does a branch lead into one of f's instructions? Then nobody knows which reading is right. */
 static bool entered_inside(struct builder *b, struct function *f)
 {
@@ -218,9 +235,11 @@ static bool entered_inside(struct builder *b, struct function *f)
 	bool inside = false;
 
 	for (; i < end; i = next) {
+		u64 start = i;
+
 		next = i + kind_len(b->kinds[i]);
 		while (++i < next) {
-			if (!(marks[i] & TEXT_TARGET))
+			if (!(marks[i] & TEXT_TARGET) || (i == start + 1 && without_lock(b, start)))
 				continue;
 			marks[i] |= TEXT_INTERIOR;
 			inside = true;
@@ -233,8 +252,15 @@ static void accept(struct builder *b, struct function *f)
 {
 	u64 i = f->fde.start - b->text->start, end = f->fde.end - b->text->start;
 
-	for (; i < end; i += kind_len(b->kinds[i]))
-		b->text->marks[i] |= TEXT_INSN;
+	for (; i < end; i += kind_len(b->kinds[i])) {
+		u16 *mark = &b->text->marks[i];
+
+		mark[0] |= TEXT_INSN;
+		if (kind_len(b->kinds[i]) < 2 || !(mark[1] & TEXT_TARGET))
+			continue;
+		b->kinds[i + 1] = without_lock(b, i);
+		mark[1] |= TEXT_INSN;
+	}
 }
 
 enum status text_add_unwind(struct builder *b, struct failure *fail)

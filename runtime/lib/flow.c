@@ -137,11 +137,14 @@ static bool read_blocks(const struct flows *flows, struct flow *flow)
 	return true;
 }
 
-static u32 number_of(const struct flow *flow, u64 addr)
+/* Which block starts at addr, or one byte before it: a branch may lead past a lock prefix (text_unwind.c). */
+static u32 number_of(const struct flow *flow, const struct text *text, u64 addr)
 {
 	const struct flow_block *block = flow_block_at(flow, addr);
+	bool is_start = block && (block->start == addr || (block->start + 1 == addr &&
+	                                                   (text_marks(text, addr) & TEXT_INSN)));
 
-	return block && block->start == addr ? (u32)(block - flow->blocks) : NOWHERE;
+	return is_start ? (u32)(block - flow->blocks) : NOWHERE;
 }
 
 static void add_edge(struct fit *fit, u32 from, u32 to)
@@ -164,9 +167,9 @@ static void add_edges(struct fit *fit, const struct text *text)
 		if ((marks & TEXT_FUNCTION) || (indirect && (marks & TEXT_TARGET)))
 			add_edge(fit, NOWHERE, i);
 		if (role == ROLE_JMP || is_branch(role))
-			add_edge(fit, i, number_of(flow, block->target));
+			add_edge(fit, i, number_of(flow, text, block->target));
 		if (goes_on(role) || is_branch(role))
-			add_edge(fit, i, number_of(flow, block->end));
+			add_edge(fit, i, number_of(flow, text, block->end));
 		if (role == ROLE_JMP_INDIRECT || role == ROLE_RET)
 			add_edge(fit, i, NOWHERE);
 	}

@@ -111,9 +111,12 @@ static void check_dump(const u8 *dump, const struct text *text)
 		bool unused = bytes && *bytes == 0xcc;
 		/* objdump shows fwait and what follows it as one: 9b d9 is "fstcw" to it. */
 		bool waited = bytes && i && bytes[-1] == 0x9b;
+		/* Jumped to over a lock prefix: the same instruction without it. */
+		bool locked = bytes && i && bytes[-1] == 0xf0 && (dump[i] & DUMP_TARGET) &&
+		              (dump[i - 1] & DUMP_INSN);
 
 		if (marks & TEXT_INSN) {
-			if (!(dump[i] & DUMP_INSN) && !waited)
+			if (!(dump[i] & DUMP_INSN) && !waited && !locked)
 				wrong(text->start + i, "the disassembler sees no instruction here");
 			foreign = !(marks & TEXT_CERTIFIED);
 		} else if (dump[i] & DUMP_INSN) {

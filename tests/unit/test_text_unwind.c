@@ -99,19 +99,66 @@ static void test_decode_refusals(void)
 	refused_once(STATUS_DECODE_UNKNOWN);
 }
 
-/* The lock prefix is jumped over, as in libc: eb 01 | f0 0f b1 0f. */
+/* Nobody knows which reading is right: jumped over is no lock prefix (66, repne), or more than that. */
 static void test_interior(void)
 {
-	u64 f, g;
+	static const struct {
+		const char *code;
+		u32 at;
+	} cases[] = {
+		{ "eb01 660fb10f c3", 3 },        { "eb01 f20fb10f c3", 3 },
+		{ "eb02 f00fb10f c3", 4 },        { "eb02 66f00fb10f c3", 4 },
+		{ "eb01 f0480fb10f ebfb c3", 4 }, /* over the prefix and into the instruction */
+		{ "eb01 48f7d8 c3", 3 },
+	};
+
+	for (u32 i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		u64 f, g;
+
+		text_image_init(&img);
+		f = text_image_function(&img, cases[i].code, 0);
+		g = text_image_function(&img, "c3", 0);
+		build();
+		refused_once(STATUS_TEXT_INTERIOR);
+		expect(f, TEXT_INSN | TEXT_REACHED, 0);
+		expect(f + cases[i].at, TEXT_INSN | TEXT_INTERIOR, TEXT_INTERIOR);
+		expect(g, TEXT_INSN, TEXT_INSN);
+	}
+}
+
+static void no_site(u64 addr)
+{
+	u64 site;
+	u32 len;
+
+	CU_ASSERT_EQUAL(text_site(&text, addr, img.scratch_bytes, &site, &len, NULL),
+	                STATUS_SITE_INTERIOR);
+}
+
+/* The lock prefix is jumped over, as in libc: 74 01 | f0 0f b1 0f. Two instructions, none of which can be overwritten. */
+static void test_without_lock(void)
+{
+	u64 f;
 
 	text_image_init(&img);
-	f = text_image_function(&img, "eb01 f00fb10f c3", 0);
-	g = text_image_function(&img, "c3", 0);
+	f = text_image_function(&img, "7401 f00fb10f 31c0 c3", 0);
 	build();
-	refused_once(STATUS_TEXT_INTERIOR);
-	expect(f, TEXT_INSN | TEXT_REACHED, 0);
-	expect(f + 3, TEXT_INSN | TEXT_INTERIOR, TEXT_INTERIOR);
-	expect(g, TEXT_INSN, TEXT_INSN);
+	refused_once(STATUS_OK);
+	expect(f + 2, TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN | TEXT_REACHED);
+	expect(f + 3, TEXT_INSN | TEXT_REACHED | TEXT_TARGET | TEXT_INTERIOR,
+	       TEXT_INSN | TEXT_REACHED | TEXT_TARGET);
+	expect(f + 4, TEXT_INSN | TEXT_TARGET | TEXT_INTERIOR, 0);
+	expect(f + 6, TEXT_INSN | TEXT_REACHED | TEXT_TARGET, TEXT_INSN | TEXT_REACHED);
+	no_site(f + 2);
+	no_site(f + 3);
+	/* Nobody comes to the one with the prefix. */
+	text_image_init(&img);
+	f = text_image_function(&img, "eb01 f00fb10f c3", 0);
+	build();
+	refused_once(STATUS_OK);
+	expect(f + 2, TEXT_INSN | TEXT_REACHED, TEXT_INSN);
+	expect(f + 3, TEXT_INSN | TEXT_REACHED, TEXT_INSN | TEXT_REACHED);
+	no_site(f + 3);
 }
 
 /* A branch into f's second instruction, by `how` it is said where it stands. */
@@ -508,6 +555,7 @@ static const struct unit_test tests[] = {
 	{ "a plain function", test_plain_function },
 	{ "functions that do not decode", test_decode_refusals },
 	{ "a branch into an instruction", test_interior },
+	{ "a branch over a lock prefix", test_without_lock },
 	{ "such a branch from elsewhere", test_interior_from_elsewhere },
 	{ "data in the text", test_data_in_text },
 	{ "functions that overlap", test_overlap },
