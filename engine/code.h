@@ -41,6 +41,7 @@ struct code_fixup {
 	u32 to; /* FIXUP_BACK: offset in the code; FIXUP_TABLE: what the field is if the shadow stands where the table does */
 	u32 cut; /* FIXUP_BACK: offset of the stub that makes an exit of it; 0: it needs none */
 	u8 kind; /* FIXUP_... */
+	u32 flow; /* EXIT, TABLE: how often control goes this way for COST_ENTRY entries (cost.h) */
 	u64 shadow; /* FIXUP_TABLE: module address, from who places the code; 0: none yet */
 };
 

@@ -32,6 +32,7 @@ struct link {
 struct debt {
 	u64 target;
 	u32 at; /* of the field; 0 with a back-edge */
+	u32 flow; /* of the edge; 0 with a back-edge */
 	u32 fixup; /* number, of a back-edge */
 	u16 state;
 	bool back;
@@ -101,7 +102,7 @@ static u64 address_along(const struct encoder *e, const struct ir_edge *edge)
 	return e->tree->ops[e->tree->blocks[edge->block].first].addr;
 }
 
-static void add_fixup(struct encoder *e, u8 kind, u64 target, u32 at, u32 end, u32 to)
+static struct code_fixup *add_fixup(struct encoder *e, u8 kind, u64 target, u32 at, u32 end, u32 to)
 {
 	struct code_fixup *f = &e->code->fixups[e->code->n_fixups++];
 
@@ -110,9 +111,11 @@ static void add_fixup(struct encoder *e, u8 kind, u64 target, u32 at, u32 end, u
 	f->at = at;
 	f->end = end;
 	f->to = to;
+	f->flow = 0;
+	return f;
 }
 
-static void copy_insn(struct encoder *e, const struct insn *insn)
+static void copy_insn(struct encoder *e, const struct insn *insn, u32 freq)
 {
 	u32 at = e->code->size;
 
@@ -122,7 +125,8 @@ static void copy_insn(struct encoder *e, const struct insn *insn)
 		add_fixup(e, FIXUP_DATA, insn->target, at + insn->rip_at, at + insn->len, 0);
 	if (insn->flags & INSN_TABLE)
 		add_fixup(e, FIXUP_TABLE, insn->target, at + insn->rip_at, at + insn->len,
-		          (u32)insn->mem[0].disp);
+		          (u32)insn->mem[0].disp)
+			->flow = freq;
 }
 
 /* Prefixes that move a field at `at` into one aligned word. */
@@ -140,7 +144,8 @@ static void emit_back(struct encoder *e, const struct ir_edge *edge, u32 at)
 	u64 target = address_along(e, edge);
 
 	if (state)
-		e->debts[e->n_debts++] = (struct debt){ target, 0, e->code->n_fixups, state, true };
+		e->debts[e->n_debts++] =
+			(struct debt){ target, 0, 0, e->code->n_fixups, state, true };
 	add_fixup(e, FIXUP_BACK, target, at, at + FIELD_LEN, e->offset[edge->block]);
 }
 
@@ -161,11 +166,12 @@ static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir
 	if (edge->kind == EDGE_CHILD)
 		e->links[e->n_links++] = (struct link){ at, edge->block };
 	else if (owes)
-		e->debts[e->n_debts++] = (struct debt){ edge->target, at, 0, edge->state, false };
+		e->debts[e->n_debts++] =
+			(struct debt){ edge->target, at, edge->flow, 0, edge->state, false };
 	else if (edge->kind == EDGE_BACK)
 		emit_back(e, edge, at);
 	else
-		add_fixup(e, FIXUP_EXIT, edge->target, at, at + FIELD_LEN, 0);
+		add_fixup(e, FIXUP_EXIT, edge->target, at, at + FIELD_LEN, 0)->flow = edge->flow;
 }
 
 /* Control goes on along `edge`. */
@@ -314,7 +320,7 @@ static void encode_block(struct encoder *e, const struct ir_block *block, u32 fo
 	for (u32 i = 0; i < block->n; i++, insn++) {
 		last = insn;
 		if (!is_direct(insn->role))
-			copy_insn(e, insn);
+			copy_insn(e, insn, block->freq);
 	}
 	switch (last ? last->role : ROLE_PLAIN) {
 	case ROLE_JMP:
@@ -383,15 +389,16 @@ static void encode_stubs(struct encoder *e)
 
 		if (!debt.state)
 			continue;
-		stub_emit(e->code, e->states, e->pendings, debt.state, debt.target);
-		emit_branch(e, jmp_rel32, &out, debt.target, 0);
-		e->code->n_stubs++;
 		for (u32 k = i; k < e->n_debts; k++) {
 			if (e->debts[k].state != debt.state || e->debts[k].target != debt.target)
 				continue;
 			pay(e, &e->debts[k], stub);
+			out.flow += e->debts[k].flow;
 			e->debts[k].state = 0;
 		}
+		stub_emit(e->code, e->states, e->pendings, debt.state, debt.target);
+		emit_branch(e, jmp_rel32, &out, debt.target, 0);
+		e->code->n_stubs++;
 	}
 }
 

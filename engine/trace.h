@@ -9,7 +9,7 @@
  *
  * Text form (trace_text.c), one trace in a stanza, '#' to the end of a line is a comment:
  *
- *     trace MODULE 0x1a2c            MODULE: file name without folders; addresses: link-time
+ *     trace MODULE 0x1a2c entries 70 MODULE: file name without folders; addresses: link-time
  *       block 0x1a2c
  *       block 0x1a40 after 0         parent's number; blocks are numbered from 0
  *       block 0x1a60 after 0 weight 120 branch 900
@@ -34,6 +34,7 @@ struct trace_block {
 struct trace {
 	const struct trace_block *blocks;
 	u32 n_blocks;
+	u32 entries; /* how often it is entered, beside others from the same source; 0: unknown */
 };
 
 /* A stanza of a text. */

@@ -49,15 +49,24 @@ static bool parse_block(struct scan *scan, struct trace_block *block)
 	return !word.len;
 }
 
-/* "trace MODULE 0x1a2c" */
+/* "trace MODULE 0x1a2c [entries 70]" */
 static bool parse_head(struct scan *scan, struct trace_stanza *stanza, u64 *head)
 {
-	struct word module;
+	struct word module, word;
 
 	if (!word_is(scan_word(scan), "trace"))
 		return false;
 	module = scan_word(scan);
-	if (!word_hex(scan_word(scan), head) || scan_word(scan).len)
+	if (!word_hex(scan_word(scan), head))
+		return false;
+	word = scan_word(scan);
+	stanza->trace.entries = 0;
+	if (word_is(word, "entries")) {
+		if (!word_decimal(scan_word(scan), &stanza->trace.entries))
+			return false;
+		word = scan_word(scan);
+	}
+	if (word.len)
 		return false;
 	stanza->module = module.at;
 	stanza->module_len = module.len;
@@ -130,6 +139,10 @@ u64 trace_format(const struct trace *trace, const char *module, char *out, u64 s
 	print_module(&printer, *module ? module : "_");
 	print_char(&printer, ' ');
 	print_hex(&printer, trace->n_blocks ? trace->blocks[0].start : 0);
+	if (trace->entries) {
+		print_text(&printer, " entries ");
+		print_decimal(&printer, trace->entries);
+	}
 	print_char(&printer, '\n');
 	for (u32 i = 0; i < trace->n_blocks; i++) {
 		const struct trace_block *block = &trace->blocks[i];

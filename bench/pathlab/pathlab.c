@@ -87,7 +87,8 @@ static u32 branch_of(const struct node *node)
 static void write_trace(FILE *out, const struct forest *f, const struct tree *tree)
 {
 	struct trace_block *blocks = must(malloc(tree->n_nodes * sizeof(*blocks)));
-	struct trace trace = { blocks, tree->n_nodes };
+	struct trace trace = { blocks, tree->n_nodes,
+		               tree->entries > UINT32_MAX ? UINT32_MAX : (u32)tree->entries };
 	const char *module = f->runs->modules[place_module(tree->site)].name;
 	u64 entries = tree->weight ? tree->weight : 1, size;
 	char *text;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * batch_private.h - a batch in the making, between batch_sites.c and batch.c.
+ * batch_private.h - a batch in the making, between batch_sites.c, batch_judge.c and batch.c.
  */
 #ifndef DYNOPT_BATCH_PRIVATE_H
 #define DYNOPT_BATCH_PRIVATE_H
@@ -33,9 +33,7 @@ struct batch {
 	struct flows *flows; /* NULL: no samples */
 	struct arena *scratch;
 	u8 *fresh; /* one bit for each byte of text: sites of this batch */
-	u8 *aims; /* one bit for each byte of text: exits of judged trees lead there */
 	u8 *cases; /* the same: text's jump tables lead there */
-	u8 *tabled; /* the same for their jumps through tables */
 	struct hop *hops; /* by site */
 	u32 n_hops;
 	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], entries[IMAGE_AREAS],
@@ -46,11 +44,25 @@ struct batch {
 	u32 n_traces;
 };
 
+static inline void set_bit(u8 *bits, u64 i)
+{
+	bits[i / 8] |= (u8)(1 << i % 8);
+}
+
+static inline bool has_bit(const u8 *bits, u64 i)
+{
+	return bits[i / 8] >> i % 8 & 1;
+}
+
 void batch_count(struct batch *b, enum status status, u64 head);
 
 /* Finds the places and lists them in b->hops, not yet planned. */
 __must_check enum status batch_sites(struct batch *b, const struct batch_range *ranges,
                                      u32 n_ranges, struct failure *fail);
+void batch_take_site(struct batch *b, u64 addr);
+void batch_drop_site(struct batch *b, u64 addr);
+/* Leaves out of b->hops what would save no instructions, before others want for slots; may move sites (batch_judge.c). */
+__must_check enum status batch_judge(struct batch *b, struct failure *fail);
 /* How each is reached; those that are not have HOP_NONE. Once the workshop's areas are there. */
 void batch_plan_hops(struct batch *b);
 /* The trace by which a site is translated: the file's, entered where the site is, or one grown from it. */

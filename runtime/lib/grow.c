@@ -166,6 +166,7 @@ void grow_trace(const struct text *text, u64 site, const struct grow_rules *rule
 	out->blocks[0] = (struct trace_block){ site, TRACE_NO_PARENT, 0, 0 };
 	out->trace.blocks = out->blocks;
 	out->trace.n_blocks = 1;
+	out->trace.entries = 0;
 	for (u32 i = 0; i < out->trace.n_blocks; i++)
 		walk(&g, i);
 }

@@ -426,10 +426,14 @@ static void sum_up(const struct tree *t, struct grow_sum *sum)
 		sum->insns += t->nodes[i].freq * t->nodes[i].n_insns;
 }
 
+u64 grow_entries(const struct grow_sum *sum, u64 heads)
+{
+	return heads / 256 * GROW_ONE / (sum->heads / 256 + 1); /* loops come back by themselves */
+}
+
 u64 grow_samples(const struct grow_sum *sum, u64 heads)
 {
-	u64 entries =
-		heads / 256 * GROW_ONE / (sum->heads / 256 + 1); /* loops come back by themselves */
+	u64 entries = grow_entries(sum, heads);
 	u64 insns = sum->insns / GROW_ONE + 1;
 
 	if (entries > ~(u64)0 / insns)
@@ -454,5 +458,6 @@ void grow_hot(struct flows *flows, u64 site, bool inline_calls, struct grown *ou
 			                               t.nodes[i].branch };
 	out->trace.blocks = out->blocks;
 	out->trace.n_blocks = t.n_nodes;
+	out->trace.entries = 0;
 	sum_up(&t, sum);
 }

@@ -16,6 +16,8 @@ struct grow_sum {
 	u64 insns; /* executed in it */
 	u64 heads; /* executions of its first block: loops come back */
 };
+/* How often a tree is entered whose first block is executed `heads` times by itself (of flow.h's counts). */
+u64 grow_entries(const struct grow_sum *sum, u64 heads);
 /* The samples that fall into a tree whose first block is executed `heads` times by itself (of flow.h's counts). */
 u64 grow_samples(const struct grow_sum *sum, u64 heads);
 

@@ -137,7 +137,7 @@ static bool make_module(void)
 static bool make_code(const struct trial_case *c, struct ir_tree *tree, struct code *code)
 {
 	struct trace_block blocks[BLOCKS];
-	struct trace trace = { blocks, 0 };
+	struct trace trace = { .blocks = blocks, .n_blocks = 0 };
 	struct failure fail = { 0 };
 	u64 at = run.trial.guest.caches[0];
 

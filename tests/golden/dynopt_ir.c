@@ -267,7 +267,7 @@ static int show_subject(const struct options *options, struct subject *subject, 
                         void *decoder)
 {
 	struct trace_block block = { .start = options->addr, .parent = TRACE_NO_PARENT };
-	struct trace trace = { &block, 1 };
+	struct trace trace = { .blocks = &block, .n_blocks = 1 };
 	int result;
 
 	result = options->file ? open_file(subject, options->file)

@@ -121,7 +121,7 @@ class Loop(unittest.TestCase):
         with tempfile.NamedTemporaryFile() as file:
             loop_path().answer("side=0.05", "rounds=1", "least=0.01", "worth=9", f"traces={file.name}")
             lines = Path(file.name).read_text(encoding="ascii").split("\n")
-        self.assertEqual(lines[0], f"trace {Path(SUBJECT).name} {at['head']:#x}")
+        self.assertEqual(lines[0], f"trace {Path(SUBJECT).name} {at['head']:#x} entries 1")
         self.assertEqual(lines[1].split()[:2], ["block", f"{at['head']:#x}"])
         starts = [int(line.split()[1], 16) for line in lines if line.startswith("  block")]
         self.assertEqual(sorted(starts), sorted([at["head"], at["behind"] - 5, at["leaf"], at["behind"], at["middle"],

@@ -87,7 +87,7 @@ static void make_text(void)
 static void make_code(void)
 {
 	struct trace_block blocks[INLINE_BLOCKS];
-	struct trace trace = { blocks, 0 };
+	struct trace trace = { .blocks = blocks, .n_blocks = 0 };
 	struct ir_tree lifted;
 	struct failure fail = { 0 };
 

@@ -54,7 +54,7 @@ static void make_text(u32 size)
 
 static struct trace one_block(const struct trace_block *block)
 {
-	return (struct trace){ block, 1 };
+	return (struct trace){ .blocks = block, .n_blocks = 1 };
 }
 
 static void test_arena(void)
@@ -112,7 +112,7 @@ static void test_full_tree(void)
 		{ ADDR + 500, 0, 0, 0 },
 		{ ADDR + LIMIT_TREE_INSNS, 1, 0, 0 },
 	};
-	struct trace trace = { blocks, 1 };
+	struct trace trace = { .blocks = blocks, .n_blocks = 1 };
 	struct arena arena;
 	struct ir_tree tree;
 	struct code made;
@@ -137,7 +137,7 @@ static void test_full_tree(void)
 static void test_many_blocks(void)
 {
 	struct trace_block blocks[LIMIT_TREE_BLOCKS + 1];
-	struct trace trace = { blocks, LIMIT_TREE_BLOCKS + 1 };
+	struct trace trace = { .blocks = blocks, .n_blocks = LIMIT_TREE_BLOCKS + 1 };
 	struct failure failure;
 	struct arena arena;
 	struct ir_tree tree;
@@ -281,7 +281,7 @@ static u32 random_trace(struct trace_block blocks[LIMIT_TREE_BLOCKS], u32 size)
 			(struct trace_block){ ADDR + random_below(size), TRACE_NO_PARENT, 0, 0 };
 	} while (!marks[blocks[0].start - ADDR]);
 	for (u32 tries = random_below(24); tries && n < LIMIT_TREE_BLOCKS - 1; tries--) {
-		struct trace trace = { blocks, n + 1 };
+		struct trace trace = { .blocks = blocks, .n_blocks = n + 1 };
 		const struct ir_block *from;
 
 		arena_init(&arena, more_memory, sizeof(more_memory));
@@ -319,6 +319,7 @@ static void check_trace_text(const struct trace *trace)
 	CU_ASSERT_EQUAL(stanza.module_len, 9);
 	CU_ASSERT_FALSE(memcmp(stanza.module, "lib_x_.so", 9));
 	CU_ASSERT_EQUAL_FATAL(stanza.trace.n_blocks, trace->n_blocks);
+	CU_ASSERT_EQUAL(stanza.trace.entries, trace->entries);
 	CU_ASSERT_FALSE(memcmp(stanza.trace.blocks, trace->blocks,
 	                       trace->n_blocks * sizeof(*trace->blocks)));
 	CU_ASSERT_EQUAL(trace_parse(dump, strlen(dump), &pos, &line, &arena, &stanza, NULL),
@@ -375,7 +376,9 @@ static void test_random(void)
 
 	for (u32 i = 0; i < ROUNDS; i++) {
 		u32 size = random_code();
-		struct trace trace = { blocks, random_trace(blocks, size) };
+		struct trace trace = { .blocks = blocks,
+			               .n_blocks = random_trace(blocks, size),
+			               .entries = random_below(3) };
 		enum status status;
 
 		check_trace_text(&trace);

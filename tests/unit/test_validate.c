@@ -156,7 +156,7 @@ static void make_code(const struct refusal *r)
 static enum status run(const struct code *code, u64 room, struct failure *fail)
 {
 	const struct trace_block block = { TEXT, TRACE_NO_PARENT, 0, 0 };
-	const struct trace trace = { &block, 1 };
+	const struct trace trace = { .blocks = &block, .n_blocks = 1 };
 	struct ir_tree lifted;
 	struct arena arena;
 	enum status status;

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * batch_judge.c - which sites of a batch are worth a translation: those that save more instructions than the way in costs.
+ *
+ *     sites -> what each translation saves, and where it leads -> short sites moved -> the set that is kept
+ *
+ * Who comes from another translation comes by a link, which costs no jump. So translations are judged together, as far as it is known
+ * how often each is entered: a site is dropped if all others are better off without it, its own savings counted, until none is.
+ * That drops nothing that the best set has: fewer others never make one better. What is not known to be entered is judged by itself,
+ * for one entry.
+ */
+#include "batch_private.h"
+
+#include "limits.h"
+#include "translate.h"
+
+#define MOST_ENTRIES ((u64)1 << 18) /* after scaling; products with costs fit in 63 bits */
+#define NO_HOP 0xffffffffu
+#define EARLIER 0xfffffffeu /* a translation of an earlier batch */
+
+/* A translation's way out that may become a link. */
+struct lead {
+	u64 target;
+	u32 flow; /* of COST_ENTRY entries */
+	u32 hop; /* index in the batch, or EARLIER, NO_HOP */
+};
+
+struct verdict {
+	enum status status;
+	s64 gain; /* what COST_ENTRY entries save, the way in apart */
+	u64 entries; /* scaled */
+	u64 linked; /* of entries * COST_ENTRY: those that come from others that are kept */
+	u32 first, n; /* leads */
+	bool known; /* how often it is entered */
+};
+
+struct judge {
+	struct batch *b;
+	struct verdict *verdicts; /* parallel to b->hops */
+	struct pool leads;
+	u8 *aims; /* one bit for each byte of text: exits of judged trees lead there */
+	u8 *tabled; /* the same for their jumps through tables */
+};
+
+/* ---- one by one ---- */
+
+/* Jumps on the way in through the site, for COST_ENTRY entries. */
+static u64 way_cost(const struct hop *hop)
+{
+	return (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY;
+}
+
+/* Notes where control leaves a translation for. False if there is no room. */
+static bool aim(struct judge *j, const struct code_fixup *fixup)
+{
+	const struct text *text = j->b->text;
+	const struct text_table *table =
+		fixup->kind == FIXUP_TABLE ? text_table_of(text, fixup->target) : NULL;
+	struct lead *lead;
+
+	for (u64 i = 0; table && i < table->count; i++) {
+		set_bit(j->aims, table->targets[i]);
+		set_bit(j->tabled, table->targets[i]);
+	}
+	if (fixup->kind != FIXUP_EXIT || fixup->target - text->start >= text->end - text->start)
+		return true;
+	set_bit(j->aims, fixup->target - text->start);
+	if (!workshop_is_site(j->b->w, fixup->target) || !fixup->flow)
+		return true;
+	lead = pool_take(&j->leads, sizeof(*lead));
+	if (!lead)
+		return false;
+	*lead = (struct lead){ .target = fixup->target, .flow = fixup->flow };
+	return true;
+}
+
+static u32 n_leads(const struct judge *j)
+{
+	return (u32)(j->leads.used / sizeof(struct lead));
+}
+
+static struct verdict judge_site(struct judge *j, const struct hop *hop)
+{
+	struct batch *b = j->b;
+	u64 mark = arena_mark(b->scratch);
+	struct grown grown;
+	struct trace trace;
+	struct code code;
+	struct verdict verdict = { .status = batch_trace(b, hop->site, &grown, &trace),
+		                   .first = n_leads(j) };
+
+	if (!verdict.status)
+		verdict.status = translate(b->text, &trace, b->scratch, &code, NULL);
+	if (!verdict.status) {
+		verdict.gain = (s64)(code.cost_original - code.cost);
+		verdict.known = trace.entries != 0;
+		verdict.entries = trace.entries ? trace.entries : 1;
+		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++)
+			if (!aim(j, &code.fixups[i]))
+				verdict.status = STATUS_WORKSPACE;
+	}
+	verdict.n = n_leads(j) - verdict.first;
+	arena_release(b->scratch, mark);
+	return verdict;
+}
+
+/* ---- short sites ---- */
+
+static bool is_plain(struct batch *b, u64 addr)
+{
+	struct insn_brief insn;
+	u64 size;
+	const u8 *bytes = text_bytes(b->text, addr, &size);
+
+	return bytes && decode_brief(bytes, size, addr, b->w->decoder, &insn, NULL) == STATUS_OK &&
+	       insn.role == ROLE_PLAIN;
+}
+
+/* A site further on in the same block that a single jump fits in, and that ends in front of `end`. */
+static bool longer_site(struct batch *b, const struct hop *hop, u64 end, struct hop *out)
+{
+	const u16 others = TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN | TEXT_LOOP;
+	struct hop at = *hop;
+
+	do {
+		u64 next = at.site + at.len, site;
+		u32 len;
+
+		if (!is_plain(b, at.site) || (text_marks(b->text, next) & others) ||
+		    text_site(b->text, next, b->w->decoder, &site, &len, NULL) != STATUS_OK ||
+		    site + len > end)
+			return false;
+		at.site = site;
+		at.len = (u8)len;
+	} while (at.len < JMP_REL32_LEN);
+	*out = at;
+	return true;
+}
+
+/* Enters the traces of site `from` at `to`; false if that lies behind their first blocks. */
+static bool move_traces(struct batch *b, u64 from, u64 to)
+{
+	for (u32 i = 0; i < b->n_traces; i++) {
+		for (u32 k = 1; b->trace_sites[i] == from && k < b->traces[i].n_blocks; k++) {
+			u64 start = b->traces[i].blocks[k].start;
+
+			if (!b->traces[i].blocks[k].parent && start > from && start <= to)
+				return false;
+		}
+	}
+	for (u32 i = 0; i < b->n_traces; i++)
+		if (b->trace_sites[i] == from)
+			b->trace_sites[i] = to;
+	return true;
+}
+
+static s64 gain_alone(const struct verdict *verdict, const struct hop *hop)
+{
+	return verdict->gain - (s64)way_cost(hop);
+}
+
+/*
+ * A short site costs two jumps for each entry. Where no exit leads, so that nobody comes but by the site, it may as well stand
+ * further on.
+ */
+static void move_site(struct judge *j, u32 i)
+{
+	struct batch *b = j->b;
+	struct hop *hop = &b->hops[i], longer;
+	struct verdict *verdict = &j->verdicts[i], other;
+	u64 end = i + 1 < b->n_hops ? b->hops[i + 1].site : b->text->end;
+
+	if (hop->len >= JMP_REL32_LEN || has_bit(j->aims, hop->site - b->text->start) ||
+	    (text_marks(b->text, hop->site) & TEXT_LOOP) || !longer_site(b, hop, end, &longer) ||
+	    workshop_is_site(b->w, longer.site) || !move_traces(b, hop->site, longer.site))
+		return;
+	other = judge_site(j, &longer);
+	if (other.status ||
+	    (!verdict->status && gain_alone(&other, &longer) <= gain_alone(verdict, hop))) {
+		if (!move_traces(b, longer.site, hop->site))
+			verdict->status = STATUS_TRACE_PATH;
+		return;
+	}
+	batch_drop_site(b, hop->site);
+	batch_take_site(b, longer.site);
+	*hop = longer;
+	*verdict = other;
+}
+
+/* ---- together ---- */
+
+static u32 hop_at(const struct batch *b, u64 site)
+{
+	u32 low = 0, high = b->n_hops;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (b->hops[middle].site == site)
+			return middle;
+		if (b->hops[middle].site < site)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return workshop_is_site(b->w, site) ? EARLIER : NO_HOP;
+}
+
+static struct lead *leads_of(const struct judge *j, const struct verdict *verdict)
+{
+	return (struct lead *)j->leads.base + verdict->first;
+}
+
+/* Sites stand now: where leads lead; entries become as small as products need. */
+static void settle(struct judge *j)
+{
+	struct lead *leads = (struct lead *)j->leads.base;
+	u64 most = 0;
+	u32 shift = 0;
+
+	for (u32 i = 0; i < n_leads(j); i++)
+		leads[i].hop = hop_at(j->b, leads[i].target);
+	for (u32 i = 0; i < j->b->n_hops; i++)
+		if (j->verdicts[i].entries > most)
+			most = j->verdicts[i].entries;
+	while (most >> shift > MOST_ENTRIES)
+		shift++;
+	for (u32 i = 0; i < j->b->n_hops; i++)
+		if (j->verdicts[i].entries)
+			j->verdicts[i].entries = (j->verdicts[i].entries >> shift) + 1;
+}
+
+/* Who comes to whom by a link, of those that are kept. */
+static void sum_linked(struct judge *j)
+{
+	for (u32 i = 0; i < j->b->n_hops; i++)
+		j->verdicts[i].linked = 0;
+	for (u32 i = 0; i < j->b->n_hops; i++) {
+		const struct verdict *from = &j->verdicts[i];
+
+		for (u32 k = 0; k < from->n && !from->status && from->known; k++) {
+			const struct lead *lead = &leads_of(j, from)[k];
+
+			if (lead->hop < j->b->n_hops)
+				j->verdicts[lead->hop].linked += lead->flow * from->entries;
+		}
+	}
+}
+
+/* What comes through the site itself, in COST_ENTRY-ths of an entry. */
+static u64 through_site(const struct judge *j, u32 i)
+{
+	const struct verdict *v = &j->verdicts[i];
+	u64 all = v->entries * COST_ENTRY;
+	u64 rest = v->known ? all - (v->linked < all ? v->linked : all) : all;
+
+	/* Jumps through tables of other translations cost no jump either: three in four that come there are taken to be theirs. */
+	return has_bit(j->tabled, j->b->hops[i].site - j->b->text->start) ? rest / 4 : rest;
+}
+
+/* What all translations together save more with this one. */
+static s64 worth(const struct judge *j, u32 i)
+{
+	const struct verdict *v = &j->verdicts[i];
+	s64 sum = (s64)v->entries * v->gain -
+	          (s64)(through_site(j, i) * (way_cost(&j->b->hops[i]) / COST_ENTRY));
+
+	for (u32 k = 0; k < v->n && v->known; k++) {
+		const struct lead *lead = &leads_of(j, v)[k];
+		const struct verdict *to;
+		u64 flow = lead->flow * v->entries;
+
+		if (lead->hop == EARLIER)
+			sum += (s64)flow;
+		if (lead->hop >= j->b->n_hops || lead->hop == i)
+			continue;
+		to = &j->verdicts[lead->hop];
+		if (!to->known || to->status)
+			continue;
+		if (flow > to->entries * COST_ENTRY)
+			flow = to->entries * COST_ENTRY;
+		sum += (s64)(flow * (way_cost(&j->b->hops[lead->hop]) / COST_ENTRY));
+	}
+	return sum;
+}
+
+static void judge_together(struct judge *j)
+{
+	bool dropped;
+
+	settle(j);
+	do {
+		dropped = false;
+		sum_linked(j);
+		for (u32 i = 0; i < j->b->n_hops; i++) {
+			if (j->verdicts[i].status || worth(j, i) > 0)
+				continue;
+			j->verdicts[i].status = STATUS_COST_GAIN;
+			dropped = true;
+		}
+	} while (dropped);
+}
+
+static void drop_refused(struct judge *j)
+{
+	struct batch *b = j->b;
+	u32 n = 0;
+
+	for (u32 i = 0; i < b->n_hops; i++) {
+		if (j->verdicts[i].status) {
+			batch_count(b, j->verdicts[i].status, b->hops[i].site);
+			batch_drop_site(b, b->hops[i].site);
+		} else {
+			b->hops[n++] = b->hops[i];
+		}
+	}
+	b->n_hops = n;
+}
+
+enum status batch_judge(struct batch *b, struct failure *fail)
+{
+	struct judge j = { .b = b };
+	u64 bits = (b->text->end - b->text->start) / 8 + 1;
+
+	j.verdicts = arena_alloc(b->scratch, b->n_hops, sizeof(*j.verdicts));
+	j.aims = arena_alloc(b->scratch, bits, 1);
+	j.tabled = arena_alloc(b->scratch, bits, 1);
+	if (!j.verdicts || !j.aims || !j.tabled ||
+	    !pool_open(&j.leads, 2ull * b->n_hops * LIMIT_CODE_FIXUPS * sizeof(struct lead)))
+		return failed(fail, STATUS_WORKSPACE, 0, b->n_hops);
+	for (u32 i = 0; i < b->n_hops; i++)
+		j.verdicts[i] = judge_site(&j, &b->hops[i]);
+	for (u32 i = 0; i < b->n_hops; i++)
+		move_site(&j, i);
+	judge_together(&j);
+	drop_refused(&j);
+	pool_close(&j.leads);
+	return STATUS_OK;
+}
