@@ -92,6 +92,12 @@ static void read_disable_object(struct request *r, const char *value)
 	r->disable_object = true;
 }
 
+static void read_runtime(struct request *r, const char *value)
+{
+	(void)value;
+	r->runtime = true;
+}
+
 static void read_identity(struct request *r, const char *value)
 {
 	(void)value;

@@ -200,6 +200,29 @@ static void add_lto(const struct request *r, const struct installation *where,
 	}
 }
 
+/* In front of libc, whose functions it interposes; needed, though nothing refers to it. */
+static void add_runtime(const struct request *r, const struct installation *where,
+                        struct strings *out)
+{
+	char *path;
+
+	if (!r->runtime || r->shared)
+		return;
+	if (r->fixed) {
+		if (!r->quiet)
+			warn("-fdynopt-runtime has no effect with %s: no library can be loaded",
+			     r->fixed);
+		return;
+	}
+	path = text_format("%s/libdynopt.so", where->lib_dir);
+	need_file(path);
+	add_linker_words(out, "--push-state", NULL);
+	add_linker_words(out, "--no-as-needed", NULL);
+	add_linker_words(out, path, NULL);
+	add_linker_words(out, "--pop-state", NULL);
+	add_linker_words(out, "-rpath", where->lib_dir);
+}
+
 static void add_link(const struct request *r, const struct installation *where, struct strings *out)
 {
 	static const char *const scripts[] = {
@@ -224,6 +247,7 @@ static void add_link(const struct request *r, const struct installation *where, 
 	path = text_format("%s/dynopt_far.o", where->lib_dir);
 	need_file(path);
 	add_linker_words(out, path, NULL);
+	add_runtime(r, where, out);
 	if (r->own_script || (linker.kind != LINKER_LLD && linker.kind != LINKER_BFD))
 		return;
 	path = text_format("%s/%s", where->lib_dir, scripts[linker.kind]);

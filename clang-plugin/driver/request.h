@@ -42,6 +42,7 @@ struct request {
 	unsigned int cache_permyriad;
 	bool report;
 	bool disable_object;
+	bool runtime;
 	bool help, identity;
 	const char *idle; /* a flag of ours that means nothing without -fdynopt-jumpstations */
 	bool refused;     /* -fno-dynopt-jumpstations was said: idle flags are no mistake */
@@ -60,6 +61,8 @@ struct request {
 	const char *ld_path; /* value of --ld-path= */
 	struct strings prefixes; /* -B */
 	bool own_script, relocatable, archive;
+	bool shared; /* no program is linked */
+	const char *fixed; /* flag that leaves no dynamic loader */
 	const char *config_file, *config_user_dir, *config_system_dir;
 	bool no_default_config;
 };

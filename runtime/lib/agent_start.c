@@ -21,32 +21,11 @@
 #define MIDDLE_STACK_BYTES (64u << 10)
 #define KERNEL_SIGSET_BYTES 8
 
-/* The child runs `entry` on its own stack and never returns here. Process number, or -errno. */
-static long clone_to(void (*entry)(void), u64 stack_top, long flags, u32 *child_tid)
-{
-	register long r10 __asm__("r10") = (long)child_tid;
-	register long r8 __asm__("r8") = 0;
-	long result;
-
-	__asm__ volatile("syscall\n\t"
-	                 "test %%rax, %%rax\n\t"
-	                 "jnz 1f\n\t"
-	                 "xor %%ebp, %%ebp\n\t"
-	                 "call *%[entry]\n\t"
-	                 "ud2\n"
-	                 "1:"
-	                 : "=a"(result)
-	                 : "a"((long)SYS_clone), "D"(flags), "S"(stack_top), "d"(0l), "r"(r10),
-	                   "r"(r8), [entry] "r"(entry)
-	                 : "rcx", "r11", "memory");
-	return result;
-}
-
 static long clone_agent(void)
 {
-	return clone_to(agent_main, world->agent_stack + STACK_BYTES - MIDDLE_STACK_BYTES - 64,
-	                CLONE_VM | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
-	                &world->agent_tid);
+	return sys_clone_to(agent_main, world->agent_stack + STACK_BYTES - MIDDLE_STACK_BYTES - 64,
+	                    CLONE_VM | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
+	                    &world->agent_tid);
 }
 
 static void middle_main(void)
@@ -58,8 +37,8 @@ static void middle_main(void)
 /* By way of a middle process, for which we wait by its number. */
 static long clone_orphan(void)
 {
-	long middle = clone_to(middle_main, world->agent_stack + STACK_BYTES - 64,
-	                       CLONE_VM | CLONE_VFORK | CLONE_UNTRACED, NULL);
+	long middle = sys_clone_to(middle_main, world->agent_stack + STACK_BYTES - 64,
+	                           CLONE_VM | CLONE_VFORK | CLONE_UNTRACED, NULL);
 
 	if (sys_failed(middle))
 		return middle;

@@ -2,7 +2,7 @@
 /*
  * init.c - what happens between the loading of the library and the program's main().
  *
- *   1 options, and the environment as the program would have found it without us
+ *   1 options: from dynopt run, by the environment, which is then as the program would have found it without us; else the policy is asked
  *   2 the world, the signal layer, the agent
  *   3 in eager mode: the agent translates what is loaded while this thread waits
  *
@@ -10,14 +10,17 @@
  * Nothing is printed, nothing exits.
  */
 #include "agent.h"
+#include "ask.h"
 #include "host.h"
 #include "modules.h"
 #include "names.h"
 #include "signals.h"
+#include "status_write.h"
 #include "sys.h"
 
 #include <link.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 struct world *world;
@@ -127,15 +130,38 @@ static bool wanted_program(void)
 	return names_hold(world->options.programs, names_file(path));
 }
 
+/* Nothing is done for who gains privileges by being started: who starts it may have chosen the library. */
+static bool is_privileged(void)
+{
+	return getauxval(AT_SECURE) != 0;
+}
+
+/* Says in the status file why nothing will happen. */
+static void give_up(void)
+{
+	world->state = STATUS_STATE_FAILED;
+	status_write();
+}
+
 static void __attribute__((constructor)) start(int argc, char **argv, char **environment)
 {
-	const char *text = find_options(environment);
+	const char *text = is_privileged() ? "" : find_options(environment);
+	bool asked = !text;
 
-	if (!text || !make_world(text, argc > 0 ? argv[0] : ""))
+	if (asked)
+		text = ask_policy(environment);
+	if (!*text || !make_world(text, argc > 0 ? argv[0] : ""))
 		return;
 	if (!wanted_program())
 		return;
-	restore_environment(&world->options, environment);
+	if (!asked)
+		restore_environment(&world->options, environment);
+	if (world->options.policy_line) {
+		world->cause = STATUS_CAUSE_POLICY;
+		world->detail = world->options.policy_line;
+		give_up();
+		return;
+	}
 	if (!world->options.eager && !world->options.traces[0] && !world->options.sample)
 		return;
 	signals_start();
@@ -143,7 +169,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 	if (agent_start())
 		dl_iterate_phdr(with_loader_still, NULL);
 	else
-		world->state = STATUS_STATE_FAILED;
+		give_up();
 }
 
 /* What the agent has not written yet would go with it. */

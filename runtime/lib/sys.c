@@ -143,3 +143,23 @@ long sys_read_file(const char *path, char *buffer, u64 size)
 	sys_close((int)fd);
 	return (long)got;
 }
+
+long sys_clone_to(void (*entry)(void), u64 stack_top, long flags, u32 *child_tid)
+{
+	register long r10 __asm__("r10") = (long)child_tid;
+	register long r8 __asm__("r8") = 0;
+	long result;
+
+	__asm__ volatile("syscall\n\t"
+	                 "test %%rax, %%rax\n\t"
+	                 "jnz 1f\n\t"
+	                 "xor %%ebp, %%ebp\n\t"
+	                 "call *%[entry]\n\t"
+	                 "ud2\n"
+	                 "1:"
+	                 : "=a"(result)
+	                 : "a"((long)SYS_clone), "D"(flags), "S"(stack_top), "d"(0l), "r"(r10),
+	                   "r"(r8), [entry] "r"(entry)
+	                 : "rcx", "r11", "memory");
+	return result;
+}

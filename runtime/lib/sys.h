@@ -50,6 +50,8 @@ long sys_futex_wait(u32 *word, u32 value, u32 timeout_ms);
 long sys_futex_wake(u32 *word, u32 n);
 /* 0: both processes share their memory; 1, 2: they do not; or -errno. */
 long sys_kcmp_vm(int pid_a, int pid_b);
+/* clone(2): the child runs `entry`, which never returns, on its own stack. Process number, or -errno. */
+long sys_clone_to(void (*entry)(void), u64 stack_top, long flags, u32 *child_tid);
 /* CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID in ns. */
 u64 sys_now_ns(void);
 u64 sys_cpu_ns(void);

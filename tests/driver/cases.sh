@@ -22,7 +22,7 @@ t plain-nothing 'clang'
 t plain-empty 'clang [] [a b]' '' 'a b'
 CC=dynopt-clang++ t plain-c++ 'clang++ -c x.cc' -c x.cc
 t off 'clang -c x.c' -fno-dynopt-jumpstations -c x.c
-for flag in -fdynopt-report -fdynopt-cache-size=3 -fdynopt-disable-object -fplugin-arg-dynopt-report; do
+for flag in -fdynopt-report -fdynopt-cache-size=3 -fdynopt-disable-object -fdynopt-runtime -fplugin-arg-dynopt-report; do
 	t "in-vain $flag" "clang -c x.c
 warning: $flag has no effect without -fdynopt-jumpstations" $flag -c x.c
 	t "in-vain-quiet $flag" 'clang -w -c x.c' $flag -w -c x.c
@@ -99,6 +99,11 @@ t link "clang $CL x.c -o x" $F x.c -o x
 t link-objects "clang $L x.o y.o -o x" $F x.o y.o -o x
 t link-x "clang $CL -x c x" $F -x c x
 t shared "clang $L -shared x.o" $F -shared x.o
+t runtime "clang { -fuse-ld=lld UNDEF LTOPLUGIN FAR RUNTIME SCRIPT:dynopt-lld.ld } x.o" -fdynopt-runtime $F x.o
+t runtime-shared "clang $L -shared x.o" -fdynopt-runtime $F -shared x.o
+t runtime-compile "clang $C -c x.c" -fdynopt-runtime $F -c x.c
+t runtime-static "clang $L -static x.o
+warning: -fdynopt-runtime has no effect with -static: no library can be loaded" -fdynopt-runtime $F -static x.o
 t static "clang $L -static x.o" $F -static x.o
 t relocatable "clang -r x.o y.o" $F -r x.o y.o
 t relocatable-Wl "clang -nostdlib -Wl,-r x.o" $F -nostdlib -Wl,-r x.o

@@ -17,7 +17,7 @@ mkdir -p "$lab/bin" "$lab/lib/dynopt" "$lab/llvm-19/bin" "$lab/nolld/bin" "$lab/
 	"$lab/linkers" "$lab/work" "$lab/cfg"
 cp "$DRIVER" "$lab/bin/dynopt-clang"
 ln -s dynopt-clang "$lab/bin/dynopt-clang++"
-for file in libdynopt-fe-$hash.so libdynopt-pass-$hash.so dynopt.ld dynopt-lld.ld dynopt_far.o; do
+for file in libdynopt-fe-$hash.so libdynopt-pass-$hash.so dynopt.ld dynopt-lld.ld dynopt_far.o libdynopt.so; do
 	: >"$lab/lib/dynopt/$file"
 done
 
@@ -62,6 +62,7 @@ shorten()
 		-e 's,-Xlinker --undefined-version,UNDEF,' \
 		-e 's,-Xlinker --load-pass-plugin=LIB/libdynopt-pass-HASH.so -Xlinker -mllvm -Xlinker -print-bfi-func-name=dynopt-HASH,LTOPLUGIN,' \
 		-e 's,-Xlinker LIB/dynopt_far.o,FAR,' \
+		-e 's,-Xlinker --push-state -Xlinker --no-as-needed -Xlinker LIB/libdynopt.so -Xlinker --pop-state -Xlinker -rpath -Xlinker LIB,RUNTIME,' \
 		-e 's,-Xlinker -T -Xlinker LIB/,SCRIPT:,' \
 		-e 's,dynopt-clang: ,,'
 }
