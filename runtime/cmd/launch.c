@@ -164,6 +164,7 @@ char *launch_options(const struct launch *launch, char **error)
 	    add_path(&options, "samples", launch->samples, error) &&
 	    add_path(&options, "keep_samples", launch->keep_samples, error) &&
 	    add_path(&options, "traces", launch->traces, error) &&
+	    add_path(&options, "perf", launch->perf, error) &&
 	    add_path(&options, "leave", launch->leave, error) &&
 	    add_path(&options, "status_dir", launch->status_dir, error))
 		return options;

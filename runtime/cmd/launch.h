@@ -12,6 +12,7 @@ struct launch {
 	char *modules, *programs; /* lists of file names, or NULL: all */
 	char *samples, *keep_samples; /* absolute, or NULL */
 	char *traces;     /* absolute, or NULL */
+	char *perf;       /* absolute, or NULL */
 	char *leave;      /* ranges (policy_leave.c), or NULL */
 	char *status_dir; /* absolute, or NULL: no status file */
 	unsigned long cycles, cache_limit, budget; /* 0: the library's default */

@@ -15,7 +15,7 @@
 
 struct options {
 	struct launch launch;
-	const char *traces, *samples, *keep_samples, *status_dir, *report;
+	const char *traces, *samples, *keep_samples, *status_dir, *report, *perf;
 	bool want_report, json, off;
 	char **program;
 };
@@ -35,7 +35,8 @@ enum {
 	KEY_PROGRAMS,
 	KEY_NO_INLINE,
 	KEY_NO_AGENT,
-	KEY_ALL
+	KEY_ALL,
+	KEY_PERF
 };
 
 static const struct argp_option option_table[] = {
@@ -76,6 +77,9 @@ static const struct argp_option option_table[] = {
 	{ "no-inline", KEY_NO_INLINE, NULL, 0, "do not go into small functions", 0 },
 	{ "all", KEY_ALL, NULL, 0,
 	  "publish also translations that are thought to save no instructions (for tests)", 0 },
+	{ "perf", KEY_PERF, "DIR", 0,
+	  "name translations for perf: in DIR/jit-PID.dump (perf record -k mono, perf inject --jit) and /tmp/perf-PID.map",
+	  0 },
 	{ "no-agent", KEY_NO_AGENT, NULL, 0,
 	  "let the program's own thread do the work, before main (for tools that follow no clone, as "
 	  "valgrind)",
@@ -155,6 +159,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_NO_AGENT:
 		o->launch.no_agent = true;
+		return 0;
+	case KEY_PERF:
+		o->perf = argument;
 		return 0;
 	case ARGP_KEY_ARG:
 		o->program = &state->argv[state->next - 1];
@@ -239,6 +246,13 @@ static bool prepare(struct options *o)
 		o->launch.keep_samples = from_here(o->keep_samples);
 		if (!o->launch.keep_samples) {
 			base_complain(o->keep_samples, "cannot be written: %s", strerror(errno));
+			return false;
+		}
+	}
+	if (o->perf) {
+		o->launch.perf = realpath(o->perf, NULL);
+		if (!o->launch.perf || access(o->launch.perf, W_OK) != 0) {
+			base_complain(o->perf, "cannot be written: %s", strerror(errno));
 			return false;
 		}
 	}

@@ -12,6 +12,7 @@
 #include "agent.h"
 #include "ask.h"
 #include "host.h"
+#include "jitdump.h"
 #include "modules.h"
 #include "names.h"
 #include "signals.h"
@@ -165,6 +166,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 	if (!world->options.eager && !world->options.traces[0] && !world->options.sample)
 		return;
 	signals_start();
+	jitdump_start();
 	pthread_atfork(NULL, NULL, agent_forked);
 	if (agent_start())
 		dl_iterate_phdr(with_loader_still, NULL);

@@ -19,6 +19,7 @@
 #include "jump.h"
 #include "maps.h"
 #include "pool.h"
+#include "jitdump.h"
 #include "sys.h"
 
 #include <sys/mman.h>
@@ -617,6 +618,8 @@ void mapping_add(struct image *image, u64 base)
 	set_state(mapping, MAPPING_DARK);
 	if (image->n_translations)
 		publish(mapping, image);
+	if (mapping->state == MAPPING_LIVE)
+		jitdump_add(image, mapping);
 }
 
 /* Everything at once, before the module runs. */
