@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "dynopt_notes.h"
 #include "lift.h"
 #include "toy.h"
 #include "unit.h"
@@ -25,9 +26,10 @@ struct piece {
 	const char *hex;
 	u64 origin;
 	u8 state;
-	u8 field; /* FIXUP_...; NO_FIELD: it has no address field; it is the last 4 bytes */
+	u8 field; /* FIXUP_...; NO_FIELD: it has no address field; it is the last 4 bytes, but for .behind */
 	u64 target;
 	u8 to, cut; /* FIXUP_BACK: numbers of pieces */
+	u8 behind;
 };
 
 struct refusal {
@@ -41,12 +43,13 @@ struct refusal {
 	struct ir_pending pendings[4];
 };
 
-#define PLAIN(hex, origin) { hex, origin, 0, NO_FIELD, 0, 0, 0 }
-#define STATE(hex, origin, state) { hex, origin, state, NO_FIELD, 0, 0, 0 }
-#define EXIT(hex, origin, state, target) { hex, origin, state, FIXUP_EXIT, target, 0, 0 }
-#define DATA(hex, origin, state, target) { hex, origin, state, FIXUP_DATA, target, 0, 0 }
+#define PLAIN(hex, origin) { hex, origin, 0, NO_FIELD, 0, 0, 0, 0 }
+#define STATE(hex, origin, state) { hex, origin, state, NO_FIELD, 0, 0, 0, 0 }
+#define EXIT(hex, origin, state, target) { hex, origin, state, FIXUP_EXIT, target, 0, 0, 0 }
+#define DATA(hex, origin, state, target) { hex, origin, state, FIXUP_DATA, target, 0, 0, 0 }
+#define MIDDLE(hex, origin, target, behind) { hex, origin, 0, FIXUP_DATA, target, 0, 0, behind }
 #define BACK(hex, origin, state, target, to, cut) \
-	{ hex, origin, state, FIXUP_BACK, target, to, cut }
+	{ hex, origin, state, FIXUP_BACK, target, to, cut, 0 }
 
 #define INC_RAX "48 ff c0"
 #define INC_RCX "48 ff c1"
@@ -56,6 +59,7 @@ struct refusal {
 
 static const struct refusal refusals[] = {
 #include "validate_cases.def"
+#include "validate_checks.def"
 };
 
 static u8 bytes[TEXT_SIZE];
@@ -129,7 +133,7 @@ static void make_piece(const struct piece *p)
 		return;
 	made.fixups[c->n_fixups++] = (struct code_fixup){ .kind = p->field,
 		                                          .target = p->target,
-		                                          .at = c->size - 4,
+		                                          .at = c->size - 4 - p->behind,
 		                                          .end = c->size,
 		                                          .to = made.origins[p->to].at };
 }
@@ -229,11 +233,11 @@ static void test_tables(void)
 	struct code_fixup none = { .kind = FIXUP_DATA, .at = 0, .end = 4 };
 	struct failure fail = { 0 };
 
-	for (u32 i = 0; i < 9; i++) {
+	for (u32 i = 0; i < 10; i++) {
 		make_text(r);
 		make_code(r);
 		made.fixups[0] = made.fixups[1] = none;
-		made.code.n_fixups = i < 6;
+		made.code.n_fixups = i < 6 || i == 9;
 		switch (i) {
 		case 0:
 			made.fixups[0].at = made.fixups[0].end = 5;
@@ -252,7 +256,7 @@ static void test_tables(void)
 			break;
 		case 5:
 			made.fixups[0].kind = FIXUP_BACK;
-			made.fixups[0].to = made.code.size;
+			made.fixups[0].to = 0x40000000;
 			break;
 		case 6:
 			made.origins[1].at = 0;
@@ -260,8 +264,12 @@ static void test_tables(void)
 		case 7:
 			made.states[0].first = 5;
 			break;
-		default:
+		case 8:
 			made.code.n_origins = 0;
+			break;
+		default:
+			made.fixups[0].kind = FIXUP_BACK;
+			made.fixups[0].cut = made.code.size;
 			break;
 		}
 		CU_ASSERT_EQUAL(run(&made.code, 0, &fail), STATUS_VALIDATE_TABLE);
@@ -272,6 +280,117 @@ static void test_tables(void)
 	make_code(r);
 	made.code.size = 0;
 	CU_ASSERT_EQUAL(run(&made.code, 0, &fail), STATUS_VALIDATE_TABLE);
+}
+
+/* mov $5, 10(%rip): a field in the constant as well. A jump whose field does not lie in one aligned word. */
+static void test_fields(void)
+{
+	static const struct refusal stored = { .text = "c7 05 00 00 00 00 05 00 00 00 c3",
+		                               .callee = "" };
+	static const u8 code[] = { 0x90, 0x90, 0x48, 0xff, 0xc0, 0xe9, 0, 0, 0, 0 };
+	struct failure fail = { 0 };
+
+	make_text(&stored);
+	make_code(&stored);
+	toy_hex(stored.text, made.bytes, sizeof(made.bytes));
+	made.code.size = 11;
+	made.code.n_origins = 2;
+	made.origins[0] = (struct code_origin){ .origin = TEXT };
+	made.origins[1] = (struct code_origin){ .origin = TEXT + 10, .at = 10 };
+	made.code.n_fixups = 1;
+	made.fixups[0] =
+		(struct code_fixup){ .kind = FIXUP_DATA, .target = TEXT + 10, .at = 2, .end = 10 };
+	CU_ASSERT_EQUAL(run(&made.code, 0, &fail), STATUS_OK);
+	made.code.n_fixups = 2;
+	made.fixups[1] = made.fixups[0];
+	made.fixups[1].at = 6;
+	CU_ASSERT_EQUAL(run(&made.code, 0, &fail), STATUS_VALIDATE_TABLE);
+	make_text(&refusals[0]);
+	make_code(&refusals[0]);
+	for (u32 at = 0; at < 3; at++) { /* with two NOPs less the field is aligned */
+		memcpy(made.bytes, code + at, sizeof(code) - at);
+		made.code.size = (u32)sizeof(code) - at;
+		made.origins[1] = (struct code_origin){ .origin = TEXT + 3, .at = 5 - at };
+		made.code.n_origins = 2;
+		made.code.n_fixups = 1;
+		made.fixups[0] = (struct code_fixup){
+			.kind = FIXUP_EXIT, .target = TEXT + 3, .at = 6 - at, .end = 10 - at
+		};
+		CU_ASSERT_EQUAL(run(&made.code, 0, &fail),
+		                at < 2 ? STATUS_VALIDATE_TABLE : STATUS_OK);
+	}
+}
+
+/* ---- jumps through shadows of jump tables ---- */
+
+#define TABLE 0x2000u
+
+/* movslq 8(%rdi,%rcx,4), %rax; add %rdi, %rax; jmp *%rax, and what stands for it */
+static const struct shadow_case {
+	const char *name, *jump;
+	u64 target; /* of the field */
+	u32 to;
+	u8 state;
+	bool spare; /* nobody reads the sum or its flags */
+	enum status status;
+} shadow_cases[] = {
+	{ "as it should be", "ff a4 cf 00 00 00 00", TABLE, 16, 0, true, STATUS_OK },
+	{ "another index", "ff a4 d7 00 00 00 00", TABLE, 16, 0, true, STATUS_VALIDATE_LEAVE },
+	{ "another base", "ff a4 cb 00 00 00 00", TABLE, 16, 0, true, STATUS_VALIDATE_LEAVE },
+	{ "words for entries", "ff a4 8f 00 00 00 00", TABLE, 16, 0, true, STATUS_VALIDATE_LEAVE },
+	{ "another entry", "ff a4 cf 00 00 00 00", TABLE, 8, 0, true, STATUS_VALIDATE_LEAVE },
+	{ "another table", "ff a4 cf 00 00 00 00", TABLE + 16, 16, 0, true, STATUS_VALIDATE_LEAVE },
+	{ "a sum that is read", "ff a4 cf 00 00 00 00", TABLE, 16, 0, false,
+	  STATUS_VALIDATE_LEAVE },
+	{ "a result that is owed", "ff a4 cf 00 00 00 00", TABLE, 16, 1, true,
+	  STATUS_VALIDATE_LEAVE },
+};
+
+static void test_shadows(void)
+{
+	static const u32 targets[] = { CALLEE - TEXT };
+	static const struct ir_pending owed[] = { { 0xd389, 2, PENDING_RESULT, 3 } };
+	static const struct refusal jump = { .text = "89 d3 48 63 44 8f 08 48 01 f8 ff e0",
+		                             .callee = "c3" };
+
+	for (u32 i = 0; i < sizeof(shadow_cases) / sizeof(shadow_cases[0]); i++) {
+		const struct shadow_case *c = &shadow_cases[i];
+		struct text_table table = { .site = TEXT + 10,
+			                    .addr = TABLE,
+			                    .count = 1,
+			                    .form = DYNOPT_TABLE_REL32,
+			                    .asked = 1,
+			                    .spare = c->spare,
+			                    .targets = targets };
+		struct failure fail = { 0 };
+		u32 skipped = c->state ? 0 : 2; /* mov %edx, %ebx, or it waits */
+		enum status status;
+
+		make_text(&jump);
+		make_code(&jump);
+		text.tables = &table;
+		text.n_tables = 1;
+		toy_hex("89 d3", made.bytes, 2);
+		made.code.size = skipped + toy_hex(c->jump, made.bytes + skipped, 16);
+		made.code.n_origins = skipped ? 2 : 1;
+		made.origins[0] = (struct code_origin){ .origin = TEXT };
+		made.origins[skipped != 0] = (struct code_origin){ .origin = TEXT + 2,
+			                                           .at = skipped,
+			                                           .state = c->state };
+		made.states[1] = (struct ir_state){ .n = 1 };
+		made.code.pendings = owed;
+		made.code.n_pendings = 1;
+		made.code.n_fixups = 1;
+		made.fixups[0] = (struct code_fixup){ .kind = FIXUP_TABLE,
+			                              .target = c->target,
+			                              .at = made.code.size - 4,
+			                              .end = made.code.size,
+			                              .to = c->to };
+		status = run(&made.code, 0, &fail);
+		if (status != c->status)
+			printf("\n    %s: %s\n", c->name, status_name(status));
+		CU_ASSERT_EQUAL(status, c->status);
+	}
 }
 
 /* Whatever the room: proven, or refused for want of it. */
@@ -296,10 +415,9 @@ static void test_workspace(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{ "refusals", test_refusals },
-		{ "steps", test_steps },
-		{ "tables", test_tables },
-		{ "workspace", test_workspace },
+		{ "refusals", test_refusals }, { "steps", test_steps },
+		{ "tables", test_tables },     { "fields", test_fields },
+		{ "shadows", test_shadows },   { "workspace", test_workspace },
 	};
 
 	return UNIT_RUN("validate", tests);
