@@ -195,7 +195,7 @@ static enum status enter_loop(struct validator *v, struct path *path, const stru
 		return fail_at(v, STATUS_WORKSPACE, path);
 	if (!state_same_but_owed(v, path, state))
 		return fail_at(v, STATUS_VALIDATE_REGISTER, path);
-	stack_settle(v, path);
+	stack_settle(v, path, state);
 	if (path->n_places)
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
 	head->offset = path->offset;
@@ -264,7 +264,7 @@ static enum status close_loop(struct validator *v, struct path *path, struct hea
 
 	if (!state_same_but_owed(v, path, head->state))
 		return fail_at(v, STATUS_VALIDATE_LOOP, path);
-	stack_settle(v, path);
+	stack_settle(v, path, head->state);
 	if (path->n_returns != entry->n_returns || path->n_places ||
 	    path->n_words != entry->n_words || !same_places(path, entry) ||
 	    memcmp(path->returns, entry->returns, path->n_returns * sizeof(*path->returns)))

@@ -200,6 +200,9 @@ enum status state_same(struct validator *v, struct path *path, const struct ir_s
 enum status state_returns(struct validator *v, const struct path *path,
                           const struct ir_state *state, const struct machine *good);
 const struct place *state_word(const struct path *path, struct sum at);
+/* Does the state owe a register's word there? */
+bool state_owes(struct validator *v, const struct path *path, const struct ir_state *state,
+                u32 address);
 /* General registers that the state owes as results. */
 u16 state_owed(const struct validator *v, const struct ir_state *state);
 /* Are all registers the same on both sides, but for those that are owed? */
@@ -255,8 +258,11 @@ void stack_reveal(struct validator *v, struct path *path, bool translated);
 /* The original has made an inlined call (its return address is at `at`), or returned from one. */
 void stack_call(struct path *path, struct sum at);
 void stack_return(struct validator *v, struct path *path);
-/* Words that both sides have become events, in whatever order; what the translation alone has there is dropped. */
-void stack_settle(struct validator *v, struct path *path);
+/*
+ * At a loop's head: words that both sides have become events, in whatever order, but for those that the head's state owes, be they there or
+ * not. What else the translation has there is dropped.
+ */
+void stack_settle(struct validator *v, struct path *path, const struct ir_state *state);
 
 /* Is its segment that of the stack? An address that is none faults in another way then (SDM 1, 3.3.7.1: #SS, not #GP). */
 static inline bool mem_by_stack(const struct insn_mem *mem)

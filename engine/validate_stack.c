@@ -239,14 +239,15 @@ void stack_call(struct path *path, struct sum at)
 	path->n_words = kept;
 }
 
-void stack_settle(struct validator *v, struct path *path)
+void stack_settle(struct validator *v, struct path *path, const struct ir_state *state)
 {
 	for (u32 i = 0; i < path->n_words;) {
 		struct sum at = { path->words[i].atom, path->words[i].at };
 		struct place *place = place_at(path->places, path->n_places, at);
 		u32 addr = value_of(&v->values, at.atom, at.c);
 
-		if (!place || place->value != path->words[i].value) {
+		if (!place || place->value != path->words[i].value ||
+		    state_owes(v, path, state, addr)) {
 			i++;
 			continue;
 		}

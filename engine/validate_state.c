@@ -124,8 +124,8 @@ static bool is_word(struct validator *v, const struct path *path, const struct i
 	return word && word->value == good->v[p->reg];
 }
 
-static bool is_owed(struct validator *v, const struct path *path, const struct ir_state *state,
-                    u32 address)
+bool state_owes(struct validator *v, const struct path *path, const struct ir_state *state,
+                u32 address)
 {
 	for (u32 i = 0; i < state->n; i++) {
 		const struct ir_pending *p = &v->code->pendings[state->first + i];
@@ -145,7 +145,7 @@ static enum status same_words(struct validator *v, const struct path *path,
 		u32 address = value_of(&v->values, word->atom, word->at);
 		const struct place *place = find_place(v, path, address);
 
-		if (!is_owed(v, path, state, address) && (!place || place->value != word->value))
+		if (!state_owes(v, path, state, address) && (!place || place->value != word->value))
 			return STATUS_VALIDATE_PENDING;
 	}
 	for (u32 i = 0; i < path->n_places; i++) {
