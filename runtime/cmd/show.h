@@ -11,6 +11,8 @@
 void show_report(const struct status_view *view, bool translations, FILE *out);
 struct json_object *show_report_json(const struct status_view *view, bool translations);
 
+/* The same and sums over the modules, of the status file at `path`. */
+void show_status_json(const struct status_view *view, const char *path, struct json_object *to);
 /* What is known of the process as a whole, into `to`. */
 void show_head_json(const struct status_view *view, struct json_object *to);
 

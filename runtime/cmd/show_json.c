@@ -157,6 +157,18 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "batches", h->batches);
 }
 
+void show_status_json(const struct status_view *v, const char *path, struct json_object *to)
+{
+	struct status_sums s = status_sum(v);
+
+	show_head_json(v, to);
+	json_number(to, "modules", v->head->n_modules);
+	json_number(to, "heads", s.heads);
+	json_number(to, "translated", s.translated);
+	json_number(to, "cache_used", s.used);
+	json_text(to, "file", path);
+}
+
 /* Numbers of samples. */
 static void put_heat(struct json_object *to, const struct status_heat *heat)
 {

@@ -94,19 +94,6 @@ static void print_text(const struct status_view *v, bool first)
 		       status_cause_words(h->cause));
 }
 
-static void print_json(const struct status_view *v, const char *path, struct json_object *array)
-{
-	struct json_object *to = json_item(array);
-	struct status_sums s = status_sum(v);
-
-	show_head_json(v, to);
-	json_number(to, "modules", v->head->n_modules);
-	json_number(to, "heads", s.heads);
-	json_number(to, "translated", s.translated);
-	json_number(to, "cache_used", s.used);
-	json_text(to, "file", path);
-}
-
 static bool older_than_a_day(s64 changed)
 {
 	struct timespec now;
@@ -133,7 +120,7 @@ static int show(const struct options *o, const struct status_name *name, struct 
 		unlink(name->path);
 	} else if (view.alive || o->all || o->pids.n) {
 		if (array)
-			print_json(&view, name->path, array);
+			show_status_json(&view, name->path, json_item(array));
 		else
 			print_text(&view, *n == 0);
 		(*n)++;

@@ -82,17 +82,17 @@ empty_library()
 case_help()
 {
 	expect 0 "$DYNOPT" --help
-	for command in run status report disable enable profile doctor; do
+	for command in run status top report disable enable profile doctor; do
 		says out "$command "
 	done
-	for command in run status report disable enable doctor; do
+	for command in run status top report disable enable doctor; do
 		expect 0 "$DYNOPT" "$command" --help
 		says out "Usage: dynopt $command"
 		says out "Example:"
 		says out "Exit codes:"
 		expect 0 "$DYNOPT" help "$command"
 	done
-	for command in status report disable enable doctor; do
+	for command in status top report disable enable doctor; do
 		expect 2 "$DYNOPT" "$command" --no-such-option
 	done
 	expect 125 "$DYNOPT" run --no-such-option
@@ -410,6 +410,49 @@ case_status()
 	ln -s "$$.dynopt" "$dir/8.dynopt"
 	expect 0 "$DYNOPT" status --json
 	json_is processes.# 1
+}
+
+case_top()
+{
+	expect 0 "$DYNOPT" top --once
+	says out "0 programs of this user"
+	dir=$WORK/run/dynopt
+	mkdir -m 700 "$dir"
+	"$TOOL" make "$dir/$$.dynopt" $$
+	"$TOOL" make "$dir/1.dynopt" 1 ended
+	: >"$dir/7.dynopt"
+	expect 0 "$DYNOPT" top --once
+	says out "1 program of this user under dynopt; 1 status files cannot be used"
+	grep -qE "^ *$$ RUNNING .* 120 " out || fail "no row for process $$"
+	[ "$(wc -l <out)" = 3 ] || fail "wanted two headings and a row"
+	expect 0 "$DYNOPT" top --interval=0.01 --count=3 --json
+	[ "$(wc -l <out)" = 3 ] || fail "wanted three lines of JSON"
+	tail -n 1 out >last
+	mv last out
+	json_is processes.# 1
+	json_is unusable 1
+	json_is processes.0.pid $$
+	json_is processes.0.translated 120
+	json_is processes.0.file "$dir/$$.dynopt"
+	"$TOOL" json processes.0.cpu_per_mille <out >/dev/null || fail "no CPU time"
+	# It ends when it is asked to, and not before.
+	mkfifo page
+	for sig in INT TERM; do
+		"$DYNOPT" top --json --interval=1000 >page &
+		read -r line <page
+		kill -$sig $!
+		wait $!
+		[ $? = 0 ] || fail "ended by $sig"
+	done
+	if command -v script >/dev/null; then
+		printf 'xq' | timeout 60 script -qec "'$DYNOPT' top --interval=1000" /dev/null >out || fail "q does not end it"
+		says out "$$ RUNNING"
+	fi
+	for wrong in --interval=0 --interval=x --interval=1e9 --count=0 --count=-1 --no-such-option 12; do
+		expect 2 "$DYNOPT" top $wrong
+	done
+	expect 2 "$DYNOPT" top --once --status-dir=no/such
+	one_line
 }
 
 case_report()
@@ -896,6 +939,7 @@ scripts) case_scripts ;;
 refusals) case_refusals ;;
 status_dir) case_status_dir ;;
 status) case_status ;;
+top) case_top ;;
 report) case_report ;;
 supervise) case_supervise ;;
 real) case_real ;;
@@ -903,7 +947,7 @@ doctor) case_doctor ;;
 profile) case_profile ;;
 policy) case_policy ;;
 *)
-	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|report|supervise|real|doctor|profile|policy" >&2
+	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|top|report|supervise|real|doctor|profile|policy" >&2
 	exit 2
 	;;
 esac
