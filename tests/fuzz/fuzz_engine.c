@@ -5,7 +5,8 @@
  *     fuzz_engine [--proofs] [--count N] [--seed S] [--start I] FILE...
  *
  * Case I of seed S is always the same. A case spoils a trace, the bytes of a text, its marks, a whole file,
- * a dump, a trace's text form, or a translation and its tables for the validator (--proofs: only those), gives the engine an arena that may be far too small, and holds the answer against rules: a
+ * a dump, a trace's text form, what notes say of jump tables, or a translation and its tables for the validator (--proofs: only those), gives the
+ * engine an arena that may be far too small, in some cases changes the text while the engine reads it, and holds the answer against rules: a
  * status of the table, never of class BUG; on failure the arena and the results as before; on success code whose fixups and
  * origins are in order and in bounds and that decodes from end to end. Sanitizers see every access, also those
  * within the arena (arena_redzone.c). Exit codes: 0 nothing found, 1 found something, 2 wrong use.
@@ -112,6 +113,44 @@ static void arena_random(struct arena *arena, u64 *rnd)
 
 	arena_init(arena, run.memory, ARENA_BYTES);
 	arena_init(arena, run.memory + rnd_below(rnd, 16) * (size < ARENA_BYTES / 2), size);
+}
+
+/* ---- text that changes while it is read ---- */
+
+static struct {
+	u8 *at; /* NULL: nothing changes */
+	const u8 *pristine;
+	u64 size, rnd;
+} moving;
+
+/* The engine sees text by decoding it: in front of one decoding in eight a byte of it is another one, or what it was. */
+enum status __real_decode_insn(const u8 *bytes, u64 size, u64 addr, void *scratch, struct insn *out,
+                               struct failure *fail);
+enum status __wrap_decode_insn(const u8 *bytes, u64 size, u64 addr, void *scratch, struct insn *out,
+                               struct failure *fail);
+enum status __wrap_decode_insn(const u8 *bytes, u64 size, u64 addr, void *scratch, struct insn *out,
+                               struct failure *fail)
+{
+	if (moving.at && rnd_below(&moving.rnd, 8) == 0) {
+		u64 at = rnd_below(&moving.rnd, moving.size);
+
+		moving.at[at] = rnd_chance(&moving.rnd, 50) ? moving.pristine[at]
+		                                            : (u8)rnd_next(&moving.rnd);
+	}
+	return __real_decode_insn(bytes, size, addr, scratch, out, fail);
+}
+
+static void move_begin(const struct input *in, u8 *at, u64 size, u64 *rnd)
+{
+	moving.at = at;
+	moving.pristine = in->pristine + (at - in->copy);
+	moving.size = size;
+	moving.rnd = rnd_next(rnd);
+}
+
+static void move_end(void)
+{
+	moving.at = NULL;
 }
 
 /* ---- what the pipe makes ---- */
@@ -298,8 +337,63 @@ static void case_bytes(struct input *in, u64 *rnd)
 		at[rnd_below(rnd, left)] = (u8)rnd_next(rnd);
 	if (rnd_chance(rnd, 20))
 		trace.blocks = run.shape.blocks;
+	if (rnd_chance(rnd, 40))
+		move_begin(in, at, left, rnd);
 	pipe_run(&in->module.text, &trace, rnd);
+	move_end();
 	memcpy(at, in->pristine + (at - in->copy), left);
+}
+
+/* What is known of a jump table lies; another one's targets are as many as that one's. */
+static void table_spoil(const struct text *text, struct text_table *table, u64 *rnd)
+{
+	const struct text_table *other = &text->tables[rnd_below(rnd, text->n_tables)];
+
+	switch (rnd_below(rnd, 6)) {
+	case 0:
+		table->addr = rnd_next(rnd) >> rnd_below(rnd, 64);
+		break;
+	case 1:
+		table->count = rnd_below(rnd, table->count + 1);
+		break;
+	case 2:
+		table->form = (u32)rnd_next(rnd) % 4;
+		break;
+	case 3:
+		table->asked = (u16)rnd_next(rnd);
+		table->spare = (u16)rnd_next(rnd);
+		break;
+	case 4:
+		table->count = other->count;
+		table->targets = other->targets;
+		break;
+	default:
+		table->targets = NULL;
+		break;
+	}
+}
+
+/* Traces that lead to a jump through the table, with what lies; it comes back afterwards. */
+static void case_table(struct input *in, u64 *rnd)
+{
+	struct text *text = &in->module.text;
+	struct text_table *table, kept;
+	u64 head;
+
+	if (!text->n_tables)
+		return;
+	table = &text->tables[rnd_below(rnd, text->n_tables)];
+	kept = *table;
+	head = table->site;
+	for (u32 i = (u32)rnd_below(rnd, 40); i; i--)
+		head -= text_marks(text, head - 1) & TEXT_INSN || i > 20 ? 1 : 0;
+	while (head < table->site && !(text_marks(text, head) & TEXT_INSN))
+		head++;
+	shape_grow_from(&run.shape, &in->module, head, rnd);
+	if (rnd_chance(rnd, 80))
+		table_spoil(text, table, rnd);
+	pipe_run(text, &run.shape.trace, rnd);
+	*table = kept;
 }
 
 static void case_marks(struct input *in, u64 *rnd)
@@ -470,6 +564,21 @@ static void case_decode(struct input *in, u64 *rnd)
 	free(bytes);
 }
 
+/* The blocks of a trace, as often as there is room. */
+static u64 repeat_form(u64 size)
+{
+	const char *blocks = strchr(run.form, '\n');
+	u64 at = blocks ? (u64)(blocks + 1 - run.form) : size,
+	    n = size > at + 4 ? size - at - 4 : 0;
+
+	while (n && size + n < sizeof(run.form)) {
+		memmove(run.form + at + n, run.form + at, size - at);
+		size += n;
+		n = n < 4096 ? 2 * n : n;
+	}
+	return size;
+}
+
 /* Text forms, spoilt; what still parses and verifies is encoded. */
 static void case_form(struct input *in, u64 *rnd)
 {
@@ -486,6 +595,8 @@ static void case_form(struct input *in, u64 *rnd)
 	shape_grow(&run.shape, &in->module, rnd);
 	if (rnd_chance(rnd, 30)) {
 		size = trace_format(&run.shape.trace, "module", run.form, sizeof(run.form));
+		if (rnd_below(rnd, 100) == 0)
+			size = repeat_form(size);
 		spoil_bytes((u8 *)run.form, size, rnd);
 		do {
 			status = trace_parse(run.form, size, &pos, &line, &arena, &stanza, &fail);
@@ -519,7 +630,8 @@ static void case_proof(struct input *in, u64 *rnd)
 	struct ir_tree tree;
 	enum status status;
 	u16 *mark, kept;
-	u64 used;
+	u64 used, left;
+	u8 *at;
 
 	arena_init(&room, run.trees, ARENA_BYTES);
 	shape_grow(&run.shape, &in->module, rnd);
@@ -533,9 +645,18 @@ static void case_proof(struct input *in, u64 *rnd)
 	kept = *mark;
 	if (rnd_chance(rnd, 20))
 		*mark = (u16)rnd_next(rnd);
+	at = (u8 *)text_bytes(text, tree.head, &left);
+	left = left < 256 ? left : 256;
+	if (at && rnd_chance(rnd, 20))
+		at[rnd_below(rnd, left)] = (u8)rnd_next(rnd);
+	if (at && rnd_chance(rnd, 20))
+		move_begin(in, at, left, rnd);
 	arena_random(&arena, rnd);
 	used = arena_mark(&arena);
 	status = validate(text, &tree, &copy, &arena, &fail);
+	move_end();
+	if (at)
+		memcpy(at, in->pristine + (at - in->copy), left);
 	rules_answer(status, &fail);
 	require(arena_mark(&arena) == used, "the arena is as before a proof");
 	run.n_proofs += !status;
@@ -555,8 +676,10 @@ static void one_case(u64 *rnd)
 		case_trace(in, rnd);
 	else if (how < 60)
 		case_bytes(in, rnd);
-	else if (how < 70)
+	else if (how < 66)
 		case_marks(in, rnd);
+	else if (how < 70)
+		case_table(in, rnd);
 	else if (how < 72)
 		case_file(in, rnd);
 	else if (how < 90)

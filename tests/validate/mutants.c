@@ -68,7 +68,7 @@ static struct {
 	struct mutant mutant;
 	struct trial trial;
 	u64 rnd; /* of the mutant's states */
-} run = { .seed = 1, .trees = 400, .mutants = 66, .states = 10000, .only = NO_CASE, .sample = 16 };
+} run = { .seed = 1, .trees = 400, .mutants = 69, .states = 10000, .only = NO_CASE, .sample = 16 };
 
 /* ---- one mutant ---- */
 
@@ -310,7 +310,7 @@ static void run_tree(u64 number)
 		arena_release(&run.arena, mark);
 		return;
 	}
-	if (mutant_begin(&run.mutant, &run.code, scratch_decode(), &run.arena)) {
+	if (mutant_begin(&run.mutant, &run.module.text, &run.code, scratch_decode(), &run.arena)) {
 		run.totals->trees++;
 		run.totals->framed += run.tree.n_frames > 1;
 		states_tree(&run.trial.states, g, &run.tree, 1, rnd);

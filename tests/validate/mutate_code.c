@@ -33,9 +33,10 @@ static bool list_insns(struct mutant *m)
 	return true;
 }
 
-bool mutant_begin(struct mutant *m, const struct code *from, void *decoder, struct arena *arena)
+bool mutant_begin(struct mutant *m, const struct text *text, const struct code *from, void *decoder,
+                  struct arena *arena)
 {
-	*m = (struct mutant){ .from = from, .code = *from, .decoder = decoder };
+	*m = (struct mutant){ .text = text, .from = from, .code = *from, .decoder = decoder };
 	m->code.bytes = arena_alloc(arena, from->size, 1);
 	m->code.fixups = arena_alloc(arena, from->n_fixups + 1, sizeof(*from->fixups));
 	m->code.origins = arena_alloc(arena, from->n_origins, sizeof(*from->origins));
@@ -398,6 +399,26 @@ static bool change_back(struct mutant *m, u64 *rnd)
 			continue;
 		*what = to;
 		return true;
+	}
+	return false;
+}
+
+static bool change_shadow(struct mutant *m, u64 *rnd)
+{
+	for (u32 tries = 0; tries < TRIES; tries++) {
+		struct code_fixup *f = pick_field(m, rnd);
+		u64 old = f ? f->target : 0;
+		u32 by = 4u << rnd_below(rnd, 4);
+
+		if (!f || f->kind != FIXUP_TABLE)
+			continue;
+		if (rnd_chance(rnd, 50)) {
+			f->to += rnd_chance(rnd, 50) ? by : 0 - by;
+			return true;
+		}
+		f->target = m->text->tables[rnd_below(rnd, m->text->n_tables)].addr;
+		if (f->target != old)
+			return true;
 	}
 	return false;
 }

@@ -10,6 +10,7 @@
 
 #include "code.h"
 #include "decode.h"
+#include "text.h"
 
 enum mutant_kind {
 #define X(name, help) MUTANT_##name,
@@ -19,6 +20,7 @@ enum mutant_kind {
 };
 
 struct mutant {
+	const struct text *text; /* from which the code was made */
 	const struct code *from;
 	struct code code; /* its arrays are copies */
 	struct insn *insns; /* of the unchanged code, at offsets as addresses */
@@ -31,7 +33,8 @@ extern const char *const mutant_names[MUTANT_KINDS];
 extern const char *const mutant_help[MUTANT_KINDS];
 
 /* False if there is no room, or the code does not decode from its first to its last byte. */
-bool mutant_begin(struct mutant *m, const struct code *from, void *decoder, struct arena *arena);
+bool mutant_begin(struct mutant *m, const struct text *text, const struct code *from, void *decoder,
+                  struct arena *arena);
 /* Makes m->code anew with one change of this kind; false if the code has nothing of the kind. */
 bool mutant_make(struct mutant *m, enum mutant_kind kind, u64 *rnd);
 
