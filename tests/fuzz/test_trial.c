@@ -6,7 +6,6 @@
  * the stack ends, a translation with inlined calls meets that elsewhere (docs/engine.md): such runs say nothing, those a word further up do.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include "lift.h"
 #include "native.h"
 #include "translate.h"
@@ -219,14 +218,14 @@ static bool run_case(const struct trial_case *c)
 
 int main(void)
 {
-	void *memory = malloc(ARENA_BYTES);
+	static u64 memory[ARENA_BYTES / 8];
 	u32 n = sizeof(cases) / sizeof(cases[0]), bad = 0;
 
 	if (!native_init()) {
 		printf("SKIP: the CPU's state cannot be switched here\n");
 		return 77;
 	}
-	if (!memory || !make_module() || !guest_map(&run.trial.guest, &run.module))
+	if (!make_module() || !guest_map(&run.trial.guest, &run.module))
 		return 2;
 	arena_init(&run.arena, memory, ARENA_BYTES);
 	native_watchdog();

@@ -11,22 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cache.h"
-#include "dynopt_notes.h"
-#include "model.h"
-
-#define MAX_GROUPS 4
-#define MAX_UNITS 6 /* translations in a group */
-#define MAX_EDITS 4096
-#define N_FAR (FAR_SIZE / DYNOPT_FARSLOT_SIZE)
-
-enum broken {
-	AS_IT_IS,
-#define X(name, text, seen) name,
-#include "broken.def"
-#undef X
-	N_BROKEN
-};
+#include "entries.h"
 
 static const struct {
 	const char *text, *seen;
@@ -37,58 +22,10 @@ static const struct {
 #undef X
 };
 
-struct unit {
-	struct code code;
-	struct hop hop;
-	u64 addr;
-};
-
-/* Made for a group, of a table that its translations jump through. */
-struct group_shadow {
-	const struct table *table;
-	u64 addr;
-};
-
-struct group {
-	struct unit units[MAX_UNITS];
-	struct group_shadow shadows[MAX_TABLES];
-	u32 n_shadows;
-	struct plan plan;
-	u32 n_units;
-	u8 owner;
-	bool live;
-};
-
-/* A jump that leads into another group's translation and not to original text. */
-struct link {
-	const struct unit *from, *to;
-	const struct code_fixup *fixup;
-	bool live;
-};
-
-struct story {
-	struct program program;
-	struct model model;
-	struct dice dice;
-	struct cache cache;
-	struct arena arena;
-	struct hop_places places;
-	u8 taken[MAX_GAPS], far_taken[N_FAR];
-	u64 far[N_FAR];
-	struct group groups[MAX_GROUPS];
-	struct link links[512];
-	u32 n_groups, n_links;
-	enum broken broken;
-	bool did; /* the wrong thing has been done */
-	u64 seed;
-	/* counts, to see that the stories are worth telling */
-	u64 n_published, n_hops[HOP_KINDS], n_links_made, n_back, n_half, n_shadows, n_entries;
-};
-
-static struct story story;
+struct story story;
 static u8 workspace[8 << 20];
 
-static void must(enum status status, const char *what)
+void must(enum status status, const char *what)
 {
 	if (status) {
 		fprintf(stderr, "seed %llu: %s: %s\n", (unsigned long long)story.seed, what,
@@ -98,7 +35,7 @@ static void must(enum status status, const char *what)
 }
 
 /* Is it time to do this wrong? */
-static bool do_wrong(enum broken what)
+bool do_wrong(enum broken what)
 {
 	if (story.broken != what)
 		return false;
@@ -111,7 +48,7 @@ static bool has_slot(const struct hop *hop)
 	return hop->kind == HOP_SLOT || hop->kind == HOP_SLOT_FAR;
 }
 
-static u8 *memory_at(u64 addr)
+u8 *memory_at(u64 addr)
 {
 	return story.model.memory + (addr - TEXT_BASE);
 }
@@ -199,41 +136,6 @@ static void spoil_code(struct unit *u)
 	}
 	if (u->code.n_fixups && do_wrong(FIELD))
 		bytes[u->code.fixups[roll(&story.dice, u->code.n_fixups)].at]++;
-}
-
-/* The group's shadow of the table at this address; 0: no room. */
-static u64 shadow_for(struct group *g, u64 at)
-{
-	const struct table *table = &story.program.tables[(at - TABLE_BASE) / TABLE_SIZE];
-	struct group_shadow *shadow = &g->shadows[g->n_shadows];
-	struct failure fail;
-
-	for (u32 i = 0; i < g->n_shadows; i++)
-		if (g->shadows[i].table == table)
-			return g->shadows[i].addr;
-	if (cache_reserve(&story.cache, TABLE_SIZE, &shadow->addr, &fail))
-		return 0;
-	cache_commit(&story.cache, shadow->addr);
-	shadow->table = table;
-	g->n_shadows++;
-	story.n_shadows++;
-	return shadow->addr;
-}
-
-static bool find_shadows(struct group *g, struct code *code)
-{
-	for (u32 i = 0; i < code->n_fixups; i++) {
-		struct code_fixup *fixup = &code->fixups[i];
-
-		if (fixup->kind != FIXUP_TABLE)
-			continue;
-		fixup->shadow = shadow_for(g, fixup->target);
-		if (!fixup->shadow)
-			return false;
-		if (fixup->shadow != g->shadows[0].addr && do_wrong(OTHER_SHADOW))
-			fixup->shadow = g->shadows[0].addr;
-	}
-	return true;
 }
 
 static void place_units(struct group *g)
@@ -392,109 +294,6 @@ static void link_group(struct group *g)
 	}
 }
 
-/* ---- entries of shadows ---- */
-
-static u64 entry_now(const struct group_shadow *shadow, u32 i)
-{
-	u64 value;
-
-	memcpy(&value, memory_at(shadow->addr + i * 8), sizeof(value));
-	return value;
-}
-
-static void add_entry_edit(struct plan *plan, const struct group_shadow *shadow, u32 i, u64 value)
-{
-	u64 addr = shadow->addr + i * 8;
-	struct failure fail;
-
-	must(plan_add(plan, STAGE_LINK, addr, memory_at(addr), (const u8 *)&value, sizeof(value),
-	              &fail),
-	     "entry");
-}
-
-/* Where a translation of the group stands that begins at this address, mostly; 0: nowhere. */
-static u64 translation_of(const struct group *g, u64 head)
-{
-	for (u32 i = 0; i < g->n_units; i++)
-		if (g->units[i].code.head == head && roll(&story.dice, 4))
-			return g->units[i].addr;
-	return 0;
-}
-
-/* What a new shadow holds: original targets, and translations of this group and of those that are live. */
-static void make_shadow(struct group *g, const struct group_shadow *shadow, struct plan *plan)
-{
-	const struct table *table = shadow->table;
-	u64 entries[TABLE_ENTRIES];
-	struct failure fail;
-
-	for (u32 i = 0; i < table->n; i++) {
-		entries[i] = table->targets[i];
-		if (table->targets[(i + 1) % table->n] != entries[i] && do_wrong(OTHER_ENTRY))
-			entries[i] = table->targets[(i + 1) % table->n];
-		for (u32 k = 0; k < story.n_groups && entries[i] == table->targets[i]; k++) {
-			const struct group *other = &story.groups[k];
-			u64 to = other->live || other == g ? translation_of(other, entries[i]) : 0;
-
-			entries[i] = to ? to : entries[i];
-			story.n_entries += to != 0;
-		}
-	}
-	must(plan_add(plan, STAGE_CODE, shadow->addr, NULL, (const u8 *)entries, table->n * 8,
-	              &fail),
-	     "shadow");
-}
-
-/* Entries of live shadows that can lead to this group's translations now. */
-static void link_entries(const struct group *g, struct plan *plan)
-{
-	for (u32 k = 0; k < story.n_groups; k++) {
-		const struct group *other = &story.groups[k];
-
-		for (u32 s = 0; other->live && other != g && s < other->n_shadows; s++) {
-			const struct group_shadow *shadow = &other->shadows[s];
-
-			for (u32 i = 0; i < shadow->table->n; i++) {
-				u64 original = shadow->table->targets[i];
-				u64 to = translation_of(g, original);
-
-				if (!to || entry_now(shadow, i) != original)
-					continue;
-				add_entry_edit(plan, shadow, i, to);
-				story.n_entries++;
-			}
-		}
-	}
-}
-
-static bool is_in(const struct group *g, u64 addr)
-{
-	for (u32 i = 0; i < g->n_units; i++)
-		if (g->units[i].addr == addr)
-			return true;
-	return false;
-}
-
-/* Those of the group's own shadows, and those that lead into it, lead to original text again. */
-static void cut_entries(const struct group *g, struct plan *plan)
-{
-	for (u32 k = 0; k < story.n_groups; k++) {
-		const struct group *other = &story.groups[k];
-
-		for (u32 s = 0; (other->live || other == g) && s < other->n_shadows; s++) {
-			const struct group_shadow *shadow = &other->shadows[s];
-
-			for (u32 i = 0; i < shadow->table->n; i++) {
-				u64 now = entry_now(shadow, i);
-
-				if (now != shadow->table->targets[i] &&
-				    (other == g || is_in(g, now)) && !do_wrong(KEEP_ENTRY))
-					add_entry_edit(plan, shadow, i, shadow->table->targets[i]);
-			}
-		}
-	}
-}
-
 /* ---- publication ---- */
 
 static void reverse(struct plan *plan)
@@ -568,27 +367,6 @@ static void make_plan(struct group *g)
 		story.model.wrong = "two edits touch a byte";
 	else
 		must(plan_finish(&g->plan, &fail), "finish");
-}
-
-/* Shadows behind the sites; the applier writes them as what they are, byte by byte. */
-static void delay_shadows(struct group *g)
-{
-	for (u32 i = 0, n = g->plan.n; i < n;) {
-		struct edit edit = g->plan.edits[i];
-		bool entry = false;
-
-		for (u32 k = 0; k < g->n_shadows; k++)
-			entry |= edit.addr - g->shadows[k].addr < TABLE_SIZE;
-		if (!entry) {
-			i++;
-			continue;
-		}
-		story.did = true;
-		memmove(&g->plan.edits[i], &g->plan.edits[i + 1],
-		        (g->plan.n - i - 1) * sizeof(edit));
-		g->plan.edits[g->plan.n - 1] = edit;
-		n--;
-	}
 }
 
 /* What the stages of a plan are there for. */
