@@ -15,6 +15,7 @@
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 #include "own.h"
+#include "request.h"
 
 union request {
 	struct {
@@ -25,6 +26,7 @@ union request {
 	struct dynopt_ioc_patch patch;
 	struct dynopt_ioc_undo undo;
 	struct dynopt_ioc_query query;
+	struct dynopt_ioc_submit submit;
 };
 
 static enum dynopt_kmod_status do_hello(struct file *device, union request *request)
@@ -37,7 +39,7 @@ static enum dynopt_kmod_status do_hello(struct file *device, union request *requ
 		return DYNOPT_KMOD_VERSION;
 	hello->version = min_t(u32, hello->max, DYNOPT_ABI_MAX);
 	hello->n_counters = DYNOPT_COUNTER_N;
-	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE;
+	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE | DYNOPT_FEATURE_TRACES;
 	return DYNOPT_KMOD_OK;
 }
 
@@ -133,6 +135,11 @@ static enum dynopt_kmod_status do_undo(struct file *device, union request *reque
 	                              : DYNOPT_KMOD_PERMISSION;
 }
 
+static enum dynopt_kmod_status do_submit(struct file *device, union request *request)
+{
+	return capable(CAP_SYS_ADMIN) ? submit_traces(&request->submit) : DYNOPT_KMOD_PERMISSION;
+}
+
 /* Memory of files and processes that have gone is freed a little later: not before an answer. */
 static enum dynopt_kmod_status do_query(struct file *device, union request *request)
 {
@@ -163,6 +170,7 @@ static const struct call {
 	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), do_patch },
 	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), do_undo },
 	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), do_query },
+	{ DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), do_submit },
 };
 
 /* The number says which call; the size in it is the caller's, as is the one in the struct. */
@@ -186,7 +194,7 @@ static enum dynopt_kmod_status copy_in(const struct call *call, void __user *fro
 
 	if (get_user(size, (u32 __user *)from))
 		return DYNOPT_KMOD_BAD_ADDRESS;
-	if (size < call->size || size > PAGE_SIZE)
+	if (request_size(size, call->size, PAGE_SIZE))
 		return DYNOPT_KMOD_BAD_SIZE;
 	error = copy_struct_from_user(request, call->size, from, size);
 	if (error == -EFAULT)

@@ -22,6 +22,7 @@
 /* What the loaded module can do: dynopt_ioc_hello.features. */
 #define DYNOPT_FEATURE_FIXED_PATCH 0x1 /* translations are given as bytes: DYNOPT_PATCH_FIXED */
 #define DYNOPT_FEATURE_GATE 0x2 /* sites change while no thread can execute them */
+#define DYNOPT_FEATURE_TRACES 0x4 /* it translates: DYNOPT_IOC_SUBMIT */
 
 enum dynopt_kmod_status {
 	DYNOPT_KMOD_OK,
@@ -62,9 +63,8 @@ struct dynopt_ioc_process {
 
 /*
  * One site of a file: the instruction `old` at `offset` becomes a jump to `cache_offset`,
- * where `code` is put, followed by a jump back behind the instruction. The skeleton's only
- * kind: nobody checks here that `old` is one instruction and that `code` does the same.
- * What is translated from traces will take its place.
+ * where `code` is put, followed by a jump back behind the instruction. For tests: nobody
+ * checks here that `old` is one instruction and that `code` does the same.
  */
 struct dynopt_ioc_patch {
 	__u32 size;
@@ -80,6 +80,51 @@ struct dynopt_ioc_patch {
 	__u8 code[DYNOPT_CODE_MAX];
 };
 #define DYNOPT_PATCH_FIXED 1
+
+/*
+ * Traces of a file that a registered process maps: which basic blocks are executed one after the other. They are
+ * suggestions: the module reads the file's own notes and text, and publishes what it can prove to do the same,
+ * for all registered processes that map the file. Each trace gets a report.
+ */
+#define DYNOPT_SUBMIT_TRACES_MAX 256
+#define DYNOPT_SUBMIT_BLOCKS_MAX 16384
+#define DYNOPT_SUBMIT_ALL 0x1 /* also what is not expected to save instructions */
+
+struct dynopt_ioc_trace {
+	__u32 n_blocks; /* the next so many of the blocks */
+	__u32 entries; /* how often it is entered, beside others; 0: not known */
+};
+
+struct dynopt_ioc_block {
+	__u64 start; /* address as linked */
+	__u32 parent; /* an earlier block of this trace, from 0; 0xffffffff for its first */
+	__u32 weight; /* executions for 1,000 entries; 0: not known */
+	__u32 branch; /* how many of 1,000 take the branch at its end, and 1; 0: not known */
+	__u32 pad;
+};
+
+struct dynopt_ioc_report {
+	__u64 head; /* where the trace starts, as linked */
+	__u64 site; /* where the jump was put; 0: nowhere */
+	__u64 cost_original, cost; /* instructions for 1,024 entries, an estimate */
+	__u32 insns; /* original instructions that it has */
+	__u32 bytes; /* of the code cache */
+	char status[32]; /* "OK", or a name of kmod_status.def or the engine's engine_status.def */
+};
+
+struct dynopt_ioc_submit {
+	__u32 size;
+	__u32 status;
+	__s32 fd; /* the file, open for reading */
+	__u32 flags; /* DYNOPT_SUBMIT_... */
+	__u32 n_traces;
+	__u32 n_blocks; /* of all traces together */
+	__u64 traces; /* address of n_traces dynopt_ioc_trace */
+	__u64 blocks; /* address of n_blocks dynopt_ioc_block */
+	__u64 reports; /* address of room for n_traces dynopt_ioc_report */
+	__u32 published; /* out: how many were put into the text */
+	__u32 pad;
+};
 
 /* Brings back the instruction at `offset`, or all of the file's with DYNOPT_UNDO_ALL. */
 struct dynopt_ioc_undo {
@@ -108,6 +153,8 @@ struct dynopt_ioc_query {
 #define DYNOPT_IOC_UNDO _IOWR('D', 0x64, struct dynopt_ioc_undo)
 #define DYNOPT_IOC_QUERY _IOWR('D', 0x65, struct dynopt_ioc_query)
 
+#define DYNOPT_IOC_SUBMIT _IOWR('D', 0x66, struct dynopt_ioc_submit)
+
 #ifdef __cplusplus
 #define DYNOPT_ABI_ASSERT(condition) static_assert(condition, #condition)
 #else
@@ -118,5 +165,9 @@ DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_process) == 16);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_patch) == 152);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_undo) == 32);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_query) == 24);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_trace) == 8);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_block) == 24);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_report) == 72);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_submit) == 56);
 
 #endif

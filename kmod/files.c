@@ -101,10 +101,8 @@ static void file_free(struct rcu_head *rcu)
 		count(DYNOPT_COUNTER_PAGES, -1);
 	}
 	xa_destroy(&file->pages);
-	list_for_each_entry_safe(patch, next, &file->patches, list) {
-		kfree(patch);
-		count(DYNOPT_COUNTER_PATCHES, -1);
-	}
+	list_for_each_entry_safe(patch, next, &file->patches, list)
+		patch_free(patch);
 	kfree(file);
 	count(DYNOPT_COUNTER_FILES, -1);
 }

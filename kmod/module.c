@@ -19,9 +19,18 @@ static int __init dynopt_init(void)
 
 	if (error)
 		return error;
+	error = observed_init();
+	if (error)
+		goto no_probe;
 	error = device_init();
 	if (error)
-		private_exit();
+		goto no_device;
+	return 0;
+
+no_device:
+	observed_exit();
+no_probe:
+	private_exit();
 	return error;
 }
 
@@ -29,6 +38,7 @@ static void __exit dynopt_exit(void)
 {
 	device_exit();
 	leave_all();
+	observed_exit();
 	mmu_notifier_synchronize();
 	srcu_barrier(&faults);
 	synchronize_rcu_tasks();

@@ -59,17 +59,44 @@ struct owned_file {
 	unsigned int n_patches; /* requests */
 	struct list_head patches; /* requests; readers under `faults` */
 	pgoff_t cache_first, cache_last; /* of pages marked PAGE_CACHE; requests */
+	u64 cache_next; /* offset: translations were put up to here; requests */
 };
 #define PAGE_CACHE XA_MARK_0
+#define PAGE_TRANSLATED XA_MARK_1 /* translations stand for code of this page */
+
+/* A 4-byte field of a jump in a translation: into another one, or back to a loop's head. */
+struct patch_link {
+	u32 at; /* from cache_offset; no field lies in two pages */
+	s32 linked, original;
+	struct patch *to; /* who must be live for it to be linked; NULL: it is not */
+	bool loop; /* leads back into its own translation */
+};
+
+/* From `at` on, counted from cache_offset, the state is the original's at file offset `origin`. */
+struct patch_origin {
+	u32 at, origin;
+};
+
+/* What the engine made of a trace. */
+struct made {
+	u64 digest; /* of the trace */
+	u32 insns; /* of the original */
+	u64 cost_original, cost; /* engine/cost.h */
+	u32 n_links, n_origins;
+	struct patch_link *links;
+	struct patch_origin *origins; /* by .at; the first is at 0 */
+};
 
 struct patch {
 	struct list_head list;
 	u64 offset, cache_offset;
+	u32 cache_len;
 	u8 old_len, code_len;
 	bool live, suspended;
 	u8 old[DYNOPT_OLD_MAX];
 	u8 jump[JMP_REL32_LEN];
-	u8 code[DYNOPT_CODE_MAX + JMP_REL32_LEN]; /* with the jump back */
+	u8 code[DYNOPT_CODE_MAX + JMP_REL32_LEN]; /* bytes that were given, with the jump back */
+	struct made *made; /* NULL: bytes that were given */
 };
 
 struct process {
@@ -105,7 +132,20 @@ void file_put(struct owned_file *file);
 struct page *page_get(struct owned_file *file, pgoff_t index, bool *cache);
 bool page_is_current(struct owned_file *file, pgoff_t index, struct page *page);
 enum dynopt_kmod_status pages_take(struct owned_file *file, pgoff_t index, bool cache);
-/* `together`: refused where a process has a private copy of one of the pages. */
+/* Of a page that is owned: from now on a process that gets a copy of its own leaves. True: it was marked before. */
+bool pages_mark_translated(struct owned_file *file, pgoff_t index);
+/* One change of bytes. */
+struct edit {
+	u64 offset;
+	const u8 *before, *after;
+	u32 len;
+};
+/*
+ * All in one step. One edit may cover two pages; several lie in one. `together`: refused where a process
+ * has a private copy of one of the pages.
+ */
+enum dynopt_kmod_status pages_edit(struct owned_file *file, const struct edit *edits, u32 n,
+                                   bool together);
 enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u8 *before,
                                     const u8 *after, u32 len, bool together);
 enum dynopt_kmod_status pages_read_file(struct owned_file *file, u64 offset, u8 *bytes, u32 len);
@@ -152,6 +192,33 @@ bool processes_empty(void);
 /* patch.c */
 enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request);
 enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone);
+/* A regular file that is open for reading, or one with .file NULL. */
+struct fd patch_open_file(s32 fd);
+/* The owned file, held; made if it is mapped by registered processes. */
+enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct owned_file **out);
+/* Does a patch, or what remains of one, stand in [offset, end) of the text, or of the code cache? */
+bool patch_overlaps(struct owned_file *file, u64 offset, u64 end);
+bool patch_overlaps_cache(struct owned_file *file, u64 offset, u64 end);
+/* The offset behind everything that was put into the code cache at [start, end). */
+u64 patch_cache_next(struct owned_file *file, u64 start, u64 end);
+/* The live one whose site is at this offset; NULL: none. */
+struct patch *patch_at(struct owned_file *file, u64 offset);
+/*
+ * What was made of the same trace for the same site, and undone; NULL: nothing. Then patch_revive() brings it back: bytes of the code
+ * cache are written once, so there is no other room for it.
+ */
+struct patch *patch_undone(struct owned_file *file, u64 offset, u64 digest);
+enum dynopt_kmod_status patch_revive(struct owned_file *file, struct patch *patch);
+/* What patch_publish() takes: with old, site, cache and made filled in. */
+struct patch *patch_alloc(void);
+void patch_free(struct patch *patch);
+/*
+ * Publishes patches whose code follows one another in the code cache from `at` on: `code`, `len` bytes. All of them are
+ * the file's then, and live, but those that say in statuses[] why not; or none is.
+ */
+enum dynopt_kmod_status patch_publish(struct owned_file *file, struct patch **patches, u32 n,
+                                      u64 at, const u8 *code, u32 len,
+                                      enum dynopt_kmod_status *statuses);
 /* Sites across two pages, for the time in which processes' views of pages change. */
 void patch_suspend_crossing(struct owned_file *file);
 void patch_resume_crossing(struct owned_file *file);
@@ -159,9 +226,18 @@ void patch_resume_crossing(struct owned_file *file);
 u64 patch_origin(struct owned_file *file, u64 cache_offset);
 bool patch_inside(struct owned_file *file, u64 cache_offset);
 
+/* submit.c */
+enum dynopt_kmod_status submit_traces(struct dynopt_ioc_submit *submit);
+
 /* leave.c */
 enum dynopt_kmod_status leave_process(struct mm_struct *mm);
 void leave_all(void);
+
+/* observed.c */
+/* Soon, and not in the callback from which this is called. */
+void observed_leave(struct mm_struct *mm);
+int observed_init(void);
+void observed_exit(void);
 
 /* device.c */
 int device_init(void);

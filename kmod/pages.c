@@ -149,6 +149,17 @@ enum dynopt_kmod_status pages_take(struct owned_file *file, pgoff_t index, bool 
 	return status;
 }
 
+bool pages_mark_translated(struct owned_file *file, pgoff_t index)
+{
+	bool before;
+
+	spin_lock(&file->lock);
+	before = xa_get_mark(&file->pages, index, PAGE_TRANSLATED);
+	xa_set_mark(&file->pages, index, PAGE_TRANSLATED);
+	spin_unlock(&file->lock);
+	return before;
+}
+
 struct span {
 	pgoff_t first;
 	u32 n;
@@ -173,30 +184,42 @@ static bool page_reads(struct page *page, u32 at, const u8 *bytes, u32 len)
 	return same;
 }
 
-/* Copies of the pages with `after` where they have `before`. */
-static enum dynopt_kmod_status span_prepare(struct owned_file *file, struct span *span, u64 offset,
-                                            const u8 *before, const u8 *after, u32 len)
+/* Writes what of an edit lies on page i of the span; false: the old page reads otherwise. */
+static bool span_edit(struct span *span, u32 i, const struct edit *edit)
 {
-	u32 i, done = 0;
+	u64 page = (u64)(span->first + i) << PAGE_SHIFT;
+	u64 from = max(edit->offset, page), end = min(edit->offset + edit->len, page + PAGE_SIZE);
 
-	for (i = 0; i < span->n; i++) {
-		u32 at = offset_in_page(offset + done);
-		u32 part = min_t(u32, len - done, PAGE_SIZE - at);
+	if (from >= end)
+		return true;
+	if (!page_reads(span->old[i], from - page, edit->before + (from - edit->offset),
+	                end - from))
+		return false;
+	memcpy_to_page(span->new[i], from - page, edit->after + (from - edit->offset), end - from);
+	return true;
+}
 
+/* Copies of the pages with `after` where they have `before`. */
+static enum dynopt_kmod_status span_prepare(struct owned_file *file, struct span *span,
+                                            const struct edit *edits, u32 n)
+{
+	bool same = true;
+	u32 i, k;
+
+	for (i = 0; i < span->n && same; i++) {
 		span->old[i] = xa_load(&file->pages, span->first + i);
 		span->new[i] = page_copy(span->old[i]);
 		if (!span->new[i]) {
 			span_free_new(span);
 			return DYNOPT_KMOD_MEMORY;
 		}
-		if (!page_reads(span->old[i], at, before + done, part)) {
-			span_free_new(span);
-			return DYNOPT_KMOD_MISMATCH;
-		}
-		memcpy_to_page(span->new[i], at, after + done, part);
-		done += part;
+		for (k = 0; k < n && same; k++)
+			same = span_edit(span, i, &edits[k]);
 	}
-	return DYNOPT_KMOD_OK;
+	if (same)
+		return DYNOPT_KMOD_OK;
+	span_free_new(span);
+	return DYNOPT_KMOD_MISMATCH;
 }
 
 static bool span_has_private(struct owned_file *file, const struct span *span)
@@ -237,9 +260,8 @@ static void span_put_in(struct owned_file *file, const struct span *span)
 }
 
 /* The gate; the numbers are those of the head comment. */
-static enum dynopt_kmod_status span_replace(struct owned_file *file, struct span *span, u64 offset,
-                                            const u8 *before, const u8 *after, u32 len,
-                                            bool together)
+static enum dynopt_kmod_status span_replace(struct owned_file *file, struct span *span,
+                                            const struct edit *edit, bool together)
 {
 	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
 
@@ -251,27 +273,27 @@ static enum dynopt_kmod_status span_replace(struct owned_file *file, struct span
 		span_lock(span->new, span->n);
 		span_put_in(file, span); /* 3 */
 		if (span->n > 1)
-			private_mend_half(file, offset, before, after, len);
+			private_mend_half(file, edit->offset, edit->before, edit->after, edit->len);
 		span_unlock(span->new, span->n); /* 4 */
 	}
 	span_unlock(span->old, span->n);
 	return status;
 }
 
-enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u8 *before,
-                                    const u8 *after, u32 len, bool together)
+enum dynopt_kmod_status pages_edit(struct owned_file *file, const struct edit *edits, u32 n,
+                                   bool together)
 {
-	struct span span = { .first = offset >> PAGE_SHIFT };
+	struct span span = { .first = edits->offset >> PAGE_SHIFT };
 	enum dynopt_kmod_status status;
 	u32 i;
 
-	span.n = ((offset + len - 1) >> PAGE_SHIFT) - span.first + 1;
-	if (WARN_ON_ONCE(span.n > SPAN_MAX))
+	span.n = ((edits->offset + edits->len - 1) >> PAGE_SHIFT) - span.first + 1;
+	if (WARN_ON_ONCE(span.n > SPAN_MAX || (n > 1 && span.n > 1)))
 		return DYNOPT_KMOD_BAD_REQUEST;
 	mutex_lock(&file->gate);
-	status = span_prepare(file, &span, offset, before, after, len);
+	status = span_prepare(file, &span, edits, n);
 	if (!status) {
-		status = span_replace(file, &span, offset, before, after, len, together);
+		status = span_replace(file, &span, edits, together);
 		if (status) {
 			span_free_new(&span);
 		} else {
@@ -282,6 +304,14 @@ enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u
 	}
 	mutex_unlock(&file->gate);
 	return status;
+}
+
+enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u8 *before,
+                                    const u8 *after, u32 len, bool together)
+{
+	const struct edit edit = { offset, before, after, len };
+
+	return pages_edit(file, &edit, 1, together);
 }
 
 void pages_unmap_cache(struct owned_file *file)

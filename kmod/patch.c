@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/sched/mm.h>
 #include "own.h"
+#include "request.h"
 
 static void put_jump(u8 *at, u64 from, u64 to)
 {
@@ -32,27 +33,12 @@ static bool is_near(u64 from, u64 to)
 
 static u64 cache_end(const struct patch *patch)
 {
-	return patch->cache_offset + patch->code_len + JMP_REL32_LEN;
+	return patch->cache_offset + patch->cache_len;
 }
 
 static u64 site_end(const struct patch *patch)
 {
 	return patch->offset + patch->old_len;
-}
-
-/* Where they came from is no secret, and padding has to be zero. */
-static enum dynopt_kmod_status check_request(const struct dynopt_ioc_patch *request)
-{
-	if (request->kind != DYNOPT_PATCH_FIXED || request->old_len < JMP_REL32_LEN ||
-	    request->old_len > DYNOPT_OLD_MAX || !request->code_len ||
-	    request->code_len > DYNOPT_CODE_MAX ||
-	    memchr_inv(request->pad, 0, sizeof(request->pad)) ||
-	    memchr_inv(request->old + request->old_len, 0,
-	               sizeof(request->old) - request->old_len) ||
-	    memchr_inv(request->code + request->code_len, 0,
-	               sizeof(request->code) - request->code_len))
-		return DYNOPT_KMOD_BAD_REQUEST;
-	return DYNOPT_KMOD_OK;
 }
 
 static enum dynopt_kmod_status check_range(struct inode *inode,
@@ -72,17 +58,37 @@ static enum dynopt_kmod_status check_range(struct inode *inode,
 	return DYNOPT_KMOD_OK;
 }
 
+struct patch *patch_alloc(void)
+{
+	struct patch *patch = kzalloc(sizeof(*patch), GFP_KERNEL_ACCOUNT);
+
+	if (patch)
+		count(DYNOPT_COUNTER_PATCHES, 1);
+	return patch;
+}
+
+void patch_free(struct patch *patch)
+{
+	if (patch->made) {
+		kvfree(patch->made->links);
+		kvfree(patch->made->origins);
+		kfree(patch->made);
+	}
+	kfree(patch);
+	count(DYNOPT_COUNTER_PATCHES, -1);
+}
+
 static struct patch *patch_new(const struct dynopt_ioc_patch *request)
 {
-	struct patch *patch = kzalloc(sizeof(*patch), GFP_KERNEL);
+	struct patch *patch = patch_alloc();
 
 	if (!patch)
 		return NULL;
-	count(DYNOPT_COUNTER_PATCHES, 1);
 	patch->offset = request->offset;
 	patch->cache_offset = request->cache_offset;
 	patch->old_len = request->old_len;
 	patch->code_len = request->code_len;
+	patch->cache_len = request->code_len + JMP_REL32_LEN;
 	memcpy(patch->old, request->old, request->old_len);
 	memcpy(patch->code, request->code, request->code_len);
 	put_jump(patch->jump, patch->offset, patch->cache_offset);
@@ -91,17 +97,55 @@ static struct patch *patch_new(const struct dynopt_ioc_patch *request)
 	return patch;
 }
 
-static void patch_free(struct patch *patch)
-{
-	kfree(patch);
-	count(DYNOPT_COUNTER_PATCHES, -1);
-}
-
 static bool is_same(const struct patch *patch, const struct patch *other)
 {
-	return patch->offset == other->offset && patch->cache_offset == other->cache_offset &&
-	       patch->old_len == other->old_len && patch->code_len == other->code_len &&
+	return !other->made && patch->offset == other->offset &&
+	       patch->cache_offset == other->cache_offset && patch->old_len == other->old_len &&
+	       patch->code_len == other->code_len &&
 	       !memcmp(patch->code, other->code, patch->code_len);
+}
+
+/* Bytes that were given may be asked for again; what was made of a trace is made anew. */
+bool patch_overlaps(struct owned_file *file, u64 offset, u64 end)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+		if ((patch->live || !patch->made) && patch->offset < end &&
+		    offset < site_end(patch))
+			return true;
+	return false;
+}
+
+bool patch_overlaps_cache(struct owned_file *file, u64 offset, u64 end)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+		if (patch->cache_offset < end && offset < cache_end(patch))
+			return true;
+	return false;
+}
+
+u64 patch_cache_next(struct owned_file *file, u64 start, u64 end)
+{
+	u64 next = max(start, file->cache_next);
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+		if (patch->cache_offset < end && start < cache_end(patch))
+			next = max(next, cache_end(patch));
+	return next;
+}
+
+struct patch *patch_at(struct owned_file *file, u64 offset)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+		if (patch->live && patch->offset == offset)
+			return patch;
+	return NULL;
 }
 
 /* A site that was undone and is asked for again, or what stands in the new one's way. */
@@ -111,16 +155,15 @@ static enum dynopt_kmod_status find_earlier(struct owned_file *file, const struc
 	struct patch *patch;
 
 	list_for_each_entry(patch, &file->patches, list) {
-		if (!patch->live && is_same(patch, wanted)) {
+		if (!patch->live && is_same(wanted, patch)) {
 			*again = patch;
 			return DYNOPT_KMOD_OK;
 		}
-		if (patch->offset < site_end(wanted) && wanted->offset < site_end(patch))
-			return DYNOPT_KMOD_OVERLAP;
-		if (patch->cache_offset < cache_end(wanted) &&
-		    wanted->cache_offset < cache_end(patch))
-			return DYNOPT_KMOD_CACHE_TAKEN;
 	}
+	if (patch_overlaps(file, wanted->offset, site_end(wanted)))
+		return DYNOPT_KMOD_OVERLAP;
+	if (patch_overlaps_cache(file, wanted->cache_offset, cache_end(wanted)))
+		return DYNOPT_KMOD_CACHE_TAKEN;
 	return DYNOPT_KMOD_OK;
 }
 
@@ -276,6 +319,124 @@ static enum dynopt_kmod_status patch_first(struct owned_file *file, struct patch
 	return write_site(file, known);
 }
 
+/* The part of the new code on one page of the cache, which holds int3 there. */
+static enum dynopt_kmod_status write_code(struct owned_file *file, u64 at, const u8 *code, u32 len)
+{
+	u8 *empty = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	enum dynopt_kmod_status status = empty ? DYNOPT_KMOD_OK : DYNOPT_KMOD_MEMORY;
+	u32 done, part;
+
+	if (empty)
+		memset(empty, INT3, PAGE_SIZE);
+	for (done = 0; done < len && !status; done += part) {
+		part = min_t(u32, len - done, PAGE_SIZE - offset_in_page(at + done));
+		status = pages_write(file, at + done, empty, code + done, part, true);
+	}
+	kfree(empty);
+	return status;
+}
+
+#define EDITS_MAX 32
+
+/* Live from now on, with all others of patches[i..n) on the same page. */
+static void write_sites(struct owned_file *file, struct patch **patches, u32 i, u32 n,
+                        enum dynopt_kmod_status *statuses)
+{
+	struct edit edits[EDITS_MAX];
+	u32 which[EDITS_MAX], n_edits = 0, k;
+	enum dynopt_kmod_status status;
+
+	for (k = i; k < n && n_edits < EDITS_MAX; k++) {
+		struct patch *patch = patches[k];
+
+		if (patch->live || statuses[k] || crosses(patch) ||
+		    patch->offset >> PAGE_SHIFT != patches[i]->offset >> PAGE_SHIFT)
+			continue;
+		which[n_edits] = k;
+		edits[n_edits++] =
+			(struct edit){ patch->offset, patch->old, patch->jump, JMP_REL32_LEN };
+	}
+	status = pages_edit(file, edits, n_edits, false);
+	for (k = 0; k < n_edits; k++) {
+		patches[which[k]]->live = !status;
+		statuses[which[k]] = status;
+	}
+}
+
+/*
+ * All code that a translation stands for is on owned pages, so that it is noticed when a process gets a copy of one: there
+ * may be a breakpoint in it, which the translation would not meet.
+ */
+static enum dynopt_kmod_status take_origins(struct owned_file *file, const struct made *made)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
+	pgoff_t last = ULONG_MAX;
+	u32 i;
+
+	for (i = 0; i < made->n_origins && !status; i++) {
+		pgoff_t index = made->origins[i].origin >> PAGE_SHIFT;
+
+		if (index == last)
+			continue;
+		last = index;
+		status = pages_take(file, index, false);
+		if (!status && !pages_mark_translated(file, index) && private_anywhere(file, index))
+			status = DYNOPT_KMOD_PRIVATE_PAGE;
+	}
+	return status;
+}
+
+static enum dynopt_kmod_status take_pages(struct owned_file *file, struct patch **patches, u32 n,
+                                          u64 at, u32 len)
+{
+	enum dynopt_kmod_status status = take_range(file, at, at + len, true);
+	u32 i;
+
+	for (i = 0; i < n && !status; i++)
+		status = take_range(file, patches[i]->offset, site_end(patches[i]), false);
+	for (i = 0; i < n && !status; i++)
+		status = take_origins(file, patches[i]->made);
+	return status;
+}
+
+enum dynopt_kmod_status patch_publish(struct owned_file *file, struct patch **patches, u32 n,
+                                      u64 at, const u8 *code, u32 len,
+                                      enum dynopt_kmod_status *statuses)
+{
+	enum dynopt_kmod_status status;
+	u32 i;
+
+	if (n > FILE_PATCHES_MAX - file->n_patches)
+		return DYNOPT_KMOD_LIMIT;
+	for (i = 0; i < n; i++)
+		put_jump(patches[i]->jump, patches[i]->offset, patches[i]->cache_offset);
+	status = take_pages(file, patches, n, at, len);
+	if (!status)
+		status = adopt_all(file);
+	if (!status)
+		status = check_mapped(file, patches[0]);
+	if (status)
+		return status;
+	file->cache_next = at + len; /* also if it fails half way */
+	status = write_code(file, at, code, len);
+	if (status)
+		return status;
+	for (i = 0; i < n; i++) {
+		list_add_tail_rcu(&patches[i]->list, &file->patches);
+		file->n_patches++;
+		statuses[i] = DYNOPT_KMOD_OK;
+	}
+	for (i = 0; i < n; i++) {
+		if (patches[i]->live || statuses[i])
+			continue;
+		if (crosses(patches[i]))
+			statuses[i] = write_site(file, patches[i]);
+		else
+			write_sites(file, patches, i, n, statuses);
+	}
+	return DYNOPT_KMOD_OK;
+}
+
 /* The operations that processes' mappings of the file have, before any is taken. */
 static enum dynopt_kmod_status find_operations(struct inode *inode,
                                                const struct vm_operations_struct **out)
@@ -300,7 +461,7 @@ static enum dynopt_kmod_status find_operations(struct inode *inode,
 	return DYNOPT_KMOD_OK;
 }
 
-static enum dynopt_kmod_status find_or_make(struct file *opened, struct owned_file **out)
+enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct owned_file **out)
 {
 	const struct vm_operations_struct *ops;
 	enum dynopt_kmod_status status;
@@ -314,7 +475,7 @@ static enum dynopt_kmod_status find_or_make(struct file *opened, struct owned_fi
 	return file_new(opened, ops, out);
 }
 
-static struct fd open_file(s32 fd)
+struct fd patch_open_file(s32 fd)
 {
 	struct fd opened = fdget(fd);
 
@@ -337,7 +498,7 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 	patch = patch_new(request);
 	if (!patch)
 		return DYNOPT_KMOD_MEMORY;
-	status = find_or_make(opened, &file);
+	status = patch_find_or_make(opened, &file);
 	if (!status) {
 		status = find_earlier(file, patch, &again);
 		if (!status)
@@ -351,17 +512,80 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 
 enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request)
 {
-	enum dynopt_kmod_status status = check_request(request);
+	enum dynopt_kmod_status status = request_patch(request);
 	struct fd opened;
 
 	if (status)
 		return status;
-	opened = open_file(request->fd);
+	opened = patch_open_file(request->fd);
 	if (!opened.file)
 		return DYNOPT_KMOD_FILE;
 	status = apply(opened.file, request);
 	fdput(opened);
 	return status;
+}
+
+/* One field of a jump, in the code cache. */
+static enum dynopt_kmod_status cut_link(struct owned_file *file, const struct patch *from,
+                                        struct patch_link *link)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
+
+	if (link->linked != link->original)
+		status = pages_write(file, from->cache_offset + link->at, (u8 *)&link->linked,
+		                     (u8 *)&link->original, sizeof(link->linked), false);
+	if (!status)
+		link->to = NULL;
+	return status;
+}
+
+/*
+ * Nobody comes into a translation by its site any more: now by no other translation either, and its loops let go. What
+ * is in it already goes on to the next way out.
+ */
+static enum dynopt_kmod_status cut_links(struct owned_file *file, const struct patch *to)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
+	struct patch *patch;
+	u32 i;
+
+	list_for_each_entry(patch, &file->patches, list)
+		for (i = 0; patch->made && i < patch->made->n_links && !status; i++)
+			if (patch->made->links[i].to == to)
+				status = cut_link(file, patch, &patch->made->links[i]);
+	return status;
+}
+
+struct patch *patch_undone(struct owned_file *file, u64 offset, u64 digest)
+{
+	struct patch *patch;
+
+	list_for_each_entry(patch, &file->patches, list)
+		if (!patch->live && patch->made && patch->offset == offset &&
+		    patch->made->digest == digest)
+			return patch;
+	return NULL;
+}
+
+/* Its loops, then its site. Its ways into other translations stay cut. */
+enum dynopt_kmod_status patch_revive(struct owned_file *file, struct patch *patch)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
+	u32 i;
+
+	for (i = 0; i < patch->made->n_links && !status; i++) {
+		struct patch_link *link = &patch->made->links[i];
+
+		if (!link->loop || link->to)
+			continue;
+		if (link->linked != link->original)
+			status = pages_write(file, patch->cache_offset + link->at,
+			                     (u8 *)&link->original, (u8 *)&link->linked,
+			                     sizeof(link->linked), false);
+		if (!status)
+			link->to = patch;
+	}
+	return status ? status : write_site(file, patch);
 }
 
 static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt_ioc_undo *request,
@@ -375,6 +599,8 @@ static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt
 		    (!(request->flags & DYNOPT_UNDO_ALL) && patch->offset != request->offset))
 			continue;
 		status = unwrite_site(file, patch);
+		if (!status)
+			status = cut_links(file, patch);
 		if (status)
 			return status;
 		++*undone;
@@ -390,9 +616,9 @@ enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *u
 	struct owned_file *file;
 	struct fd opened;
 
-	if ((request->flags & ~DYNOPT_UNDO_ALL) || request->pad)
+	if (request_undo(request))
 		return DYNOPT_KMOD_BAD_REQUEST;
-	opened = open_file(request->fd);
+	opened = patch_open_file(request->fd);
 	if (!opened.file)
 		return DYNOPT_KMOD_FILE;
 	file = file_find(file_inode(opened.file));
@@ -427,16 +653,31 @@ void patch_resume_crossing(struct owned_file *file)
 	}
 }
 
+/* Translations have the original's state at each instruction, bytes that were given where they begin and end. */
+static u64 origin_in(const struct patch *patch, u64 at)
+{
+	u32 low = 0, high;
+
+	if (!patch->made)
+		return !at ? patch->offset : at == patch->code_len ? site_end(patch) : 0;
+	for (high = patch->made->n_origins; high - low > 1;) {
+		u32 middle = low + (high - low) / 2;
+
+		if (patch->made->origins[middle].at <= at)
+			low = middle;
+		else
+			high = middle;
+	}
+	return patch->made->origins[low].origin;
+}
+
 u64 patch_origin(struct owned_file *file, u64 cache_offset)
 {
 	struct patch *patch;
 
-	list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults)) {
-		if (cache_offset == patch->cache_offset)
-			return patch->offset;
-		if (cache_offset == patch->cache_offset + patch->code_len)
-			return site_end(patch);
-	}
+	list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults))
+		if (cache_offset >= patch->cache_offset && cache_offset < cache_end(patch))
+			return origin_in(patch, cache_offset - patch->cache_offset);
 	return 0;
 }
 

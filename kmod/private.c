@@ -220,6 +220,8 @@ void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr)
 
 	if (xa_load(&file->pages, index) && copy_at(vma, addr, &page) == COPY_PRESENT) {
 		count(DYNOPT_COUNTER_COPIED, 1);
+		if (xa_get_mark(&file->pages, index, PAGE_TRANSLATED))
+			observed_leave(vma->vm_mm);
 		list_for_each_entry_srcu(patch, &file->patches, list,
 		                         srcu_read_lock_held(&faults)) {
 			if (patch->offset >> PAGE_SHIFT != index || !has_breakpoint(page, patch))

@@ -86,6 +86,7 @@ static void versions(int device)
 	refuses(call_hello(device, 1, 1, &hello), OK);
 	check_is(hello.n_counters, DYNOPT_COUNTER_N);
 	check(hello.features & DYNOPT_FEATURE_GATE);
+	check(hello.features & DYNOPT_FEATURE_TRACES);
 	refuses(call_hello(device, 2, 1, &hello), BAD_REQUEST);
 	refuses(call_hello(device, 2, 7, &hello), VERSION);
 	refuses(call_hello(device, 0, 0, &hello), VERSION);
@@ -159,6 +160,78 @@ static void fields(int device, int file)
 	close(directory);
 	close(writer);
 	close(path);
+}
+
+/* One trace of one block, and room for its report. */
+struct suggestion {
+	struct dynopt_ioc_trace trace;
+	struct dynopt_ioc_block block;
+	struct dynopt_ioc_report report;
+	struct dynopt_ioc_submit submit;
+};
+
+static struct suggestion *suggest(int file)
+{
+	static struct suggestion s;
+
+	s = (struct suggestion){ .trace = { 1, 0 },
+		                 .block = { .start = LIB_ONE, .parent = 0xffffffff },
+		                 .submit = { .size = sizeof(s.submit),
+		                             .fd = file,
+		                             .n_traces = 1,
+		                             .n_blocks = 1,
+		                             .traces = (uintptr_t)&s.trace,
+		                             .blocks = (uintptr_t)&s.block,
+		                             .reports = (uintptr_t)&s.report } };
+	return &s;
+}
+
+#define SUBMIT_WITH(assignment) \
+	({ \
+		struct suggestion *s = suggest(file); \
+		assignment; \
+		call_raw(device, DYNOPT_IOC_SUBMIT, &s->submit); \
+	})
+
+/* Translations themselves: translate.c. */
+static void suggestions(int device, int file)
+{
+	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int sparse = open(LIB_DIR "/sparse", O_RDWR | O_CREAT | O_CLOEXEC, 0755);
+	size_t bytes = 40ul << 20;
+	uint8_t *large;
+
+	refuses(SUBMIT_WITH(s->submit.flags = 2), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.pad = 1), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.n_traces = 0), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.n_traces = s->submit.n_blocks = 257), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.n_traces = 0xffffffff), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.n_blocks = 0xffffffff), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.n_blocks = 16385), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.n_blocks = 2), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->trace.n_blocks = 0), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->trace.n_blocks = 0xffffffff), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->block.pad = 1), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->block.parent = 0), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->block.branch = 1002), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.traces = 8), BAD_ADDRESS);
+	refuses(SUBMIT_WITH(s->submit.blocks = ~0ull - 7), BAD_ADDRESS);
+	refuses(SUBMIT_WITH(s->submit.blocks = 0xffffffff81000000), BAD_ADDRESS);
+	refuses(SUBMIT_WITH(s->submit.fd = -1), FILE);
+	/* The library is no program, this program has no code cache, the third file is too large. */
+	refuses(SUBMIT_WITH(), FILE_TEXT);
+	refuses(SUBMIT_WITH(s->submit.reports = 8), BAD_ADDRESS);
+	refuses(SUBMIT_WITH(s->submit.fd = exe), NO_CACHE);
+	check(ftruncate(sparse, bytes) == 0);
+	close(sparse);
+	sparse = open(LIB_DIR "/sparse", O_RDONLY | O_CLOEXEC);
+	large = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE, sparse, 0);
+	check(large != MAP_FAILED);
+	refuses(SUBMIT_WITH(s->submit.fd = sparse), WORKSPACE);
+	munmap(large, bytes);
+	close(sparse);
+	close(exe);
+	unlink(LIB_DIR "/sparse");
 }
 
 static uint8_t *map_file(const char *path, size_t bytes)
@@ -256,6 +329,7 @@ static void as_nobody(int device, int file)
 	check_is(call_unregister(device, 0), DYNOPT_KMOD_PERMISSION);
 	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_PERMISSION);
 	check_is(call_undo_all(device, file), DYNOPT_KMOD_PERMISSION);
+	check_is(SUBMIT_WITH(), DYNOPT_KMOD_PERMISSION);
 	check_is(call_raw(device, DYNOPT_IOC_QUERY, &query), DYNOPT_KMOD_PERMISSION);
 	check(open(DYNOPT_DEVICE, O_RDWR | O_CLOEXEC) < 0 && errno == EACCES);
 }
@@ -470,6 +544,12 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_FILE_READ:
 	case DYNOPT_KMOD_MEMORY:
 	case DYNOPT_KMOD_INTERRUPTED:
+	/* of single traces: translate */
+	case DYNOPT_KMOD_SITE_SLOT:
+	case DYNOPT_KMOD_CACHE_FULL:
+	/* what the engine has proven to be otherwise is looked at once more */
+	case DYNOPT_KMOD_SITE_SEGMENT:
+	case DYNOPT_KMOD_NOT_EXACT:
 		return true;
 	}
 	return false;
@@ -492,6 +572,7 @@ int main(int argc, char **argv)
 	lib = lib_map(LIB);
 	refuses(call_register(device, 0), OK);
 	fields(device, file);
+	suggestions(device, file);
 	check_is(lib_call(lib, &site_one), site_one.plain);
 	rights(device, file);
 	other_files(device);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * request.c - sizes, counts, flags and padding of requests; see request.h.
+ *
+ * What the numbers mean, whether an address is code, whether a block follows from its parent, is the engine's to
+ * check against the file. Here is what must hold before they are looked at: every count is bounded and adds up.
+ */
+#include "request.h"
+
+static bool is_zero(const u8 *bytes, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+enum dynopt_kmod_status request_size(u32 size, u32 known, u32 most)
+{
+	return size < known || size > most ? DYNOPT_KMOD_BAD_SIZE : DYNOPT_KMOD_OK;
+}
+
+/* Where the code came from is no secret, and padding has to be zero. */
+enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch)
+{
+	if (patch->kind != DYNOPT_PATCH_FIXED || patch->old_len < 5 ||
+	    patch->old_len > DYNOPT_OLD_MAX || !patch->code_len ||
+	    patch->code_len > DYNOPT_CODE_MAX || !is_zero(patch->pad, sizeof(patch->pad)) ||
+	    !is_zero(patch->old + patch->old_len, sizeof(patch->old) - patch->old_len) ||
+	    !is_zero(patch->code + patch->code_len, sizeof(patch->code) - patch->code_len))
+		return DYNOPT_KMOD_BAD_REQUEST;
+	return DYNOPT_KMOD_OK;
+}
+
+enum dynopt_kmod_status request_undo(const struct dynopt_ioc_undo *undo)
+{
+	return (undo->flags & ~DYNOPT_UNDO_ALL) || undo->pad ? DYNOPT_KMOD_BAD_REQUEST
+	                                                     : DYNOPT_KMOD_OK;
+}
+
+enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit)
+{
+	if ((submit->flags & ~DYNOPT_SUBMIT_ALL) || submit->pad || !submit->n_traces ||
+	    submit->n_traces > DYNOPT_SUBMIT_TRACES_MAX || submit->n_blocks < submit->n_traces ||
+	    submit->n_blocks > DYNOPT_SUBMIT_BLOCKS_MAX)
+		return DYNOPT_KMOD_BAD_REQUEST;
+	return DYNOPT_KMOD_OK;
+}
+
+static bool take_block(const struct dynopt_ioc_block *from, u32 index, struct trace_block *to)
+{
+	/* A parent precedes its child; only the first block has none. */
+	if (from->pad || from->branch > 1001 ||
+	    (index ? from->parent >= index : from->parent != TRACE_NO_PARENT))
+		return false;
+	*to = (struct trace_block){ from->start, from->parent, from->weight, from->branch };
+	return true;
+}
+
+enum dynopt_kmod_status request_traces(const struct dynopt_ioc_submit *submit,
+                                       const struct dynopt_ioc_trace *traces,
+                                       const struct dynopt_ioc_block *blocks,
+                                       struct trace_block *out_blocks, struct trace *out_traces)
+{
+	u32 used = 0, i, k;
+
+	for (i = 0; i < submit->n_traces; i++) {
+		u32 n = traces[i].n_blocks;
+
+		if (!n || n > submit->n_blocks - used)
+			return DYNOPT_KMOD_BAD_REQUEST;
+		for (k = 0; k < n; k++)
+			if (!take_block(&blocks[used + k], k, &out_blocks[used + k]))
+				return DYNOPT_KMOD_BAD_REQUEST;
+		out_traces[i] = (struct trace){ out_blocks + used, n, traces[i].entries };
+		used += n;
+	}
+	return used == submit->n_blocks ? DYNOPT_KMOD_OK : DYNOPT_KMOD_BAD_REQUEST;
+}

@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * submit.c - from traces that somebody suggests to translations in the text of all who map the file.
+ *
+ *     traces, copied once -> the file's text -> sites -> trees -> proven code -> code cache -> sites
+ *
+ * Nothing of what is asked is believed: boundaries, paths and facts come from the file, and what cannot be proven to do the
+ * same is refused by name, trace by trace. What is shared must be right for everybody, so translations here are exact: at
+ * each instruction the machine's state is the original's at one place of the original (dead flags apart), and they name
+ * nothing but their own module, relative to themselves. So passes that owe something, and shadows of jump tables,
+ * which hold addresses of one process, are left out, and trees end in front of calls.
+ */
+#include <linux/file.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "limits.h"
+#include "reading.h"
+#include "request.h"
+#include "translate.h"
+
+#define CACHE_ROUND 16 /* CACHE_ALIGN: fields of links then lie in one page */
+#define WITHOUT (~(1u << PASS_same | 1u << PASS_straight))
+
+/* One trace that became code. */
+struct making {
+	struct patch *patch;
+	u64 *targets; /* parallel to patch->made->links: file offsets of where they lead */
+	u32 trace;
+};
+
+struct submission {
+	const struct dynopt_ioc_submit *request;
+	struct trace_block *blocks;
+	struct trace *traces;
+	struct dynopt_ioc_report *reports;
+	struct reading *reading;
+	struct owned_file *file;
+	void *decoder;
+	struct making *makings;
+	struct patch **patches; /* those of makings */
+	enum dynopt_kmod_status *statuses;
+	u32 n, revived;
+	u64 at; /* offset of the first one's code */
+	u8 *code;
+	u32 len, room;
+};
+
+static const char *const names[] = {
+	"OK",
+#define X(name, error, text) #name,
+#include "kmod_status.def"
+#undef X
+};
+
+static void say(struct dynopt_ioc_report *report, const char *name)
+{
+	memset(report->status, 0, sizeof(report->status));
+	strscpy(report->status, name, sizeof(report->status));
+}
+
+/* Refused by the engine, or by the module. */
+struct refusal {
+	enum status engine;
+	enum dynopt_kmod_status module;
+};
+
+static const char *refusal_name(const struct refusal *refusal)
+{
+	return refusal->module ? names[refusal->module] : status_name(refusal->engine);
+}
+
+static bool by_engine(struct refusal *refusal, enum status status)
+{
+	refusal->engine = status;
+	return false;
+}
+
+static bool by_module(struct refusal *refusal, enum dynopt_kmod_status status)
+{
+	refusal->module = status;
+	return false;
+}
+
+/* The instruction at addr goes on to the next one, whatever happens. */
+static bool is_plain(const struct submission *s, u64 addr)
+{
+	struct insn_brief insn;
+	u64 size;
+	const u8 *bytes = text_bytes(&s->reading->text, addr, &size);
+
+	return bytes && !decode_brief(bytes, size, addr, s->decoder, &insn, NULL) &&
+	       insn.role == ROLE_PLAIN;
+}
+
+/*
+ * Where a trace is entered: the first instruction of five bytes in its head's block. A loop's head stays where it is, as its
+ * back-edge leads there.
+ */
+static bool find_site(const struct submission *s, u64 head, u64 *site, u32 *len,
+                      struct refusal *refusal)
+{
+	const u16 others = TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN | TEXT_LOOP;
+	const struct text *text = &s->reading->text;
+	enum status status = text_site(text, head, s->decoder, site, len, NULL);
+
+	while (!status && *len < JMP_REL32_LEN) {
+		u64 next = *site + *len;
+
+		if ((text_marks(text, head) & TEXT_LOOP) || !is_plain(s, *site) ||
+		    (text_marks(text, next) & others))
+			return by_module(refusal, DYNOPT_KMOD_SITE_SLOT);
+		status = text_site(text, next, s->decoder, site, len, NULL);
+	}
+	if (status)
+		return by_engine(refusal, status);
+	*site -= s->reading->bias;
+	if (*site < s->reading->segment || *site + *len > s->reading->segment_end)
+		return by_module(refusal, DYNOPT_KMOD_SITE_SEGMENT);
+	if (*len > DYNOPT_OLD_MAX)
+		return by_module(refusal, DYNOPT_KMOD_BAD_REQUEST);
+	return true;
+}
+
+/* Two traces with the same digest are taken for the same: whoever makes one such loses nothing but his own. */
+static u64 digest_of(const struct trace *trace)
+{
+	u64 digest = 0xcbf29ce484222325;
+	u32 i;
+
+	for (i = 0; i < trace->n_blocks; i++) {
+		digest = (digest ^ trace->blocks[i].start) * 0x100000001b3;
+		digest = (digest ^ trace->blocks[i].parent) * 0x100000001b3;
+	}
+	return digest;
+}
+
+/* It was made before, and undone. */
+static bool revive(struct submission *s, u32 i, struct patch *patch, struct refusal *refusal)
+{
+	struct dynopt_ioc_report *report = &s->reports[i];
+	enum dynopt_kmod_status status = patch_revive(s->file, patch);
+
+	if (status)
+		return by_module(refusal, status);
+	report->insns = patch->made->insns;
+	report->bytes = patch->cache_len;
+	report->cost_original = patch->made->cost_original;
+	report->cost = patch->made->cost;
+	report->site = patch->offset + s->reading->bias;
+	s->revived++;
+	say(report, "OK");
+	return true;
+}
+
+static bool is_taken(const struct submission *s, u64 site, u32 len)
+{
+	u32 i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->patches[i]->offset < site + len &&
+		    site < s->patches[i]->offset + s->patches[i]->old_len)
+			return true;
+	return patch_overlaps(s->file, site, site + len);
+}
+
+/* A tree of the blocks that no call leads to: calls stay in original text. */
+static enum status cut_calls(const struct text *text, struct trace *trace, struct arena *arena)
+{
+	struct trace_block *blocks;
+	struct ir_tree tree;
+	u32 *number, n = 0, i;
+	enum status status = lift_trace(text, trace, arena, &tree, NULL);
+
+	if (status || tree.n_frames <= 1)
+		return status;
+	blocks = arena_alloc(arena, tree.n_blocks, sizeof(*blocks));
+	number = arena_alloc(arena, tree.n_blocks, sizeof(*number));
+	if (!blocks || !number)
+		return STATUS_WORKSPACE;
+	for (i = 0; i < tree.n_blocks; i++) {
+		const struct ir_block *block = &tree.blocks[i];
+		bool root = block->parent == IR_NO_PARENT;
+
+		number[i] = IR_NO_PARENT;
+		if (block->frame || (!root && number[block->parent] == IR_NO_PARENT))
+			continue;
+		blocks[n] = (struct trace_block){ block->start,
+			                          root ? TRACE_NO_PARENT : number[block->parent],
+			                          block->weight, block->branch };
+		number[i] = n++;
+	}
+	*trace = (struct trace){ blocks, n, trace->entries };
+	return STATUS_OK;
+}
+
+/* Nothing is owed anywhere, and nothing is named that differs from process to process. */
+static bool is_exact(const struct code *code)
+{
+	u32 i;
+
+	for (i = 0; i < code->n_origins; i++)
+		if (code->origins[i].state)
+			return false;
+	for (i = 0; i < code->n_fixups; i++)
+		if (code->fixups[i].kind == FIXUP_TABLE)
+			return false;
+	return true;
+}
+
+static bool keep_origins(struct made *made, const struct code *code, u64 bias)
+{
+	u32 i;
+
+	made->origins = kvcalloc(code->n_origins, sizeof(*made->origins), GFP_KERNEL_ACCOUNT);
+	if (!made->origins)
+		return false;
+	made->n_origins = code->n_origins;
+	for (i = 0; i < code->n_origins; i++)
+		made->origins[i] = (struct patch_origin){ code->origins[i].at,
+			                                  code->origins[i].origin - bias };
+	return true;
+}
+
+/* Fields that may be linked, or cut: `original` is what undo makes of them. */
+static bool keep_links(struct making *making, const struct code *code, u64 addr, u64 bias)
+{
+	struct made *made = making->patch->made;
+	u32 i;
+
+	made->links = kvcalloc(code->n_fixups + 1, sizeof(*made->links), GFP_KERNEL_ACCOUNT);
+	making->targets = kvcalloc(code->n_fixups + 1, sizeof(*making->targets), GFP_KERNEL);
+	if (!made->links || !making->targets)
+		return false;
+	for (i = 0; i < code->n_fixups; i++) {
+		const struct code_fixup *fixup = &code->fixups[i];
+		struct patch_link *link = &made->links[made->n_links];
+
+		if (fixup->kind != FIXUP_EXIT && fixup->kind != FIXUP_BACK)
+			continue;
+		*link = (struct patch_link){ .at = fixup->at };
+		memcpy(&link->linked, code->bytes + fixup->at, sizeof(link->linked));
+		link->original = fixup->target - (addr + fixup->end);
+		if (fixup->kind == FIXUP_BACK) {
+			link->to = making->patch;
+			link->loop = true;
+			if (fixup->cut)
+				link->original = fixup->cut - fixup->end;
+		}
+		making->targets[made->n_links++] = fixup->target - bias;
+	}
+	return true;
+}
+
+static bool keep_code(struct submission *s, struct making *making, struct code *code, u64 offset)
+{
+	struct patch *patch = making->patch;
+	u32 start = offset - s->at;
+
+	memset(s->code + s->len, INT3, start - s->len);
+	memcpy(s->code + start, code->bytes, code->size);
+	s->len = start + code->size;
+	patch->cache_offset = offset;
+	patch->cache_len = code->size;
+	patch->made = kzalloc(sizeof(*patch->made), GFP_KERNEL_ACCOUNT);
+	return patch->made && keep_origins(patch->made, code, s->reading->bias) &&
+	       keep_links(making, code, offset + s->reading->bias, s->reading->bias);
+}
+
+static void making_drop(struct making *making)
+{
+	if (making->patch)
+		patch_free(making->patch);
+	kvfree(making->targets);
+	*making = (struct making){};
+}
+
+static bool place(struct submission *s, u32 trace, u64 site, u32 len, u64 digest, struct code *code,
+                  struct refusal *refusal)
+{
+	struct making *making = &s->makings[s->n];
+	u64 offset = s->at + round_up(s->len, CACHE_ROUND);
+	u32 before = s->len;
+	enum status status;
+
+	if (code->size > s->room || offset - s->at > s->room - code->size)
+		return by_module(refusal, DYNOPT_KMOD_CACHE_FULL);
+	status = code_place(code, offset + s->reading->bias, NULL);
+	if (status)
+		return by_engine(refusal, status);
+	making->patch = patch_alloc();
+	if (!making->patch || !keep_code(s, making, code, offset)) {
+		making_drop(making);
+		s->len = before;
+		return by_module(refusal, DYNOPT_KMOD_MEMORY);
+	}
+	making->trace = trace;
+	making->patch->made->digest = digest;
+	making->patch->made->insns = code->n_insns;
+	making->patch->made->cost_original = code->cost_original;
+	making->patch->made->cost = code->cost;
+	making->patch->offset = site;
+	making->patch->old_len = len;
+	memcpy(making->patch->old, s->reading->bytes + site, len);
+	s->patches[s->n++] = making->patch;
+	return true;
+}
+
+/* With the arena as it is; the caller releases it. */
+static bool translate_trace(struct submission *s, u32 i, struct refusal *refusal)
+{
+	static const struct translate_options options = { .without = WITHOUT,
+		                                          .limit = 0xffffffffu,
+		                                          .prove = true };
+	struct dynopt_ioc_report *report = &s->reports[i];
+	struct arena *arena = &s->reading->scratch;
+	struct trace trace = s->traces[i];
+	struct trace_block *blocks = s->blocks + (trace.blocks - s->blocks);
+	struct code code;
+	struct patch *undone;
+	enum status status;
+	u64 site, digest = digest_of(&trace);
+	u32 len;
+
+	if (!find_site(s, blocks->start, &site, &len, refusal))
+		return false;
+	if (is_taken(s, site, len))
+		return by_module(refusal, DYNOPT_KMOD_OVERLAP);
+	undone = patch_undone(s->file, site, digest);
+	if (undone)
+		return revive(s, i, undone, refusal);
+	blocks->start = site + s->reading->bias;
+	status = cut_calls(&s->reading->text, &trace, arena);
+	if (!status)
+		status = translate_with(&s->reading->text, &trace, &options, arena, &code, NULL);
+	if (status)
+		return by_engine(refusal, status);
+	report->insns = code.n_insns;
+	report->bytes = code.size;
+	report->cost_original = code.cost_original;
+	report->cost = code.cost;
+	if (!is_exact(&code))
+		return by_module(refusal, DYNOPT_KMOD_NOT_EXACT);
+	/* One jump leads to it. */
+	if (!(s->request->flags & DYNOPT_SUBMIT_ALL) &&
+	    code.cost_original <= code.cost + COST_ENTRY)
+		return by_engine(refusal, STATUS_COST_GAIN);
+	return place(s, i, site, len, digest, &code, refusal);
+}
+
+static bool translate_all(struct submission *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->request->n_traces; i++) {
+		u64 mark = arena_mark(&s->reading->scratch);
+		struct refusal refusal = {};
+
+		if (!translate_trace(s, i, &refusal))
+			say(&s->reports[i], refusal_name(&refusal));
+		arena_release(&s->reading->scratch, mark);
+		if (signal_pending(current))
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+/* Exits lead to where translations are entered: those of this submission, and earlier ones. */
+static struct patch *target_of(struct submission *s, u64 offset)
+{
+	u32 i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->patches[i]->offset == offset)
+			return s->patches[i];
+	return patch_at(s->file, offset);
+}
+
+static void link_all(struct submission *s)
+{
+	u32 i, k;
+
+	for (i = 0; i < s->n; i++) {
+		struct patch *patch = s->patches[i];
+
+		for (k = 0; k < patch->made->n_links; k++) {
+			struct patch_link *link = &patch->made->links[k];
+			struct patch *to = link->to ? NULL : target_of(s, s->makings[i].targets[k]);
+
+			if (!to || !to->made)
+				continue;
+			link->to = to;
+			link->linked = to->cache_offset - (patch->cache_offset + link->at + 4);
+			memcpy(s->code + (patch->cache_offset - s->at) + link->at, &link->linked,
+			       sizeof(link->linked));
+		}
+	}
+}
+
+static enum dynopt_kmod_status publish(struct submission *s, u32 *published)
+{
+	enum dynopt_kmod_status status;
+	u32 i;
+
+	*published = s->revived;
+	if (!s->n)
+		return DYNOPT_KMOD_OK;
+	link_all(s);
+	status = patch_publish(s->file, s->patches, s->n, s->at, s->code, s->len, s->statuses);
+	for (i = 0; i < s->n; i++) {
+		struct making *making = &s->makings[i];
+		struct dynopt_ioc_report *report = &s->reports[making->trace];
+		enum dynopt_kmod_status here = status ? status : s->statuses[i];
+
+		say(report, names[here]);
+		if (!here) {
+			report->site = making->patch->offset + s->reading->bias;
+			++*published;
+		}
+		if (!status)
+			making->patch = NULL; /* it is the file's */
+	}
+	return status;
+}
+
+static bool take_tables(struct submission *s)
+{
+	u32 n = s->request->n_traces;
+
+	s->makings = kvcalloc(n, sizeof(*s->makings), GFP_KERNEL);
+	s->patches = kvcalloc(n, sizeof(struct patch *), GFP_KERNEL);
+	s->statuses = kvcalloc(n, sizeof(*s->statuses), GFP_KERNEL);
+	s->code = s->room ? kvmalloc(s->room, GFP_KERNEL) : NULL;
+	s->decoder = arena_alloc(&s->reading->scratch, 1, decode_scratch_size());
+	return s->makings && s->patches && s->statuses && (s->code || !s->room) && s->decoder;
+}
+
+static void drop_tables(struct submission *s)
+{
+	u32 i;
+
+	for (i = 0; s->makings && i < s->n; i++)
+		making_drop(&s->makings[i]);
+	kvfree(s->makings);
+	kvfree(s->patches);
+	kvfree(s->statuses);
+	kvfree(s->code);
+}
+
+/* Behind all that was put there before. */
+static void find_room(struct submission *s)
+{
+	const struct reading *r = s->reading;
+
+	s->at = round_up(patch_cache_next(s->file, r->cache, r->cache_end), CACHE_ROUND);
+	if (s->at < r->cache_end)
+		s->room = min_t(u64, r->cache_end - s->at,
+		                (u64)s->request->n_traces * (LIMIT_CODE_BYTES + CACHE_ROUND));
+}
+
+static enum dynopt_kmod_status translate_file(struct submission *s, u32 *published)
+{
+	struct failure fail = {};
+	enum dynopt_kmod_status status = reading_open(s->file->file, &s->reading, &fail);
+	u32 i;
+
+	for (i = 0; i < s->request->n_traces; i++) {
+		s->reports[i].head = s->traces[i].blocks->start;
+		say(&s->reports[i],
+		    status == DYNOPT_KMOD_FILE_TEXT ? status_name(fail.status) : names[status]);
+	}
+	if (status)
+		return status;
+	find_room(s);
+	status = DYNOPT_KMOD_MEMORY;
+	if (take_tables(s))
+		status = translate_all(s) ? publish(s, published) : DYNOPT_KMOD_INTERRUPTED;
+	drop_tables(s);
+	reading_close(s->reading);
+	return status;
+}
+
+static enum dynopt_kmod_status with_file(struct submission *s, u32 *published)
+{
+	struct fd opened = patch_open_file(s->request->fd);
+	enum dynopt_kmod_status status;
+
+	if (!opened.file)
+		return DYNOPT_KMOD_FILE;
+	status = patch_find_or_make(opened.file, &s->file);
+	if (!status) {
+		status = translate_file(s, published);
+		file_put(s->file);
+	}
+	fdput(opened);
+	return status;
+}
+
+/* The caller's two arrays, copied once. */
+static enum dynopt_kmod_status copy_traces(struct submission *s)
+{
+	const struct dynopt_ioc_submit *request = s->request;
+	u64 traces_size = (u64)request->n_traces * sizeof(struct dynopt_ioc_trace);
+	u64 blocks_size = (u64)request->n_blocks * sizeof(struct dynopt_ioc_block);
+	struct dynopt_ioc_trace *traces = kvmalloc(traces_size, GFP_KERNEL_ACCOUNT);
+	struct dynopt_ioc_block *blocks = kvmalloc(blocks_size, GFP_KERNEL_ACCOUNT);
+	enum dynopt_kmod_status status = DYNOPT_KMOD_MEMORY;
+
+	if (traces && blocks) {
+		status = DYNOPT_KMOD_BAD_ADDRESS;
+		if (!copy_from_user(traces, u64_to_user_ptr(request->traces), traces_size) &&
+		    !copy_from_user(blocks, u64_to_user_ptr(request->blocks), blocks_size))
+			status = request_traces(request, traces, blocks, s->blocks, s->traces);
+	}
+	kvfree(traces);
+	kvfree(blocks);
+	return status;
+}
+
+enum dynopt_kmod_status submit_traces(struct dynopt_ioc_submit *request)
+{
+	struct submission s = { .request = request };
+	u64 reports_size = (u64)request->n_traces * sizeof(*s.reports);
+	enum dynopt_kmod_status status = request_submit(request);
+
+	request->published = 0;
+	if (status)
+		return status;
+	s.blocks = kvmalloc(request_blocks_size(request), GFP_KERNEL_ACCOUNT);
+	s.traces = kvmalloc(request_traces_size(request), GFP_KERNEL_ACCOUNT);
+	s.reports = kvzalloc(reports_size, GFP_KERNEL_ACCOUNT);
+	status = s.blocks && s.traces && s.reports ? copy_traces(&s) : DYNOPT_KMOD_MEMORY;
+	if (!status) {
+		status = with_file(&s, &request->published);
+		if (copy_to_user(u64_to_user_ptr(request->reports), s.reports, reports_size))
+			status = DYNOPT_KMOD_BAD_ADDRESS;
+	}
+	kvfree(s.blocks);
+	kvfree(s.traces);
+	kvfree(s.reports);
+	return status;
+}
