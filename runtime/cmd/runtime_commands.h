@@ -18,6 +18,8 @@ int command_report(int argc, char **argv);
 int command_disable(int argc, char **argv);
 int command_enable(int argc, char **argv);
 int command_profile(int argc, char **argv);
+int command_attach(int argc, char **argv);
+int command_detach(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 
 /* `run` ends as its program does; these are its own, chosen as env and nice do. */
@@ -44,6 +46,11 @@ int command_doctor(int argc, char **argv);
 #define PROFILE_EXITS(X) \
 	X(DONE, 0, "written") \
 	X(BAD, 2, "wrong usage, a file that cannot be used, or a tool that is missing")
+#define ATTACH_EXITS(X) \
+	X(DONE, 0, "done; which traces were refused is in the output") \
+	X(REFUSED, 1, "the module refused a process, or its files") \
+	X(USAGE, 2, "wrong usage, or a file of traces that cannot be used") \
+	X(NONE, 3, "there is no module, or no right to use it")
 
 #define DOCTOR_EXITS(X) \
 	X(WORKS, 0, "dynopt run --eager works here") \
@@ -66,8 +73,11 @@ enum {
 #define X(name, value, text) PROFILE_EXIT_##name = value,
 					PROFILE_EXITS(X)
 #undef X
+#define X(name, value, text) ATTACH_EXIT_##name = value,
+						ATTACH_EXITS(X)
+#undef X
 #define X(name, value, text) DOCTOR_EXIT_##name = value,
-						DOCTOR_EXITS(X)
+							DOCTOR_EXITS(X)
 #undef X
 };
 

@@ -27,6 +27,10 @@ if ! mount -t ext4 -o ro /dev/vda /t || ! mount -t ext4 /dev/vdb /u; then
 	echo "the disks cannot be mounted"
 	/halt 2
 fi
+# programs that are linked dynamically
+mkdir -p /lib /lib64
+ln -s /t/lib /lib/x86_64-linux-gnu
+ln -s /t/lib/ld-linux-x86-64.so.2 /lib64/
 ip link set lo up 2>/dev/null
 
 # What the kernel said since the last call, at level 4 (warning) or more urgent, but for what

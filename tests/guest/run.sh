@@ -106,16 +106,50 @@ make_initrd()
 	rm -rf "$root"
 }
 
-# The one program that is compiled as users do; without dynopt-clang it says so itself.
-compile_flagged()
+# Programs that are compiled as users do; without dynopt-clang they say so themselves.
+compile_flagged() # NAME
 {
 	[ -x "$build/bin/dynopt-clang" ] || return 0
-	"$build/bin/dynopt-clang" -O2 -static -D_GNU_SOURCE -fdynopt-jumpstations -I"$here/src" \
-		-I"$here/../../kmod" -o "$root/bin/flagged" "$here/src/flagged.c" "$here/src/guest.c" \
+	"$build/bin/dynopt-clang" -O2 -static -D_GNU_SOURCE -fdynopt-jumpstations \
+		-fdynopt-cache-size=400 -I"$here/src" \
+		-I"$here/../../kmod" -o "$root/bin/$1" "$here/src/$1.c" "$here/src/guest.c" \
 		"$here/src/processes.c" || {
-		echo "dynopt-clang does not compile flagged.c"
+		echo "dynopt-clang does not compile $1.c"
 		exit 1
 	}
+	"$build/tests/guest/grow_traces" "$root/bin/$1" >"$root/$1.traces" || exit 1
+}
+
+# lua and sqlite's benchmark from Debian's sources, once; what cannot be had is not there.
+build_programs()
+{
+	[ -x "$build/bin/dynopt-clang" ] && [ -x "$build/bin/dynopt" ] || return 0
+	for program in lua speedtest1; do
+		[ ! -x "$work/programs/$program/$program" ] || continue
+		mkdir -p "$work/programs"
+		DYNOPT_PROGRAM_LDFLAGS=-fuse-ld=lld "$here/../programs/run.sh" "$build" build $program flag \
+			"$work/programs/$program" >"$work/programs/$program.log" 2>&1 ||
+			rm -rf "$work/programs/$program"
+	done
+}
+
+# With the libraries they need, and traces of their loops.
+copy_programs()
+{
+	[ -x "$work/programs/lua/lua" ] && [ -x "$build/bin/dynopt" ] || return 0
+	mkdir -p "$root/programs" "$root/lib" "$root/scripts"
+	cp "$here"/../programs/scripts/*.lua "$here/../../bench/inputs/objects.lua" "$root/scripts/"
+	for program in "$build/bin/dynopt" "$work"/programs/lua/lua "$work"/programs/speedtest1/speedtest1; do
+		[ -x "$program" ] || continue
+		name=${program##*/}
+		strip -g -o "$root/programs/$name" "$program"
+		ldd "$program" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) .*/\1/p' |
+			while read -r library; do
+				cp -L "$library" "$root/lib/"
+			done
+		[ "$name" = dynopt ] ||
+			"$build/tests/guest/grow_traces" --loops "$root/programs/$name" >"$root/$name.traces" || exit 1
+	done
 }
 
 make_disks() # FILE-WITH-ROWS
@@ -124,8 +158,10 @@ make_disks() # FILE-WITH-ROWS
 	rm -rf "$root"
 	mkdir -p "$root/bin"
 	cp "$build"/tests/guest/bin/* "$root/bin/"
-	compile_flagged
-	cp "$work/module.$kind/dynopt.ko" "$root/"
+	compile_flagged flagged
+	compile_flagged translate
+	copy_programs
+	strip -g -o "$root/dynopt.ko" "$work/module.$kind/dynopt.ko"
 	[ ! -e "$work/canary.$kind/canary.ko" ] || cp "$work/canary.$kind/canary.ko" "$root/"
 	cp "$1" "$root/tests"
 	rm -f "$work/tests.img" "$work/play.img"
@@ -187,6 +223,7 @@ run_guest() # FILE-WITH-ROWS
 	eval "$facts"
 	build_module "$here/../../kmod" module
 	[ $mode != canary ] || build_module "$here/canary" canary
+	build_programs
 	make_initrd
 	grep -v single: "$1" >"$work/rows.multi" || :
 	sed -n 's/single://p' "$1" >"$work/rows.single"
