@@ -149,7 +149,7 @@ struct status_module {
 	uint32_t live; /* 0: unloaded since, or withdrawn */
 	uint32_t noted; /* has notes */
 	uint32_t refusal; /* enum status: the module as a whole; 0: none */
-	uint32_t pad;
+	uint32_t n_replaced; /* translations whose place later ones have taken */
 	uint64_t refusal_addr, refusal_detail;
 	uint64_t build_ns, translate_ns, apply_ns; /* wall time by phase */
 	uint64_t insns; /* original instructions in translations */

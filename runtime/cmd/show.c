@@ -128,6 +128,8 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 	    kib(s->text), h->n_modules, h->n_modules == 1 ? "" : "s", percent(s->proven, s->text));
 	ROW(out, "heads", "%llu in %llu functions, %llu translated (%.1f %%)", (ull)s->heads,
 	    (ull)s->functions, (ull)s->translated, percent(s->translated, s->heads));
+	if (s->replaced)
+		ROW(out, "replaced", "%llu translations, by better ones", (ull)s->replaced);
 	ROW(out, "copied", "%llu instructions", (ull)s->insns);
 	ROW(out, "hops", "%llu direct, %llu by a slot, %llu far, %llu by a slot and far",
 	    (ull)s->hops[HOP_DIRECT], (ull)s->hops[HOP_SLOT], (ull)s->hops[HOP_FAR],

@@ -289,6 +289,7 @@ struct status_sums status_sum(const struct status_view *view)
 		s.functions += m->n_functions;
 		s.heads += m->n_heads;
 		s.translated += m->n_translated;
+		s.replaced += m->n_replaced;
 		s.slots += m->n_slots;
 		s.reserved += m->cache_reserved;
 		s.mapped += m->cache_mapped;

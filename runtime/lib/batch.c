@@ -6,7 +6,7 @@
  * lead there directly. Results are pools that are trimmed at the end; the rest lives in the
  * reading's scratch arena. Same file, same heads and same place of the code cache: same bytes.
  */
-#include "batch_private.h"
+#include "batch_again.h"
 
 #include "jump.h"
 #include "sys.h"
@@ -154,7 +154,7 @@ static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_
 	}
 	b->w->fates[code->head - b->text->start] = FATE_TRANSLATED;
 	*translation = (struct translation){ code->head,    at,    code->size, code->n_insns,
-		                             (u16)n_blocks, (u8)i, { 0 } };
+		                             (u16)n_blocks, (u8)i, { 0 },      false };
 	memcpy(translation->passes, code->done, sizeof(translation->passes));
 	b->record->insns += code->n_insns;
 	return true;
@@ -186,11 +186,13 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 	status = code_place(&code, addr, fail);
 	if (!status && !keep_code(b, &code, addr, trace.n_blocks))
 		status = failed(fail, STATUS_WORKSPACE, site, code.size);
-	if (status)
+	if (status) {
 		cache_abort(&b->w->cache, addr);
-	else
-		cache_commit(&b->w->cache, addr);
-	return status;
+		return status;
+	}
+	cache_commit(&b->w->cache, addr);
+	batch_keep_trace(b, site, &trace);
+	return STATUS_OK;
 }
 
 static void translate_all(struct batch *b)
@@ -245,14 +247,14 @@ static u64 any_translation(const struct batch *b, u64 site, u32 *of)
 
 	*of = OWN_IMAGE;
 
-	for (u32 i = 0; !addr && i < world->n_images && workshop_is_site(b->w, site); i++) {
+	for (u32 i = world->n_images; !addr && i-- > 0 && workshop_is_site(b->w, site);) {
 		const struct image *image = &world->images[i];
 		const struct translation *to =
 			image->record == b->w->record->record
 				? find_in(image->translations, image->n_translations, site)
 				: NULL;
 
-		if (to) {
+		if (to && !to->retired) {
 			addr = image->areas[to->area].start + to->at;
 			*of = i;
 		}
@@ -473,6 +475,7 @@ static struct image *keep_all(struct batch *b)
 		return image;
 	}
 	image->record = b->w->record->record;
+	batch_retire(b, image);
 	memcpy(image->path, b->w->record->path, sizeof(image->path));
 	memcpy(image->segments, b->w->record->segments, sizeof(image->segments));
 	image->n_segments = b->w->record->n_segments;
@@ -527,6 +530,7 @@ static enum status run(struct batch *b, const struct batch_range *ranges, u32 n_
 		return status;
 	batch_plan_hops(b);
 	translate_all(b);
+	batch_settle_again(b);
 	link_entries(b);
 	status = link_all(b, fail);
 	if (!status)

@@ -9,7 +9,7 @@
  * That drops nothing that the best set has: fewer others never make one better. What is not known to be entered is judged by itself,
  * for one entry.
  */
-#include "batch_private.h"
+#include "batch_again.h"
 
 #include "limits.h"
 #include "translate.h"
@@ -170,7 +170,8 @@ static void move_site(struct judge *j, u32 i)
 	struct verdict *verdict = &j->verdicts[i], other;
 	u64 end = i + 1 < b->n_hops ? b->hops[i + 1].site : b->text->end;
 
-	if (hop->len >= JMP_REL32_LEN || has_bit(j->aims, hop->site - b->text->start) ||
+	if (hop->len >= JMP_REL32_LEN || batch_is_again(b, hop->site) ||
+	    has_bit(j->aims, hop->site - b->text->start) ||
 	    (text_marks(b->text, hop->site) & TEXT_LOOP) || !longer_site(b, hop, end, &longer) ||
 	    workshop_is_site(b->w, longer.site) || !move_traces(b, hop->site, longer.site))
 		return;

@@ -25,6 +25,8 @@ struct shadow {
 	u64 table, addr; /* module addresses */
 };
 
+#define BATCH_AGAIN 64
+
 struct batch {
 	struct workshop *w;
 	struct status_module *record; /* status of the module */
@@ -36,6 +38,8 @@ struct batch {
 	u8 *cases; /* the same: text's jump tables lead there */
 	struct hop *hops; /* by site */
 	u32 n_hops;
+	u64 again[BATCH_AGAIN]; /* sites that have translations, which are to be replaced (batch_again.h) */
+	u32 n_again;
 	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], entries[IMAGE_AREAS],
 		staging[IMAGE_AREAS];
 	struct pool shadows, translations, sites, by_slot, ways, states, pendings;

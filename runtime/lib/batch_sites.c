@@ -6,6 +6,7 @@
  */
 #include "batch_private.h"
 
+#include "batch_again.h"
 #include "names.h"
 #include "traces.h"
 
@@ -131,7 +132,7 @@ static u64 find_site(struct batch *b, u64 head)
 	enum status status = text_site(b->text, head, b->w->decoder, &site, &len, NULL);
 
 	b->record->n_heads++;
-	if (!status && site_at(b->w, site))
+	if (!status && site_at(b->w, site) && !batch_again(b, site))
 		return 0;
 	if (status) {
 		batch_count(b, status, head);
@@ -248,15 +249,41 @@ enum status batch_trace(struct batch *b, u64 site, struct grown *grown, struct t
 	return STATUS_TRACE_EMPTY;
 }
 
+/* Sites that already have a slot keep it; the others are planned together. */
+static void plan_hops(struct batch *b, struct hop *others, struct hop_places *places)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < b->n_hops; i++)
+		if (!batch_old_slot(b, b->hops[i].site))
+			others[n++] = b->hops[i];
+	hops_plan(others, n, places);
+	for (u32 i = 0, k = 0; i < b->n_hops; i++) {
+		u64 slot = batch_old_slot(b, b->hops[i].site);
+
+		if (!slot) {
+			b->hops[i] = others[k++];
+			continue;
+		}
+		b->hops[i].kind = HOP_SLOT;
+		b->hops[i].slot = slot;
+	}
+}
+
 void batch_plan_hops(struct batch *b)
 {
 	struct hop_places places = { .slots = b->w->slots,
 		                     .taken = b->w->taken,
 		                     .n_slots = b->text->n_slots };
+	struct hop *others;
 
 	for (u32 i = 0; i < b->n_hops; i++)
 		b->hops[i].target = b->w->cache.areas[b->w->cache.n_areas - 1].start;
-	hops_plan(b->hops, b->n_hops, &places);
+	others = arena_alloc(b->scratch, b->n_hops, sizeof(*others));
+	if (others)
+		plan_hops(b, others, &places);
+	for (u32 i = 0; !others && i < b->n_hops; i++)
+		b->hops[i].refusal = STATUS_WORKSPACE;
 	for (u32 i = 0; i < b->n_hops; i++)
 		if (b->hops[i].kind == HOP_NONE) {
 			batch_count(b, b->hops[i].refusal, b->hops[i].site);

@@ -3,7 +3,7 @@
  * hot.c - see hot.h.
  *
  * A function is looked at when its samples are enough to say which ways its paths go: twice as many as there are addresses that were hit, and
- * again when they have doubled. Its heads are then tried in one batch (batch.c).
+ * again when they have doubled, or where it is translated already, when they are four times as many. Its heads are then tried in one batch (batch.c).
  *
  * Work is paid for beforehand: of the CPU time that the program has used, as samples tell it, options.budget per mille is the agent's, three times
  * as much until that comes to CREDIT_NS. A module is read when the time that was spent in it is READ_WORTH times what reading is expected to take.
@@ -25,12 +25,15 @@
 #define CREDIT_FIRST_NS 10000000u
 #define CREDIT_NS 100000000u
 #define CREDIT_HASTE 3 /* the budget so many times, until there */
-#define NEW_SAMPLES 64 /* until what is hot is looked at again */
+#define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
+#define NEW_SAMPLES (64 * OUTSIDE) /* until what is hot is looked at again */
 #define READ_NS_PER_BYTE 30 /* of a file */
 #define READ_WORTH 20
 #define HOT_SAMPLES 32 /* of a function, at least */
 #define HOT_EACH 2 /* and so many for each of its addresses that were hit */
 #define HOT_SHARE 1000 /* one of so many of all samples outside of translations */
+#define AGAIN \
+	4 /* times the samples, and trees of today may be better than those that were published */
 #define LOOKED 4096u /* a power of 2 */
 #define RANGES 64 /* functions in one batch */
 
@@ -53,7 +56,7 @@ static void take(void *ctx, u64 rip)
 	world->samples_cache += inside;
 	world->recent_cache += inside;
 	heat_add(&hot.heat, inside ? origin : rip, 1, inside);
-	hot.n_new += !inside;
+	hot.n_new += inside ? 1 : OUTSIDE;
 	hot.cpu_ns += hot.period_ns;
 }
 
@@ -189,9 +192,9 @@ static bool is_hot(const struct workshop *workshop, const struct span *span)
 
 	if (span->n < *before) /* it has cooled */
 		*before = span->n;
-	return span->n >= 2 * *before && span->fresh >= HOT_SAMPLES &&
-	       span->n >= (u64)HOT_EACH * (span->to - span->from) &&
-	       span->fresh >= hot.heat.fresh / HOT_SHARE;
+	return span->n >= 2 * *before && span->n >= (u64)HOT_EACH * (span->to - span->from) &&
+	       ((span->fresh >= HOT_SAMPLES && span->fresh >= hot.heat.fresh / HOT_SHARE) ||
+	        (*before && span->n >= AGAIN * *before));
 }
 
 /* ---- batches ---- */
@@ -214,7 +217,7 @@ static void translate(struct pick *pick)
 	struct image *image;
 
 	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_at, &fail);
-	if (image)
+	if (image && mappings_renew(image->record))
 		mapping_add(image, pick->workshop->base);
 	else if (fail.status)
 		image_refuse(pick->workshop->record, fail.status, fail.addr, fail.detail);
@@ -398,7 +401,7 @@ static void take_line(void *ctx, const struct sample_line *line)
 		if (!is_name(module_name(module), line))
 			continue;
 		heat_add(&hot.heat, module->base + line->addr, line->n, false);
-		hot.n_new += line->n;
+		hot.n_new = NEW_SAMPLES;
 		return;
 	}
 }
@@ -455,13 +458,19 @@ static void adapt(void)
 	hot.quiet = quiet;
 }
 
+static void look_if_due(void)
+{
+	if (hot.n_new >= NEW_SAMPLES && has_credit(0))
+		look();
+}
+
 void hot_tick(void)
 {
 	if (!hot.open)
 		return;
+	look_if_due(); /* what a file has said, by itself */
 	sampler_read(take, NULL);
-	if (hot.n_new >= NEW_SAMPLES && has_credit(0))
-		look();
+	look_if_due();
 	adapt();
 }
 

@@ -9,7 +9,8 @@
  *
  * A slot is within 128 bytes of its site, so both are in one run and change at the same moment (gate.h). A
  * site whose bytes are not what we expect belongs to somebody else (a debugger, the program itself) and is passed over:
- * its translation stays valid for ever, published or not. Slots are not cleared: they belong to their site until the end.
+ * its translation stays valid for ever, published or not. Slots are not cleared: they belong to their site until the end, and lead to the
+ * last of its translations.
  */
 #include "mapping.h"
 
@@ -43,6 +44,7 @@ struct flip {
 	u64 base;
 	int fd;
 	enum direction direction;
+	bool retired; /* retired sites only */
 	u8 *pages; /* one byte for each page of the segment: does it change? */
 	u64 n_pages;
 	u32 next; /* first site not yet written */
@@ -70,6 +72,15 @@ static void mark(struct flip *f, u64 addr, u64 size)
 		f->pages[page] = 1;
 }
 
+/* Is the site among those that are flipped? */
+static bool meant(const struct flip *f, const struct site *site)
+{
+	u32 len = site_patch_len(site);
+
+	return in_segment(f->segment, site->hop.site, len) &&
+	       (!f->retired || (site->retired && memcmp(site->old, site->new, len) != 0));
+}
+
 static bool mark_pages(struct flip *f)
 {
 	bool any = false;
@@ -78,7 +89,7 @@ static bool mark_pages(struct flip *f)
 	for (u32 i = 0; i < f->image->n_sites; i++) {
 		const struct site *site = &f->image->sites[i];
 
-		if (!in_segment(f->segment, site->hop.site, site_patch_len(site)))
+		if (!meant(f, site))
 			continue;
 		any = true;
 		mark(f, site->hop.site, site_patch_len(site));
@@ -101,7 +112,7 @@ static void write_site(struct flip *f, const struct gate *gate, const struct sit
 	u32 len = site_patch_len(site);
 	bool to_new = f->direction == TO_NEW;
 
-	if (memcmp(at, to_new ? site->old : site->new, len) != 0)
+	if ((to_new && site->retired) || memcmp(at, to_new ? site->old : site->new, len) != 0)
 		return;
 	if (to_new && site->hop.kind == HOP_SLOT)
 		jump32(gate_at(gate, f->base + site->hop.slot), site->hop.slot, site->hop.target);
@@ -120,8 +131,7 @@ static long flip_run(struct flip *f, u64 first, u64 end)
 	if (sys_failed(result))
 		return result;
 	for (; f->next < f->image->n_sites && f->image->sites[f->next].hop.site < to; f->next++)
-		if (in_segment(f->segment, f->image->sites[f->next].hop.site,
-		               site_patch_len(&f->image->sites[f->next])) &&
+		if (meant(f, &f->image->sites[f->next]) &&
 		    f->image->sites[f->next].hop.site >= from)
 			write_site(f, &gate, &f->image->sites[f->next]);
 	result = gate_publish(&gate);
@@ -154,8 +164,8 @@ static long flip_segment(struct flip *f)
 	return result;
 }
 
-/* Every site of the mapping that reads as expected. 0 or -errno of what went wrong first; the rest stays as it was. */
-static long flip_sites(struct mapping *mapping, int fd, enum direction direction)
+/* Every site of the mapping, or every retired one, that reads as expected. 0 or -errno of what went wrong first; the rest stays as it was. */
+static long flip_sites(struct mapping *mapping, int fd, enum direction direction, bool retired)
 {
 	const struct image *image = &world->images[mapping->image];
 	long result = 0;
@@ -168,6 +178,7 @@ static long flip_sites(struct mapping *mapping, int fd, enum direction direction
 		f.base = mapping->base;
 		f.fd = fd;
 		f.direction = direction;
+		f.retired = retired;
 		result = flip_segment(&f);
 	}
 	return result;
@@ -402,6 +413,8 @@ static void expect(u8 *copy, const struct segment *segment, const struct mapping
 
 		if (!in_segment(segment, site->hop.site, site_patch_len(site)))
 			continue;
+		if (site->retired) /* the later one's; it has taken the slot over */
+			continue;
 		memcpy(copy + (site->hop.site - segment->addr), site->new, site_patch_len(site));
 		if (site->hop.kind == HOP_SLOT)
 			jump32(copy + (site->hop.slot - segment->addr), site->hop.slot,
@@ -481,7 +494,7 @@ static void publish(struct mapping *mapping, struct image *image)
 	result = place_areas(mapping, (int)fd);
 	if (!sys_failed(result)) {
 		set_state(mapping, MAPPING_LIVE);
-		result = flip_sites(mapping, (int)fd, TO_NEW);
+		result = flip_sites(mapping, (int)fd, TO_NEW, false);
 		tell_others(mapping, (int)fd);
 	}
 	sys_close((int)fd);
@@ -501,7 +514,7 @@ void mapping_withdraw(struct mapping *mapping)
 	if (mapping->state != MAPPING_LIVE)
 		return;
 	fd = image_open_file(image->path);
-	if (sys_failed(fd) || sys_failed(flip_sites(mapping, (int)fd, TO_OLD)) ||
+	if (sys_failed(fd) || sys_failed(flip_sites(mapping, (int)fd, TO_OLD, false)) ||
 	    sys_failed(flip_links(mapping, (int)fd, TO_OLD)))
 		refuse(image, STATUS_PLAN_STALE, mapping->base, fd);
 	else
@@ -525,11 +538,55 @@ void mapping_restore(struct mapping *mapping)
 		return;
 	if (!sys_failed(flip_links(mapping, (int)fd, TO_NEW))) {
 		set_state(mapping, MAPPING_LIVE);
-		if (!sys_failed(flip_sites(mapping, (int)fd, TO_NEW)))
+		if (!sys_failed(flip_sites(mapping, (int)fd, TO_NEW, false)))
 			record_of(image)->status.live = 1;
 		tell_others(mapping, (int)fd);
 	}
 	sys_close((int)fd);
+}
+
+/* 0 or -errno: then what was not reached stays live as it was. */
+static long renew(struct mapping *mapping, const struct image *image)
+{
+	long fd = image_open_file(image->path), result = fd;
+
+	if (sys_failed(fd))
+		return fd;
+	result = flip_sites(mapping, (int)fd, TO_OLD, true);
+	if (!sys_failed(result))
+		result = flip_links(mapping, (int)fd, TO_NEW);
+	sys_close((int)fd);
+	return result;
+}
+
+bool mappings_renew(u32 record)
+{
+	long result = 0;
+
+	for (u32 i = 0; i < world->n_mappings; i++) {
+		struct mapping *mapping = &world->mappings[i];
+		const struct image *image = &world->images[mapping->image];
+
+		if (mapping->state == MAPPING_LIVE && image->record == record && image->renewed &&
+		    !sys_failed(result))
+			result = renew(mapping, image);
+	}
+	if (sys_failed(result)) {
+		refuse(&world->images[record], STATUS_PLAN_GATE, 0, result);
+		return false;
+	}
+	for (u32 i = 0; i < world->n_images; i++) {
+		struct image *image = &world->images[i];
+
+		for (u32 k = 0; image->record == record && image->renewed && k < image->n_sites;
+		     k++)
+			if (image->sites[k].retired)
+				memcpy(image->sites[k].new, image->sites[k].old,
+				       sizeof(image->sites[k].new));
+		if (image->record == record)
+			image->renewed = false;
+	}
+	return true;
 }
 
 void mappings_withdraw_all(void)

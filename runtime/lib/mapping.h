@@ -16,6 +16,12 @@ void mappings_sync(void);
 /* Publishes an image that was made after its module was loaded, at that loading. */
 void mapping_add(struct image *image, u64 base);
 
+/*
+ * What the last batch has retired of a file's translations (batch_again.h) is taken out of live text, before its successors are published.
+ * False: refused, said in the record's status.
+ */
+bool mappings_renew(u32 record);
+
 /* Sites get their original bytes back, then every way from one translation into another or back into itself is cut. */
 void mapping_withdraw(struct mapping *mapping);
 /* The opposite, after mapping_withdraw(). */

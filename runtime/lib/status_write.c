@@ -67,6 +67,15 @@ static void name(char *out, const char *suffix)
 	text(out, at, suffix);
 }
 
+static u32 live_translations(const struct image *image)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < image->n_translations; i++)
+		n += !image->translations[i].retired;
+	return n;
+}
+
 static void put_head(struct writer *w, const struct status_heat *heat, u32 n_functions)
 {
 	struct status_head head = { 0 };
@@ -78,7 +87,7 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.translation_size = sizeof(struct status_translation);
 	for (u32 i = 0; i < world->n_images; i++) {
 		head.n_modules += world->images[i].record == i;
-		head.n_translations += world->images[i].n_translations;
+		head.n_translations += live_translations(&world->images[i]);
 	}
 	head.function_size = sizeof(struct status_function);
 	head.n_functions = n_functions;
@@ -126,6 +135,8 @@ static void put_translations(struct writer *w, u32 index)
 		const struct translation *t = &image->translations[i];
 		struct status_translation row = { 0 };
 
+		if (t->retired)
+			continue;
 		while (site < image->n_sites && image->sites[site].hop.site < t->site)
 			site++;
 		row.head = t->site;

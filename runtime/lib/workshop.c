@@ -164,6 +164,7 @@ void workshop_close(struct workshop *w)
 
 	if (w->near_size > used)
 		sys_munmap(w->near + used, w->near_size - used);
+	pool_close(&w->traces);
 	image_close(&w->reading);
 	*w = empty;
 }

@@ -10,6 +10,7 @@
 
 #include "cache.h"
 #include "image.h"
+#include "pool.h"
 
 #define WORKSHOPS 64
 #define FATE_TRANSLATED 0xff
@@ -24,6 +25,7 @@ struct workshop {
 	u8 *fates; /* for each byte of text: what became of the head there: enum status, FATE_TRANSLATED, or 0 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */
 	u8 *taken;
+	struct pool traces; /* by which sites were translated from samples (batch_again.c) */
 	struct cache cache; /* areas in the order of the images' */
 	bool mapped[IMAGE_AREAS];
 	bool has_areas;

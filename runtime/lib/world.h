@@ -63,6 +63,7 @@ struct translation {
 	u16 n_blocks;
 	u8 area;
 	u16 passes[PASS_N]; /* how much each did */
+	bool retired; /* a later one has taken its place: nothing leads here any more */
 };
 
 /* Where translations stand. Bytes beyond `used` are 0xCC. */
@@ -82,6 +83,7 @@ struct area {
 struct site {
 	struct hop hop; /* site, target, len, kind, slot, far */
 	u8 old[5], new[5]; /* bytes at the site; hop.len or 5 of them count, see site_patch_len() */
+	bool retired; /* of a retired translation: `new` is to be like `old` */
 };
 
 struct segment {
@@ -105,6 +107,7 @@ struct image {
 	struct site *sites; /* by address of the site */
 	u32 *by_slot; /* indices of sites with slots, by slot address */
 	u32 n_sites, n_slots;
+	bool renewed; /* sites were retired or links changed that live text does not know of yet */
 	u64 keep, keep_size; /* the memory that holds all this */
 	struct status_module status; /* of the file: the record's */
 };
