@@ -9,7 +9,7 @@
  * the relation it began with. What is not proven is refused by name.
  *
  * Shares with the passes the decoder and the facts of the module's text, nothing else. What it takes for granted: those two;
- * that nothing but rsp-based accesses touches a return address (DESIGN's axiom); that an indexed access at or above rsp stays there; the
+ * that nothing but rsp-based accesses touches a return address (DESIGN's axiom); that there is a stack where calls and saves push and stubs write; that an indexed access at or above rsp stays there; the
  * ABI's word that flags carry nothing across calls and returns, and that the stack below rsp-128 is dead; that nobody reads flags
  * which the manual leaves undefined.
  */

@@ -26,6 +26,7 @@
 #include "host.h"
 #include "signals_private.h"
 #include "store.h"
+#include "sys.h"
 #include "world.h"
 
 #include <stdatomic.h>
@@ -118,10 +119,15 @@ static bool names_instruction(int sig)
 	return sig == SIGILL || sig == SIGFPE || sig == SIGTRAP || sig == SIGSYS;
 }
 
-/* Memory as mend() touches it: the page that has just faulted is left alone, the program knows of it already. */
+/*
+ * Memory as mend() touches it: the page that has just faulted is left alone, the program knows of it already. Where the stack ends, what is
+ * owed may lie in another page that is none (docs/engine.md): the kernel is asked, which fails instead of faulting.
+ */
 struct faulted {
 	u64 page; /* of SIGSEGV and SIGBUS; 1: none */
 };
+
+#define STACK_AHEAD (2u << 20) /* the stack of inlined calls is at most that deep (frames.c) */
 
 static bool load_word(void *ctx, u64 addr, u64 *value)
 {
@@ -130,11 +136,19 @@ static bool load_word(void *ctx, u64 addr, u64 *value)
 	return true;
 }
 
+/* Can the word be written? Where it can, it is another one afterwards: this thread's signal mask. */
+static bool is_writable(u64 addr)
+{
+	return !sys_failed(sys6(SYS_rt_sigprocmask, SIG_BLOCK, 0, (long)addr, sizeof(u64), 0, 0));
+}
+
 static bool store_word(void *ctx, u64 addr, u64 value)
 {
 	const struct faulted *faulted = ctx;
 
 	if ((addr & PAGE_MASK) == faulted->page || ((addr + 7) & PAGE_MASK) == faulted->page)
+		return false;
+	if (faulted->page != 1 && addr - faulted->page < STACK_AHEAD && !is_writable(addr))
 		return false;
 	*(u64 *)(uintptr_t)addr = value;
 	return true;
