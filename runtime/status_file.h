@@ -47,7 +47,7 @@ enum status_state {
 	X(OPTIONS, "the options are damaged; start it with dynopt run") \
 	X(MEMORY, "no memory for the agent") \
 	X(CLONE, "the agent could not be started") \
-	X(AGENT_DIED, "the agent was killed") \
+	X(AGENT_DIED, "the agent was killed; what is translated stays, nothing follows") \
 	X(TRACED, "a debugger is attached") \
 	X(ASYNC_CANCEL, "the program uses asynchronous thread cancellation") \
 	X(REQUEST, "asked to with dynopt disable") \

@@ -57,6 +57,9 @@ static bool event_opens(u32 type, u64 config, bool branches)
 
 static void look_perf(struct findings_list *list)
 {
+	static const char needed[] =
+		"dynopt run samples by it; without, only --eager and --traces translate: set kernel.perf_event_paranoid to "
+		"2 or less, and look for a seccomp filter (containers) that forbids perf_event_open";
 	static const char later[] = "nothing that exists in this version needs it";
 	static const struct {
 		const char *name, *what;
@@ -73,7 +76,7 @@ static void look_perf(struct findings_list *list)
 
 	finding_add(list, "perf-paranoid", paranoid >= 0 && paranoid <= 2 ? LEVEL_OK : LEVEL_WARN,
 	            base_printf("kernel.perf_event_paranoid is %ld", paranoid),
-	            paranoid >= 0 && paranoid <= 2 ? NULL : later);
+	            paranoid >= 0 && paranoid <= 2 ? NULL : needed);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		bool opens = event_opens(events[i].type, events[i].config, events[i].branches);
 		int error = errno;
@@ -82,7 +85,9 @@ static void look_perf(struct findings_list *list)
 		            opens ? base_printf("the event %s opens", events[i].what)
 		                  : base_printf("the event %s does not open: %s", events[i].what,
 		                                strerror(error)),
-		            opens ? NULL : later);
+		            opens                                  ? NULL
+		            : events[i].type == PERF_TYPE_SOFTWARE ? needed
+		                                                   : later);
 	}
 }
 

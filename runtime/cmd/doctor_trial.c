@@ -74,7 +74,9 @@ void doctor_trial(struct findings_list *list)
 
 	if (!self || !mkdtemp(dir)) {
 		finding_add(list, "trial", LEVEL_MISSING,
-		            base_printf("no folder can be made in /tmp"), "make room in /tmp");
+		            self ? base_printf("no folder can be made in /tmp")
+		                 : base_printf("not tried, as /proc/self/exe cannot be read"),
+		            self ? "make room in /tmp" : "mount /proc");
 		free(self);
 		return;
 	}

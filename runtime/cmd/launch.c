@@ -61,7 +61,10 @@ bool launch_library(char **path, char **error)
 		free(*path);
 		*path = NULL;
 		*error = base_printf(
-			"is not beside this command (in ../lib/dynopt) or cannot be read");
+			"is not beside this command (in ../lib/dynopt) or cannot be read%s",
+			access("/proc/self/exe", F_OK) == 0
+				? ""
+				: ": /proc is not mounted, so nobody knows where that is");
 		return false;
 	}
 	if (strpbrk(*path, SEPARATORS)) {

@@ -10,17 +10,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The folders above a file that are missing. */
-static void make_folders(const char *file)
+/* The folders above a file that are missing. False after saying which cannot be made. */
+static bool make_folders(const char *file)
 {
 	char *path = base_printf("%s", file);
+	bool made = true;
 
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(path + 1, '/'); slash && made; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
-		mkdir(path, 0777);
+		made = mkdir(path, 0777) == 0 || errno == EEXIST;
+		if (!made)
+			base_complain(path, "cannot be made: %s", strerror(errno));
 		*slash = '/';
 	}
 	free(path);
+	return made;
 }
 
 static bool is_key(const char *line, const char *key)
@@ -60,10 +64,30 @@ static void rewrite(FILE *in, FILE *out, const char *section, const char *settin
 	free(line);
 }
 
+/* False after saying why. */
+static bool replace(const char *file, const char *beside, const char *section, bool enabled)
+{
+	FILE *in = fopen(file, "re");
+	FILE *out = in || errno == ENOENT ? fopen(beside, "we") : NULL;
+	bool done = false;
+
+	if (out) {
+		rewrite(in, out, section, enabled ? "enabled = yes" : "enabled = no");
+		done = !ferror(out);
+		done = fclose(out) == 0 && done && rename(beside, file) == 0;
+	}
+	if (!done)
+		base_complain(file, "cannot be written: %s", strerror(errno));
+	if (in)
+		fclose(in);
+	if (!done && out)
+		unlink(beside);
+	return done;
+}
+
 bool policy_set(const char *name, bool enabled)
 {
 	char *file = policy_user_file(), *beside, *section;
-	FILE *in, *out;
 	bool done = false;
 
 	if (!file) {
@@ -73,22 +97,10 @@ bool policy_set(const char *name, bool enabled)
 	}
 	beside = base_printf("%s~", file);
 	section = base_printf("[program %s]", name);
-	make_folders(file);
-	in = fopen(file, "re");
-	out = in || errno == ENOENT ? fopen(beside, "we") : NULL;
-	if (out) {
-		rewrite(in, out, section, enabled ? "enabled = yes" : "enabled = no");
-		done = !ferror(out);
-		done = fclose(out) == 0 && done && rename(beside, file) == 0;
-	}
-	if (!done)
-		base_complain(file, "cannot be written: %s", strerror(errno));
-	else
+	if (make_folders(file))
+		done = replace(file, beside, section, enabled);
+	if (done)
 		printf("%s: %s: enabled = %s\n", file, section, enabled ? "yes" : "no");
-	if (in)
-		fclose(in);
-	if (!done && out)
-		unlink(beside);
 	free(section);
 	free(beside);
 	free(file);

@@ -220,6 +220,25 @@ static bool same_process(u32 pid, u64 start_time)
 	return at && strtoull(at + 1, NULL, 10) == start_time;
 }
 
+/* Whoever has killed the agent did not write that down. It may be a zombie, or another process may have its number. */
+static bool agent_is_gone(const struct status_head *head)
+{
+	char path[64], text[128] = "", name[32], state = 'Z';
+	FILE *in;
+
+	if (!head->agent_pid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%u/stat", head->agent_pid);
+	in = fopen(path, "re");
+	if (!in)
+		return errno == ENOENT;
+	if (!fgets(text, sizeof(text), in))
+		text[0] = 0;
+	fclose(in);
+	return sscanf(text, "%*d (%31[^)]) %c", name, &state) != 2 ||
+	       strcmp(name, "dynopt-agent") != 0 || state == 'Z' || state == 'X';
+}
+
 static bool load(struct status_view *v, int fd, size_t *size, char **error)
 {
 	struct stat st;
@@ -268,6 +287,8 @@ bool status_read(struct status_view *view, const char *path, bool *missing, char
 		return false;
 	}
 	v.alive = same_process(v.head->pid, v.head->start_time);
+	if (v.alive && v.head->cause == STATUS_CAUSE_NONE && agent_is_gone(v.head))
+		((struct status_head *)v.bytes)->cause = STATUS_CAUSE_AGENT_DIED;
 	*view = v;
 	return true;
 }

@@ -54,7 +54,7 @@ static int find_helper(struct dl_phdr_info *info, size_t size, void *data)
 
 		if (p->p_type != PT_LOAD || here < p->p_vaddr || here - p->p_vaddr >= p->p_memsz)
 			continue;
-		for (; info->dlpi_name[n] && n < WORLD_PATH_MAX; n++) {
+		for (; n < WORLD_PATH_MAX && info->dlpi_name[n]; n++) {
 			ask.path[n] = info->dlpi_name[n];
 			if (ask.path[n] == '/')
 				slash = n + 1;

@@ -120,7 +120,7 @@ static u32 name_of(const struct image *record, const u8 *bytes, u64 size, u64 ad
 	} else {
 		const char *file = names_file(record->status.path);
 
-		for (u32 i = 0; file[i] && i < SYMBOL_NAME_MAX - 1; i++)
+		for (u32 i = 0; i < SYMBOL_NAME_MAX - 1 && file[i]; i++)
 			out[at++] = file[i];
 	}
 	if (offset) {
