@@ -68,7 +68,7 @@ static struct {
 	struct mutant mutant;
 	struct trial trial;
 	u64 rnd; /* of the mutant's states */
-} run = { .seed = 1, .trees = 400, .mutants = 69, .states = 10000, .only = NO_CASE, .sample = 16 };
+} run = { .seed = 1, .trees = 400, .mutants = 75, .states = 10000, .only = NO_CASE, .sample = 16 };
 
 /* ---- one mutant ---- */
 

@@ -274,6 +274,45 @@ static bool change_registers(struct mutant *m, u64 *rnd)
 	return vary(m, is_register, rnd);
 }
 
+static bool is_width(const struct insn *a, const struct insn *b)
+{
+	return a->mnemonic == b->mnemonic && same_places(a, b) && a->use.gpr == b->use.gpr &&
+	       a->def.gpr == b->def.gpr && a->mem[0].disp == b->mem[0].disp &&
+	       (a->full.gpr != b->full.gpr || a->mem[0].size != b->mem[0].size);
+}
+
+static bool change_width(struct mutant *m, u64 *rnd)
+{
+	return vary(m, is_width, rnd);
+}
+
+/* Bits 0 to 2 and 3 to 5 of a byte name registers in ModRM and in SIB; a prefix in front may have a bit for each. */
+static bool change_exchange(struct mutant *m, u64 *rnd)
+{
+	for (u32 tries = 0; tries < TRIES; tries++) {
+		const struct insn *insn = pick(m, rnd);
+		u8 *bytes = m->code.bytes + insn->addr;
+		u32 at = insn->opcode_at + 1 + (u32)rnd_below(rnd, 3);
+		u8 byte = bytes[at < insn->len ? at : 0],
+		   rex = insn->opcode_at ? insn->opcode_at - 1 : 0;
+		struct insn varied;
+
+		if (at >= insn->len || in_field(m, (u32)insn->addr + at))
+			continue;
+		bytes[at] = (u8)((byte & 0xc0) | (byte & 7) << 3 | (byte >> 3 & 7));
+		if (insn->opcode_at && rnd_chance(rnd, 50))
+			bytes[rex] = (u8)((bytes[rex] & 0xf8) | (bytes[rex] & 1) << 2 |
+			                  (bytes[rex] & 2) | (bytes[rex] >> 2 & 1));
+		m->at = (u32)insn->addr;
+		if (!decode_insn(bytes, insn->len, insn->addr, m->decoder, &varied, NULL) &&
+		    varied.len == insn->len && varied.mnemonic == insn->mnemonic &&
+		    !same_operands(insn, &varied))
+			return true;
+		memcpy(bytes, insn->bytes, insn->len);
+	}
+	return false;
+}
+
 static bool change_condition(struct mutant *m, u64 *rnd)
 {
 	return vary(m, is_condition, rnd);
