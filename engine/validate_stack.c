@@ -174,12 +174,19 @@ u32 memory_load(struct validator *v, struct path *path, bool translated, u32 add
 	return number << SLOT_BITS;
 }
 
-/* The translation's own: the place of a return address, or below what lives. */
+/*
+ * The translation's own: the place of a return address, or below what lives; in inlined calls only, and no further than one word and
+ * one for each of them, for nobody says that there is a stack any further down.
+ */
 static bool is_scratch(const struct validator *v, const struct path *path, struct sum at)
 {
 	struct sum rsp = value_sum(&v->values, path->original.v[GPR_SP]);
+	s64 end = rsp.c - RED_ZONE;
 
-	return is_return(path, at) || (at.atom == rsp.atom && at.c + WORD <= rsp.c - RED_ZONE);
+	if (is_return(path, at))
+		return true;
+	return path->n_returns && at.atom == rsp.atom && at.c + WORD <= end &&
+	       at.c >= end - WORD * (1 + (s64)path->n_returns);
 }
 
 void memory_store(struct validator *v, struct path *path, bool translated, u32 addr, u32 value)
