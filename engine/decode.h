@@ -22,6 +22,7 @@
 #define INSN_MAX_LEN 15
 #define JMP_REL8_LEN 2
 #define JMP_REL32_LEN 5
+#define CALL_REL32_LEN 5
 #define JCC_REL32_LEN 6
 
 enum insn_role {

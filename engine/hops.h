@@ -23,18 +23,19 @@ enum hop_kind {
 	HOP_SLOT,     /* 2-byte jump, slot */
 	HOP_FAR,      /* 5-byte jump, far slot */
 	HOP_SLOT_FAR, /* 2-byte jump, slot, far slot */
+	HOP_CALL, /* no jump: a direct call in original text leads to the translation; none of hops_plan()'s */
 	HOP_KINDS
 };
 
 /* In: a site and where it wants to go. Out: the chain. */
 struct hop {
-	u64 site;   /* address of the instruction that is overwritten */
+	u64 site; /* address of the instruction that is overwritten */
 	u64 target; /* of the translation */
-	u32 len;    /* bytes of that instruction; below 2: STATUS_SITE_SHORT */
-	u8 kind;    /* out: HOP_... */
+	u32 len; /* bytes of that instruction; below 2: STATUS_SITE_SHORT */
+	u8 kind; /* out: HOP_... */
 	enum status refusal; /* out, with HOP_NONE: STATUS_HOP_... or STATUS_SITE_... */
-	u64 slot;   /* out: HOP_SLOT..., address of JMP_REL32_LEN bytes */
-	u64 far;    /* out: HOP_..._FAR */
+	u64 slot; /* out: HOP_SLOT..., address of JMP_REL32_LEN bytes */
+	u64 far; /* out: HOP_..._FAR */
 };
 
 /* Places for hops; `taken` is parallel to slots and updated. */

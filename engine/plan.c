@@ -119,7 +119,7 @@ enum status plan_add_hop(struct plan *plan, const struct hop *hop, u64 bias, con
 	struct hop_bytes made;
 	enum status status;
 
-	if (hop->kind == HOP_NONE || hop->kind >= HOP_KINDS)
+	if (hop->kind == HOP_NONE || hop->kind >= HOP_CALL)
 		return failed(fail, STATUS_PLAN_HOP, hop->site, hop->kind);
 	status = make_hop(hop, bias, &made, fail);
 	if (status)

@@ -148,3 +148,23 @@ enum status text_site(const struct text *text, u64 head, void *scratch, u64 *sit
 	*len = insn.len;
 	return STATUS_OK;
 }
+
+enum status text_call(const struct text *text, u64 addr, void *scratch, u64 *target,
+                      struct failure *fail)
+{
+	struct insn_brief insn;
+	enum status status = site_marks(text, addr, fail);
+	u64 size;
+	const u8 *bytes = text_bytes(text, addr, &size);
+
+	if (!status)
+		status = decode_brief(bytes, size, addr, scratch, &insn, fail);
+	if (status)
+		return status;
+	if (insn.role != ROLE_CALL || insn.len != CALL_REL32_LEN)
+		return failed(fail, STATUS_SITE_CALL, addr, insn.role);
+	status = site_inside(text, addr, insn.len, fail);
+	if (!status)
+		*target = insn.target;
+	return status;
+}

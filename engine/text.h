@@ -128,4 +128,11 @@ bool text_table_spare(const struct text *text, struct text_table *table, u32 reg
 __must_check enum status text_site(const struct text *text, u64 head, void *scratch, u64 *site,
                                    u32 *len, struct failure *fail);
 
+/*
+ * The callee of the direct call at addr, which may be led elsewhere by another distance: 5 bytes, without prefixes. As for a site, but
+ * SITE_CALL if it is no such call.
+ */
+__must_check enum status text_call(const struct text *text, u64 addr, void *scratch, u64 *target,
+                                   struct failure *fail);
+
 #endif

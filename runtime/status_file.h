@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 3
+#define STATUS_FILE_VERSION 4
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */

@@ -131,9 +131,10 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 	if (s->replaced)
 		ROW(out, "replaced", "%llu translations, by better ones", (ull)s->replaced);
 	ROW(out, "copied", "%llu instructions", (ull)s->insns);
-	ROW(out, "hops", "%llu direct, %llu by a slot, %llu far, %llu by a slot and far",
+	ROW(out, "hops",
+	    "%llu direct, %llu by a slot, %llu far, %llu by a slot and far, %llu calls",
 	    (ull)s->hops[HOP_DIRECT], (ull)s->hops[HOP_SLOT], (ull)s->hops[HOP_FAR],
-	    (ull)s->hops[HOP_SLOT_FAR]);
+	    (ull)s->hops[HOP_SLOT_FAR], (ull)s->hops[HOP_CALL]);
 	ROW(out, "code cache", "%.0f KiB used of %.0f reserved in files and %.0f mapped near",
 	    kib(s->used), kib(s->reserved), kib(s->mapped));
 	ROW(out, "before main",

@@ -36,7 +36,7 @@ LOOKUP(status_cause_words, STATUS_CAUSES(WORDS))
 LOOKUP(status_mode_key, "off", "eager", "traces", "sampled")
 LOOKUP(status_heat_key, STATUS_HEAT_WHYS(NAME))
 LOOKUP(status_heat_words, STATUS_HEAT_WHYS(WORDS))
-LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far")
+LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far", "call")
 
 static const struct {
 	const char *name, *words, *counts;

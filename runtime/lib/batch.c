@@ -195,21 +195,32 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 	return STATUS_OK;
 }
 
+/* False: refused, and counted. */
+static bool try_site(struct batch *b, u64 site)
+{
+	u64 mark = arena_mark(b->scratch);
+	enum status status = translate_site(b, site, NULL);
+
+	arena_release(b->scratch, mark);
+	if (status)
+		batch_count(b, status, site);
+	return !status;
+}
+
+/* Translations are in order of addresses. */
 static void translate_all(struct batch *b)
 {
-	for (u32 i = 0; i < b->n_hops; i++) {
-		struct hop *hop = &b->hops[i];
-		u64 mark = arena_mark(b->scratch);
-		enum status status;
+	u32 front = 0;
 
-		if (hop->kind == HOP_NONE)
-			continue;
-		status = translate_site(b, hop->site, NULL);
-		arena_release(b->scratch, mark);
-		if (status) {
-			batch_count(b, status, hop->site);
+	for (u32 i = 0; i <= b->n_hops; i++) {
+		struct hop *hop = &b->hops[i];
+		u64 end = i < b->n_hops ? hop->site : ~0ull;
+
+		for (; front < b->n_fronts && b->fronts[front].function < end; front++)
+			if (!try_site(b, b->fronts[front].function))
+				batch_drop_site(b, b->fronts[front].function);
+		if (i < b->n_hops && hop->kind != HOP_NONE && !try_site(b, hop->site))
 			hop->kind = HOP_NONE;
-		}
 	}
 }
 
@@ -312,31 +323,107 @@ static enum status link_all(struct batch *b, struct failure *fail)
 	return STATUS_OK;
 }
 
+/* ---- sites, and calls that lead to fronts ---- */
+
+/* The function with a front that the direct call at addr calls, if the call may be changed; 0: none. */
+static u64 fronted(const struct batch *b, u64 addr)
+{
+	u64 callee;
+
+	if (text_call(b->text, addr, b->w->decoder, &callee, NULL) != STATUS_OK ||
+	    !batch_front(b, callee))
+		return 0;
+	return callee;
+}
+
+static void mark_page(const struct batch *b, u8 *pages, u64 addr)
+{
+	set_bit(pages, addr / PAGE_SIZE - b->text->start / PAGE_SIZE);
+}
+
+/* Pages that change anyway, and those of calls for which translations leave. */
+static void mark_pages(const struct batch *b, u8 *pages)
+{
+	const struct way_out *ways = (const struct way_out *)b->ways.base;
+
+	for (u32 i = 0; i < b->n_hops; i++)
+		if (b->hops[i].kind != HOP_NONE)
+			mark_page(b, pages, b->hops[i].site);
+	for (u64 i = 0; i < b->ways.used / sizeof(*ways); i++)
+		if (ways[i].kind == FIXUP_EXIT && fronted(b, ways[i].target))
+			mark_page(b, pages, ways[i].target);
+}
+
+static enum status keep_site(struct batch *b, const struct hop *hop, u64 target,
+                             struct failure *fail)
+{
+	struct site *site = target ? pool_take(&b->sites, sizeof(*site)) : NULL;
+	u64 size;
+
+	if (!site)
+		return failed(fail, STATUS_WORKSPACE, hop->site, b->sites.size);
+	site->hop = *hop;
+	site->hop.target = target;
+	memcpy(site->old, text_bytes(b->text, hop->site, &size), hop->len < 5 ? hop->len : 5);
+	memcpy(site->new, site->old, sizeof(site->new));
+	if (hop->kind == HOP_CALL)
+		call32(site->new, hop->site, target);
+	else if (hop->kind == HOP_DIRECT)
+		jump32(site->new, hop->site, target);
+	else
+		jump8(site->new, hop->site, hop->slot);
+	b->record->hops[hop->kind]++;
+	return STATUS_OK;
+}
+
+/* Calls in [from, to) on such pages. */
+static enum status keep_calls(struct batch *b, const u8 *pages, u64 from, u64 to,
+                              struct failure *fail)
+{
+	enum status status = STATUS_OK;
+
+	for (u64 addr = from; addr < to && !status; addr++) {
+		struct hop hop = { .site = addr, .len = CALL_REL32_LEN, .kind = HOP_CALL };
+		u64 callee, target, size;
+		const u8 *bytes;
+
+		if (!has_bit(pages, addr / PAGE_SIZE - b->text->start / PAGE_SIZE)) {
+			addr |= PAGE_SIZE - 1;
+			continue;
+		}
+		bytes = text_bytes(b->text, addr, &size);
+		callee = bytes && *bytes == 0xe8 ? fronted(b, addr) : 0;
+		target = callee ? own_translation(b, callee) : 0;
+		if (target &&
+		    (s64)(target - addr - CALL_REL32_LEN) == (s32)(target - addr - CALL_REL32_LEN))
+			status = keep_site(b, &hop, target, fail);
+	}
+	return status;
+}
+
+/* All in order of addresses. */
 static enum status keep_sites(struct batch *b, struct failure *fail)
 {
-	for (u32 i = 0; i < b->n_hops; i++) {
+	u64 n_pages = b->text->end / PAGE_SIZE - b->text->start / PAGE_SIZE + 1;
+	u8 *pages = arena_alloc(b->scratch, n_pages / 8 + 1, 1);
+	enum status status = STATUS_OK;
+	u64 from = b->text->start;
+
+	if (!pages)
+		return failed(fail, STATUS_WORKSPACE, 0, n_pages / 8);
+	if (b->n_fronts)
+		mark_pages(b, pages);
+	for (u32 i = 0; i < b->n_hops && !status; i++) {
 		const struct hop *hop = &b->hops[i];
-		struct site *site;
-		u64 size, target;
 
 		if (hop->kind == HOP_NONE)
 			continue;
-		target = own_translation(b, hop->site);
-		site = target ? pool_take(&b->sites, sizeof(*site)) : NULL;
-		if (!site)
-			return failed(fail, STATUS_WORKSPACE, hop->site, b->sites.size);
-		site->hop = *hop;
-		site->hop.target = target;
-		memcpy(site->old, text_bytes(b->text, hop->site, &size),
-		       hop->len < 5 ? hop->len : 5);
-		memcpy(site->new, site->old, sizeof(site->new));
-		if (hop->kind == HOP_DIRECT)
-			jump32(site->new, hop->site, site->hop.target);
-		else
-			jump8(site->new, hop->site, hop->slot);
-		b->record->hops[hop->kind]++;
+		status = keep_calls(b, pages, from, hop->site, fail);
+		if (!status)
+			status = keep_site(b, hop, own_translation(b, hop->site), fail);
+		from = hop->site + hop->len;
 	}
-	return STATUS_OK;
+	return status ? status : keep_calls(b, pages, from, b->text->end, fail);
 }
 
 /* Heapsort of indices by slot address: slots are handed out nearly in order, but only nearly. */
@@ -505,8 +592,10 @@ static enum status open_pools(struct batch *b, struct failure *fail)
 	u64 bytes = b->text->end - b->text->start;
 
 	if (!open_areas(b) ||
-	    !pool_open(&b->translations, b->n_hops * sizeof(struct translation)) ||
-	    !pool_open(&b->sites, b->n_hops * sizeof(struct site)) ||
+	    !pool_open(&b->translations,
+	               ((u64)b->n_hops + b->n_fronts) * sizeof(struct translation)) ||
+	    !pool_open(&b->sites, (b->n_hops + (b->n_fronts ? bytes / CALL_REL32_LEN : 0)) *
+	                                  sizeof(struct site)) ||
 	    !pool_open(&b->by_slot, (u64)b->n_hops * sizeof(u32)) ||
 	    !pool_open(&b->ways, bytes * CACHE_PER_TEXT * 4) ||
 	    !pool_open(&b->shadows, ((u64)b->text->n_tables + 1) * sizeof(struct shadow)) ||

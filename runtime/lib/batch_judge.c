@@ -2,12 +2,14 @@
 /*
  * batch_judge.c - which sites of a batch are worth a translation: those that save more instructions than the way in costs.
  *
- *     sites -> what each translation saves, and where it leads -> short sites moved -> the set that is kept
+ *     sites -> what each translation saves, and where it leads -> short sites moved -> the set that is kept -> fronts
  *
  * Who comes from another translation comes by a link, which costs no jump. So translations are judged together, as far as it is known
  * how often each is entered: a site is dropped if all others are better off without it, its own savings counted, until none is.
  * That drops nothing that the best set has: fewer others never make one better. What is not known to be entered is judged by itself,
  * for one entry.
+ *
+ * Who leaves for a direct call, or jumps to a function's start, comes by a link, too: such functions get fronts (batch_private.h).
  */
 #include "batch_again.h"
 
@@ -18,9 +20,11 @@
 #define NO_HOP 0xffffffffu
 #define EARLIER 0xfffffffeu /* a translation of an earlier batch */
 
+#define FRONT_INSNS 8 /* from a function's start to its site, at most */
+
 /* A translation's way out that may become a link. */
 struct lead {
-	u64 target;
+	u64 target; /* a site, or a function's start */
 	u32 flow; /* of COST_ENTRY entries */
 	u32 hop; /* index in the batch, or EARLIER, NO_HOP */
 };
@@ -57,20 +61,25 @@ static bool aim(struct judge *j, const struct code_fixup *fixup)
 	const struct text_table *table =
 		fixup->kind == FIXUP_TABLE ? text_table_of(text, fixup->target) : NULL;
 	struct lead *lead;
+	u64 target = fixup->target;
 
 	for (u64 i = 0; table && i < table->count; i++) {
 		set_bit(j->aims, table->targets[i]);
 		set_bit(j->tabled, table->targets[i]);
 	}
-	if (fixup->kind != FIXUP_EXIT || fixup->target - text->start >= text->end - text->start)
+	if (fixup->kind != FIXUP_EXIT || target - text->start >= text->end - text->start)
 		return true;
-	set_bit(j->aims, fixup->target - text->start);
-	if (!workshop_is_site(j->b->w, fixup->target) || !fixup->flow)
+	set_bit(j->aims, target - text->start);
+	if (text_call(text, target, j->b->w->decoder, &target, NULL) == STATUS_OK &&
+	    !(text_marks(text, target) & TEXT_FUNCTION))
+		return true;
+	if (!fixup->flow ||
+	    !(workshop_is_site(j->b->w, target) || (text_marks(text, target) & TEXT_FUNCTION)))
 		return true;
 	lead = pool_take(&j->leads, sizeof(*lead));
 	if (!lead)
 		return false;
-	*lead = (struct lead){ .target = fixup->target, .flow = fixup->flow };
+	*lead = (struct lead){ .target = target, .flow = fixup->flow };
 	return true;
 }
 
@@ -106,14 +115,16 @@ static struct verdict judge_site(struct judge *j, const struct hop *hop)
 
 /* ---- short sites ---- */
 
-static bool is_plain(struct batch *b, u64 addr)
+/* Length of the instruction at addr if control only goes on behind it; else 0. */
+static u32 plain_len(const struct batch *b, u64 addr)
 {
 	struct insn_brief insn;
 	u64 size;
 	const u8 *bytes = text_bytes(b->text, addr, &size);
 
-	return bytes && decode_brief(bytes, size, addr, b->w->decoder, &insn, NULL) == STATUS_OK &&
-	       insn.role == ROLE_PLAIN;
+	if (!bytes || decode_brief(bytes, size, addr, b->w->decoder, &insn, NULL) != STATUS_OK)
+		return 0;
+	return insn.role == ROLE_PLAIN ? insn.len : 0;
 }
 
 /* A site further on in the same block that a single jump fits in, and that ends in front of `end`. */
@@ -126,7 +137,7 @@ static bool longer_site(struct batch *b, const struct hop *hop, u64 end, struct 
 		u64 next = at.site + at.len, site;
 		u32 len;
 
-		if (!is_plain(b, at.site) || (text_marks(b->text, next) & others) ||
+		if (!plain_len(b, at.site) || (text_marks(b->text, next) & others) ||
 		    text_site(b->text, next, b->w->decoder, &site, &len, NULL) != STATUS_OK ||
 		    site + len > end)
 			return false;
@@ -207,6 +218,25 @@ static u32 hop_at(const struct batch *b, u64 site)
 	return workshop_is_site(b->w, site) ? EARLIER : NO_HOP;
 }
 
+/* The hop of a function's site, or of this very place. */
+static u32 hop_behind(const struct judge *j, u64 addr)
+{
+	const u16 others = TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN;
+	u32 at = hop_at(j->b, addr);
+
+	if (!(text_marks(j->b->text, addr) & TEXT_FUNCTION))
+		return at;
+	for (u32 i = 0; i < FRONT_INSNS && at == NO_HOP && plain_len(j->b, addr); i++) {
+		addr += plain_len(j->b, addr);
+		if (text_marks(j->b->text, addr) & others)
+			return NO_HOP;
+		at = hop_at(j->b, addr);
+		if (at == EARLIER)
+			return NO_HOP;
+	}
+	return at;
+}
+
 static struct lead *leads_of(const struct judge *j, const struct verdict *verdict)
 {
 	return (struct lead *)j->leads.base + verdict->first;
@@ -220,7 +250,7 @@ static void settle(struct judge *j)
 	u32 shift = 0;
 
 	for (u32 i = 0; i < n_leads(j); i++)
-		leads[i].hop = hop_at(j->b, leads[i].target);
+		leads[i].hop = hop_behind(j, leads[i].target);
 	for (u32 i = 0; i < j->b->n_hops; i++)
 		if (j->verdicts[i].entries > most)
 			most = j->verdicts[i].entries;
@@ -302,6 +332,48 @@ static void judge_together(struct judge *j)
 	} while (dropped);
 }
 
+/* Functions that translations which are kept lead to. */
+static enum status find_fronts(struct judge *j)
+{
+	struct batch *b = j->b;
+	u64 bytes = b->text->end - b->text->start;
+	u8 *led = arena_alloc(b->scratch, bytes / 8 + 1, 1);
+	u32 n = 0;
+
+	if (!led)
+		return STATUS_WORKSPACE;
+	for (u32 i = 0; i < b->n_hops; i++) {
+		const struct verdict *from = &j->verdicts[i];
+
+		for (u32 k = 0; k < from->n && !from->status && from->known; k++) {
+			const struct lead *lead = &leads_of(j, from)[k];
+			u64 at = lead->target - b->text->start;
+
+			if (lead->hop >= b->n_hops || j->verdicts[lead->hop].status ||
+			    lead->target == b->hops[lead->hop].site || has_bit(led, at))
+				continue;
+			set_bit(led, at);
+			n++;
+		}
+	}
+	b->fronts = arena_alloc(b->scratch, n, sizeof(*b->fronts));
+	if (n && !b->fronts)
+		return STATUS_WORKSPACE;
+	for (u64 i = 0; i < bytes && b->n_fronts < n; i++) {
+		u64 function = b->text->start + i;
+
+		if (!led[i / 8])
+			i |= 7;
+		else if (has_bit(led, i))
+			b->fronts[b->n_fronts++] =
+				(struct front){ function, b->hops[hop_behind(j, function)].site };
+	}
+	for (u32 i = 0; i < n; i++)
+		batch_take_site(b, b->fronts[i].function);
+	b->record->n_heads += n;
+	return STATUS_OK;
+}
+
 static void drop_refused(struct judge *j)
 {
 	struct batch *b = j->b;
@@ -321,6 +393,7 @@ static void drop_refused(struct judge *j)
 enum status batch_judge(struct batch *b, struct failure *fail)
 {
 	struct judge j = { .b = b };
+	enum status status;
 	u64 bits = (b->text->end - b->text->start) / 8 + 1;
 
 	j.verdicts = arena_alloc(b->scratch, b->n_hops, sizeof(*j.verdicts));
@@ -334,7 +407,8 @@ enum status batch_judge(struct batch *b, struct failure *fail)
 	for (u32 i = 0; i < b->n_hops; i++)
 		move_site(&j, i);
 	judge_together(&j);
+	status = find_fronts(&j);
 	drop_refused(&j);
 	pool_close(&j.leads);
-	return STATUS_OK;
+	return status ? failed(fail, status, 0, b->n_hops) : STATUS_OK;
 }

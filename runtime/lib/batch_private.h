@@ -27,6 +27,14 @@ struct shadow {
 
 #define BATCH_AGAIN 64
 
+/*
+ * A function whose translation is entered at its first instruction, by direct calls that lead there and by links. Its site, where
+ * others enter, stands further on in the same block and has a translation of its own.
+ */
+struct front {
+	u64 function, site;
+};
+
 struct batch {
 	struct workshop *w;
 	struct status_module *record; /* status of the module */
@@ -40,6 +48,8 @@ struct batch {
 	u32 n_hops;
 	u64 again[BATCH_AGAIN]; /* sites that have translations, which are to be replaced (batch_again.h) */
 	u32 n_again;
+	struct front *fronts; /* by function */
+	u32 n_fronts;
 	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], entries[IMAGE_AREAS],
 		staging[IMAGE_AREAS];
 	struct pool shadows, translations, sites, by_slot, ways, states, pendings;
@@ -63,6 +73,8 @@ void batch_count(struct batch *b, enum status status, u64 head);
 /* Finds the places and lists them in b->hops, not yet planned. */
 __must_check enum status batch_sites(struct batch *b, const struct batch_range *ranges,
                                      u32 n_ranges, struct failure *fail);
+/* Of a function; NULL. */
+const struct front *batch_front(const struct batch *b, u64 function);
 void batch_take_site(struct batch *b, u64 addr);
 void batch_drop_site(struct batch *b, u64 addr);
 /* Leaves out of b->hops what would save no instructions, before others want for slots; may move sites (batch_judge.c). */

@@ -224,18 +224,37 @@ static void grow(struct batch *b, u64 site, struct grown *out)
 	out->trace.entries = entries < 0xffffffffu ? (u32)entries : 0xffffffffu;
 }
 
+const struct front *batch_front(const struct batch *b, u64 function)
+{
+	u32 low = 0, high = b->n_fronts;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (b->fronts[middle].function == function)
+			return &b->fronts[middle];
+		if (b->fronts[middle].function < function)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
 /* The trace by which a site is translated: the file's, entered where the site is, or one grown from it. */
 enum status batch_trace(struct batch *b, u64 site, struct grown *grown, struct trace *out)
 {
 	struct trace_block *blocks;
+	const struct front *front;
 
 	if (!b->traces) {
 		grow(b, site, grown);
 		*out = grown->trace;
 		return STATUS_OK;
 	}
+	front = batch_front(b, site);
 	for (u32 i = 0; i < b->n_traces; i++) {
-		if (b->trace_sites[i] != site)
+		if (b->trace_sites[i] != (front ? front->site : site))
 			continue;
 		*out = b->traces[i];
 		blocks = arena_alloc(b->scratch, out->n_blocks, sizeof(*blocks));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* jump.h - the two jumps that patches are made of (SDM volume 2, JMP): eb rel8, e9 rel32. */
+/* jump.h - what patches are made of (SDM volume 2, JMP, CALL): eb rel8, e9 rel32, e8 rel32. */
 #ifndef DYNOPT_JUMP_H
 #define DYNOPT_JUMP_H
 
@@ -18,6 +18,12 @@ static inline void jump32(u8 *out, u64 from, u64 to)
 
 	out[0] = 0xe9;
 	memcpy(out + 1, &distance, sizeof(distance));
+}
+
+static inline void call32(u8 *out, u64 from, u64 to)
+{
+	jump32(out, from, to);
+	out[0] = 0xe8;
 }
 
 #endif

@@ -133,7 +133,7 @@ static void put_translations(struct writer *w, u32 index)
 
 	for (u32 i = 0, site = 0; i < image->n_translations; i++) {
 		const struct translation *t = &image->translations[i];
-		struct status_translation row = { 0 };
+		struct status_translation row = { .hop = HOP_CALL };
 
 		if (t->retired)
 			continue;

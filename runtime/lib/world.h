@@ -177,7 +177,7 @@ static inline u64 page_up(u64 addr)
 /* Bytes that are written at a site. */
 static inline u32 site_patch_len(const struct site *site)
 {
-	return site->hop.kind == HOP_DIRECT || site->hop.kind == HOP_FAR ? 5 : 2;
+	return site->hop.kind == HOP_SLOT || site->hop.kind == HOP_SLOT_FAR ? 2 : 5;
 }
 
 #endif

@@ -468,7 +468,7 @@ case_report()
 	says out " 5.0 %      0.0 %      0          0  NOWHERE    0x7fff0000"
 	says out "12 KiB in 2 modules, 25.0 % with proven instruction boundaries"
 	says out "300 in 30 functions, 120 translated (40.0 %)"
-	says out "90 direct, 30 by a slot, 0 far, 0 by a slot and far"
+	says out "90 direct, 30 by a slot, 0 far, 0 by a slot and far, 0 calls"
 	says out "before main  12.3 ms"
 	says out "dead            12 results that wait"
 	says out "frames           0 calls inlined"

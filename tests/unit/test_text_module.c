@@ -300,6 +300,43 @@ static void test_site_marks(void)
 	}
 }
 
+/* Direct calls that may lead elsewhere: five bytes, reached, nothing forbids it, nobody branches into them. */
+static void test_calls(void)
+{
+	static const struct {
+		const char *code;
+		u64 at;
+		u16 mark;
+		u64 marked;
+		enum status status;
+	} cases[] = {
+		{ "e801000000 c3 c3", 0, 0, 0, STATUS_OK },
+		{ "e801000000 c3 c3", 0, TEXT_NO_INLINE | TEXT_NO_DEFER, 0, STATUS_OK },
+		{ "e801000000 c3 c3", 0, TEXT_NO_PATCH, 0, STATUS_TEXT_FORBIDDEN },
+		{ "e801000000 c3 c3", 0, TEXT_NO_PATCH, 4, STATUS_TEXT_FORBIDDEN },
+		{ "e801000000 c3 c3", 0, TEXT_NO_TRANSLATE, 0, STATUS_TEXT_FORBIDDEN },
+		{ "e801000000 c3 c3", 0, TEXT_INTERIOR, 2, STATUS_SITE_INTERIOR },
+		{ "e801000000 c3 c3", 1, 0, 0, STATUS_TEXT_UNPROVEN },
+		{ "e801000000 c3 c3", 5, 0, 0, STATUS_SITE_CALL },
+		{ "48e801000000 c3 c3", 0, 0, 0, STATUS_SITE_CALL }, /* a prefix */
+		{ "e901000000 c3 c3", 0, 0, 0, STATUS_SITE_CALL },
+		{ "ffd0 c3 e800000000 c3", 0, 0, 0, STATUS_SITE_CALL },
+		{ "c3 e800000000 c3", 1, 0, 0, STATUS_TEXT_UNPROVEN }, /* not reached */
+	};
+
+	for (u32 i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		u64 target = 0, f;
+
+		text_image_init(&img);
+		f = text_image_function(&img, cases[i].code, 0);
+		accepted();
+		text.marks[f + cases[i].marked - text.start] |= cases[i].mark;
+		CU_ASSERT_EQUAL(text_call(&text, f + cases[i].at, decoder, &target, &img.fail),
+		                cases[i].status);
+		CU_ASSERT_EQUAL(target, cases[i].status ? 0 : f + 6);
+	}
+}
+
 /* A NOP of eight bytes that holds a slot is passed over: both would be written. */
 static void test_site_slot(void)
 {
@@ -325,7 +362,8 @@ static const struct unit_test tests[] = {
 	{ "restartable sequences", test_rseq },  { "too large", test_large },
 	{ "too little memory", test_workspace }, { "bytes", test_bytes },
 	{ "instructions", test_insn },           { "sites", test_sites },
-	{ "sites and marks", test_site_marks },  { "sites and slots", test_site_slot },
+	{ "sites and marks", test_site_marks },  { "calls", test_calls },
+	{ "sites and slots", test_site_slot },
 };
 
 int main(void)

@@ -6,14 +6,13 @@
  * Progress is read from the status file that the agent writes to FOLDER. Without dynopt it ends at once.
  * Prints "ok CYCLES rounds>0", or what was wrong; exit code 0 or 1.
  */
-#include "status_file.h"
+#include "cycles.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define WORKERS 2
 
@@ -103,22 +102,6 @@ static void *spin(void *unused)
 		spins = ++n;
 	while (!stop);
 	return (void *)n;
-}
-
-static unsigned long cycles_done(const char *folder)
-{
-	struct status_head head;
-	char path[512];
-	FILE *file;
-	unsigned long done = 0;
-
-	snprintf(path, sizeof(path), "%s/%d%s", folder, (int)getpid(), STATUS_FILE_SUFFIX);
-	file = fopen(path, "r");
-	if (file && fread(&head, sizeof(head), 1, file) == 1 && head.magic == STATUS_FILE_MAGIC)
-		done = head.cycles;
-	if (file)
-		fclose(file);
-	return done;
 }
 
 int main(int argc, char **argv)
