@@ -195,6 +195,8 @@ static bool same_insn(const struct insn *a, const struct insn *b)
 
 	if (a->role != b->role || (a->flags ^ b->flags) & INSN_RIP)
 		return false;
+	if (a->role == ROLE_CALL)
+		return true; /* where it leads is an outcome */
 	if (a->role == ROLE_JCC)
 		return a->cc >> 1 == b->cc >> 1;
 	if (a->role == ROLE_COUNT)
@@ -278,6 +280,9 @@ static bool step(struct model *m, u64 addr)
 	case ROLE_RET:
 	case ROLE_JMP_INDIRECT:
 		return true; /* to original addresses, where CPUs stand anyway */
+	case ROLE_CALL:
+		return (addr == at || wrong(m, "a call outside the original text", addr)) &&
+		       outcome(m, &insn, insn.target, original.target);
 	default:
 		/* Calls and system calls show their own address to others. */
 		return addr == at || wrong(m, "a call outside the original text", addr);

@@ -9,7 +9,8 @@
  *
  * Each place stands for an original address (itself; the site of a hop; the origin table of a code). A step must do
  * what the original does there: nothing (a jump to a place of the same meaning), or the very instruction, and every
- * outcome must mean what the original's outcome means. Original direct jumps are invisible. A jump through the shadow of a jump
+ * outcome must mean what the original's outcome means. Original direct jumps are invisible. A direct call of the
+ * original's may lead to a translation of its callee. A jump through the shadow of a jump
  * table may take each of its entries, as they are at that moment.
  */
 #ifndef DYNOPT_TESTS_MODEL_H

@@ -67,7 +67,8 @@ struct story {
 	bool did; /* the wrong thing has been done */
 	u64 seed;
 	/* counts, to see that the stories are worth telling */
-	u64 n_published, n_hops[HOP_KINDS], n_links_made, n_back, n_half, n_shadows, n_entries;
+	u64 n_published, n_hops[HOP_KINDS], n_links_made, n_back, n_half, n_shadows, n_entries,
+		n_calls;
 };
 
 extern struct story story;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "calls.h"
 #include "entries.h"
 
 static const struct {
@@ -107,7 +108,10 @@ static void make_units(struct group *g)
 
 	for (u32 tries = 0; tries < 40 && g->n_units < want; tries++) {
 		u64 head = story.program.insns[roll(&story.dice, story.program.n_insns)];
+		struct insn insn = program_insn(&story.program, head);
 		bool twice = false;
+
+		head = insn.role == ROLE_CALL ? insn.target : head;
 
 		for (u32 i = 0; i < g->n_units; i++)
 			twice |= g->units[i].hop.site == head;
@@ -363,6 +367,7 @@ static void make_plan(struct group *g)
 	for (u32 i = 0; i < g->n_shadows; i++)
 		make_shadow(g, &g->shadows[i], &g->plan);
 	link_entries(g, &g->plan);
+	lead_calls(g, &g->plan);
 	if (story.broken != AS_IT_IS && plan_finish(&g->plan, &fail) == STATUS_PLAN_OVERLAP)
 		story.model.wrong = "two edits touch a byte";
 	else
@@ -463,6 +468,7 @@ static bool withdraw(struct group *g, u32 n)
 				live.edits[kept++] = live.edits[i];
 		}
 		live.n = kept;
+		keep_calls(&live);
 		cut(g, &live);
 		cut_entries(g, &live);
 		must(plan_finish(&live, &fail), "finish");
@@ -583,6 +589,7 @@ static void begin(u64 seed, enum broken how)
 {
 	u64 n_published = story.n_published, n_links = story.n_links_made, n_back = story.n_back;
 	u64 n_half = story.n_half, n_shadows = story.n_shadows, n_entries = story.n_entries;
+	u64 n_calls = story.n_calls;
 	u64 n_hops[HOP_KINDS];
 
 	memcpy(n_hops, story.n_hops, sizeof(n_hops));
@@ -594,6 +601,7 @@ static void begin(u64 seed, enum broken how)
 	story.n_half = n_half;
 	story.n_shadows = n_shadows;
 	story.n_entries = n_entries;
+	story.n_calls = n_calls;
 	story.seed = seed;
 	story.dice.state = seed * 2654435761u + 12345;
 	roll(&story.dice, 2);
@@ -649,12 +657,13 @@ int main(int argc, char **argv)
 		checks += story.model.n_checks;
 	}
 	printf("%llu programs, %llu translations (%llu back-edges, %llu links), %llu shadows"
-	       " (%llu entries lead to translations), %llu plans left half-way;"
+	       " (%llu entries lead to translations), %llu calls led to them, %llu plans left half-way;"
 	       " hops %llu direct, %llu slot, %llu far, %llu slot and far; %llu places looked at\n",
 	       (unsigned long long)count, (unsigned long long)story.n_published,
 	       (unsigned long long)story.n_back, (unsigned long long)story.n_links_made,
 	       (unsigned long long)story.n_shadows, (unsigned long long)story.n_entries,
-	       (unsigned long long)story.n_half, (unsigned long long)story.n_hops[HOP_DIRECT],
+	       (unsigned long long)story.n_calls, (unsigned long long)story.n_half,
+	       (unsigned long long)story.n_hops[HOP_DIRECT],
 	       (unsigned long long)story.n_hops[HOP_SLOT],
 	       (unsigned long long)story.n_hops[HOP_FAR],
 	       (unsigned long long)story.n_hops[HOP_SLOT_FAR], (unsigned long long)checks);
