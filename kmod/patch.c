@@ -336,7 +336,7 @@ static enum dynopt_kmod_status write_code(struct owned_file *file, u64 at, const
 	return status;
 }
 
-#define EDITS_MAX 32
+#define EDITS_MAX 16
 
 /* Live from now on, with all others of patches[i..n) on the same page. */
 static void write_sites(struct owned_file *file, struct patch **patches, u32 i, u32 n,
