@@ -34,5 +34,9 @@ __must_check enum status translate(const struct text *text, const struct trace *
 __must_check enum status translate_proven(const struct text *text, const struct trace *trace,
                                           struct arena *arena, struct code *code,
                                           struct failure *fail);
+/* The same where nobody can make good what is owed: code that has the original's state at each instruction (exact.c). */
+__must_check enum status translate_exact(const struct text *text, const struct trace *trace,
+                                         struct arena *arena, struct code *code,
+                                         struct failure *fail);
 
 #endif

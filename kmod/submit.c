@@ -7,8 +7,7 @@
  * Nothing of what is asked is believed: boundaries, paths and facts come from the file, and what cannot be proven to do the
  * same is refused by name, trace by trace. What is shared must be right for everybody, so translations here are exact: at
  * each instruction the machine's state is the original's at one place of the original (dead flags apart), and they name
- * nothing but their own module, relative to themselves. So passes that owe something, and shadows of jump tables,
- * which hold addresses of one process, are left out, and trees end in front of calls.
+ * nothing but their own module, relative to themselves (translate_exact()).
  */
 #include <linux/file.h>
 #include <linux/sched/signal.h>
@@ -20,7 +19,6 @@
 #include "translate.h"
 
 #define CACHE_ROUND 16 /* CACHE_ALIGN: fields of links then lie in one page */
-#define WITHOUT (~(1u << PASS_same | 1u << PASS_straight))
 
 /* One trace that became code. */
 struct making {
@@ -164,36 +162,6 @@ static bool is_taken(const struct submission *s, u64 site, u32 len)
 	return patch_overlaps(s->file, site, site + len);
 }
 
-/* A tree of the blocks that no call leads to: calls stay in original text. */
-static enum status cut_calls(const struct text *text, struct trace *trace, struct arena *arena)
-{
-	struct trace_block *blocks;
-	struct ir_tree tree;
-	u32 *number, n = 0, i;
-	enum status status = lift_trace(text, trace, arena, &tree, NULL);
-
-	if (status || tree.n_frames <= 1)
-		return status;
-	blocks = arena_alloc(arena, tree.n_blocks, sizeof(*blocks));
-	number = arena_alloc(arena, tree.n_blocks, sizeof(*number));
-	if (!blocks || !number)
-		return STATUS_WORKSPACE;
-	for (i = 0; i < tree.n_blocks; i++) {
-		const struct ir_block *block = &tree.blocks[i];
-		bool root = block->parent == IR_NO_PARENT;
-
-		number[i] = IR_NO_PARENT;
-		if (block->frame || (!root && number[block->parent] == IR_NO_PARENT))
-			continue;
-		blocks[n] = (struct trace_block){ block->start,
-			                          root ? TRACE_NO_PARENT : number[block->parent],
-			                          block->weight, block->branch };
-		number[i] = n++;
-	}
-	*trace = (struct trace){ blocks, n, trace->entries };
-	return STATUS_OK;
-}
-
 /* Nothing is owed anywhere, and nothing is named that differs from process to process. */
 static bool is_exact(const struct code *code)
 {
@@ -309,9 +277,6 @@ static bool place(struct submission *s, u32 trace, u64 site, u32 len, u64 digest
 /* With the arena as it is; the caller releases it. */
 static bool translate_trace(struct submission *s, u32 i, struct refusal *refusal)
 {
-	static const struct translate_options options = { .without = WITHOUT,
-		                                          .limit = 0xffffffffu,
-		                                          .prove = true };
 	struct dynopt_ioc_report *report = &s->reports[i];
 	struct arena *arena = &s->reading->scratch;
 	struct trace trace = s->traces[i];
@@ -330,9 +295,7 @@ static bool translate_trace(struct submission *s, u32 i, struct refusal *refusal
 	if (undone)
 		return revive(s, i, undone, refusal);
 	blocks->start = site + s->reading->bias;
-	status = cut_calls(&s->reading->text, &trace, arena);
-	if (!status)
-		status = translate_with(&s->reading->text, &trace, &options, arena, &code, NULL);
+	status = translate_exact(&s->reading->text, &trace, arena, &code, NULL);
 	if (status)
 		return by_engine(refusal, status);
 	report->insns = code.n_insns;

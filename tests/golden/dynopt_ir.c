@@ -25,7 +25,7 @@ struct options {
 	const char *file, *bytes, *trace, *tree;
 	u64 addr, place;
 	enum stage stop;
-	bool dump, placed, stats;
+	bool dump, placed, stats, exact;
 	struct translate_options translate;
 };
 
@@ -196,6 +196,9 @@ static int show_trace(const struct options *options, const struct subject *subje
 	show_tree(options, &tree);
 	if (options->stop == STAGE_LIFT)
 		return 0;
+	if (options->exact)
+		return finish(translate_exact(&subject->text, trace, arena, &code, &failure),
+		              options, &code, &failure);
 	return finish(translate_with(&subject->text, trace, &options->translate, arena, &code,
 	                             &failure),
 	              options, &code, &failure);
@@ -297,6 +300,8 @@ static const struct argp_option argp_options[] = {
 	{ "pass-limit", 'l', "N", 0,
 	  "Passes make N changes at most (calls that disappear do not count)", 0 },
 	{ "prove", 'P', NULL, 0, "Refuse what the validator cannot prove", 0 },
+	{ "exact", 'x', NULL, 0,
+	  "Owe nothing at any instruction, as the kernel module needs it; proven", 0 },
 	{ "stats", 'S', NULL, 0, "Print what each pass did and the instructions executed per entry",
 	  0 },
 	{ 0 },
@@ -374,6 +379,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'P':
 		options->translate.prove = true;
+		return 0;
+	case 'x':
+		options->exact = true;
 		return 0;
 	case 'S':
 		options->stats = true;
