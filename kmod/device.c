@@ -39,7 +39,8 @@ static enum dynopt_kmod_status do_hello(struct file *device, union request *requ
 		return DYNOPT_KMOD_VERSION;
 	hello->version = min_t(u32, hello->max, DYNOPT_ABI_MAX);
 	hello->n_counters = DYNOPT_COUNTER_N;
-	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE | DYNOPT_FEATURE_TRACES;
+	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE | DYNOPT_FEATURE_TRACES |
+	                  DYNOPT_FEATURE_COOKIE;
 	return DYNOPT_KMOD_OK;
 }
 

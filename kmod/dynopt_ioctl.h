@@ -23,6 +23,7 @@
 #define DYNOPT_FEATURE_FIXED_PATCH 0x1 /* translations are given as bytes: DYNOPT_PATCH_FIXED */
 #define DYNOPT_FEATURE_GATE 0x2 /* sites change while no thread can execute them */
 #define DYNOPT_FEATURE_TRACES 0x4 /* it translates: DYNOPT_IOC_SUBMIT */
+#define DYNOPT_FEATURE_COOKIE 0x8 /* sites change in place, if asked: DYNOPT_PATCH_COOKIE */
 
 enum dynopt_kmod_status {
 	DYNOPT_KMOD_OK,
@@ -75,11 +76,13 @@ struct dynopt_ioc_patch {
 	__u64 cache_offset; /* in the file's code cache, which holds int3 there */
 	__u8 old_len; /* 5 to 15 */
 	__u8 code_len; /* 1 to 96 */
-	__u8 pad[6];
+	__u8 flags;
+	__u8 pad[5];
 	__u8 old[16];
 	__u8 code[DYNOPT_CODE_MAX];
 };
 #define DYNOPT_PATCH_FIXED 1
+#define DYNOPT_PATCH_COOKIE 0x1 /* in flags: the site changes in place, under an int3 */
 
 /*
  * Traces of a file that a registered process maps: which basic blocks are executed one after the other. They are
@@ -137,6 +140,7 @@ struct dynopt_ioc_undo {
 	__u32 pad;
 };
 #define DYNOPT_UNDO_ALL 0x1
+#define DYNOPT_UNDO_COOKIE 0x2 /* in place, under an int3 */
 
 struct dynopt_ioc_query {
 	__u32 size;

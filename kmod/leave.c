@@ -95,14 +95,6 @@ static void resume_crossing(void)
 		patch_resume_crossing(file);
 }
 
-static void restore_private(struct mm_struct *mm)
-{
-	mmap_write_lock(mm);
-	if (process_is_registered(mm))
-		private_restore(mm);
-	mmap_write_unlock(mm);
-}
-
 static void restore_mappings(struct mm_struct *mm)
 {
 	mmap_write_lock(mm);
@@ -117,6 +109,15 @@ static void wait_a_little(void)
 {
 	count(DYNOPT_COUNTER_WAITED, 1);
 	schedule_timeout_uninterruptible(1);
+}
+
+static void restore_private(struct mm_struct *mm)
+{
+	while (!processes_lock_all())
+		wait_a_little();
+	if (process_is_registered(mm))
+		private_restore(mm);
+	processes_unlock_all();
 }
 
 static enum dynopt_kmod_status leave_cache(struct mm_struct *mm)

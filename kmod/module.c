@@ -15,7 +15,7 @@
 
 static int __init dynopt_init(void)
 {
-	int error = private_init();
+	int error = cookie_init();
 
 	if (error)
 		return error;
@@ -30,7 +30,7 @@ static int __init dynopt_init(void)
 no_device:
 	observed_exit();
 no_probe:
-	private_exit();
+	cookie_exit();
 	return error;
 }
 
@@ -43,7 +43,7 @@ static void __exit dynopt_exit(void)
 	srcu_barrier(&faults);
 	synchronize_rcu_tasks();
 	synchronize_rcu();
-	private_exit();
+	cookie_exit();
 	if (counters_settled())
 		pr_info("dynopt: unloaded, nothing is left\n");
 }

@@ -4,11 +4,12 @@
  *
  * An owned file has pages of the module's own, by page index, and the mappings of registered
  * processes have its vm_ops, which hand them out. A page that a process may have mapped is
- * never written: code changes by putting another page in its place.
+ * written only under the cookie; else code changes by putting another page in its place.
  *
  * Locks, outer to inner:
  *   requests        mutex, one request at a time; never in a callback of a mapping
- *   mmap_lock       of a process; callbacks of mappings are entered with it
+ *   mmap_lock       of a process; callbacks of mappings are entered with it. All at once only
+ *                   by trying (processes_lock_all)
  *   file->gate      mutex: who puts pages in and changes what they hold
  *   page lock       of owned pages in index order; fault handlers take one
  *   i_mmap_rwsem    of the file, inside unmap_mapping_range() and to look for private copies
@@ -148,6 +149,9 @@ enum dynopt_kmod_status pages_edit(struct owned_file *file, const struct edit *e
                                    bool together);
 enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u8 *before,
                                     const u8 *after, u32 len, bool together);
+/* The first bytes of a site, in place under the cookie if asked, or if there is no memory for pages. */
+enum dynopt_kmod_status pages_write_site(struct owned_file *file, u64 offset, const u8 *before,
+                                         const u8 *after, bool together, bool in_place);
 enum dynopt_kmod_status pages_read_file(struct owned_file *file, u64 offset, u8 *bytes, u32 len);
 /* Takes pages out of all page tables: those of the cache, then all sites in one step. */
 void pages_unmap_cache(struct owned_file *file);
@@ -171,8 +175,11 @@ void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, co
                        u32 len);
 void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr);
 void private_restore(struct mm_struct *mm);
-int private_init(void);
-void private_exit(void);
+
+/* cookie.c; with all mmap locks: where the site's bytes are, and what they become */
+void cookie_write(struct owned_file *file, u64 offset, u8 *const *site, const u8 *bytes);
+int cookie_init(void);
+void cookie_exit(void);
 
 /* processes.c */
 enum dynopt_kmod_status process_register(struct mm_struct *mm);
@@ -188,6 +195,14 @@ void process_adopt(struct mm_struct *mm, struct owned_file *file);
 struct mm_struct **processes_all(void);
 void processes_drop(struct mm_struct **all);
 bool processes_empty(void);
+/*
+ * All registered memory maps' mmap locks for writing, or none: false if some process is in the
+ * midst of a change. Nobody registers, forks, faults or ends then. Under `requests`.
+ */
+bool processes_lock_all(void);
+/* Tries for a second, or until a signal comes that kills. */
+bool processes_lock_soon(void);
+void processes_unlock_all(void);
 
 /* patch.c */
 enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request);

@@ -11,7 +11,8 @@
  *   4  unlock all: every thread now gets new pages only
  * So an instruction across two pages is never made of one new and one old page. No page that
  * was ever mapped is written: a private copy made meanwhile is of one state, never of a half
- * one, and no processor fetches from a page while it changes.
+ * one, and no processor fetches from a page while it changes. It takes memory; where there is
+ * none, and on request, a site changes in place instead (cookie.c).
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
@@ -312,6 +313,58 @@ enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u
 	const struct edit edit = { offset, before, after, len };
 
 	return pages_edit(file, &edit, 1, together);
+}
+
+/* In place, which needs no memory. A private half would have to change with the other one. */
+static enum dynopt_kmod_status span_write_in_place(struct owned_file *file, struct span *span,
+                                                   u64 offset, const u8 *before, const u8 *after)
+{
+	u8 *site[JMP_REL32_LEN];
+	u32 i;
+
+	if (span->n > 1 && span_has_private(file, span))
+		return DYNOPT_KMOD_PRIVATE_PAGE;
+	for (i = 0; i < JMP_REL32_LEN; i++) {
+		pgoff_t index = (offset + i) >> PAGE_SHIFT;
+
+		/* 64-bit kernels have all memory mapped */
+		site[i] = (u8 *)page_address(xa_load(&file->pages, index)) +
+		          offset_in_page(offset + i);
+		if (*site[i] != before[i])
+			return DYNOPT_KMOD_MISMATCH;
+	}
+	cookie_write(file, offset, site, after);
+	count(DYNOPT_COUNTER_PUBLISHED, 1);
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status write_in_place(struct owned_file *file, u64 offset, const u8 *before,
+                                              const u8 *after)
+{
+	struct span span = { .first = offset >> PAGE_SHIFT };
+	enum dynopt_kmod_status status;
+
+	span.n = ((offset + JMP_REL32_LEN - 1) >> PAGE_SHIFT) - span.first + 1;
+	if (!processes_lock_soon())
+		return DYNOPT_KMOD_PROCESS_BUSY;
+	mutex_lock(&file->gate);
+	status = span_write_in_place(file, &span, offset, before, after);
+	mutex_unlock(&file->gate);
+	processes_unlock_all();
+	return status;
+}
+
+enum dynopt_kmod_status pages_write_site(struct owned_file *file, u64 offset, const u8 *before,
+                                         const u8 *after, bool together, bool in_place)
+{
+	enum dynopt_kmod_status status;
+
+	if (in_place)
+		return write_in_place(file, offset, before, after);
+	status = pages_write(file, offset, before, after, JMP_REL32_LEN, together);
+	if (status == DYNOPT_KMOD_MEMORY && !write_in_place(file, offset, before, after))
+		status = DYNOPT_KMOD_OK;
+	return status;
 }
 
 void pages_unmap_cache(struct owned_file *file)

@@ -262,20 +262,22 @@ static bool crosses(const struct patch *patch)
 	return offset_in_page(patch->offset) + JMP_REL32_LEN > PAGE_SIZE;
 }
 
-static enum dynopt_kmod_status write_site(struct owned_file *file, struct patch *patch)
+static enum dynopt_kmod_status write_site(struct owned_file *file, struct patch *patch,
+                                          bool in_place)
 {
-	enum dynopt_kmod_status status = pages_write(file, patch->offset, patch->old, patch->jump,
-	                                             JMP_REL32_LEN, crosses(patch));
+	enum dynopt_kmod_status status = pages_write_site(file, patch->offset, patch->old,
+	                                                  patch->jump, crosses(patch), in_place);
 
 	if (!status)
 		patch->live = true;
 	return status;
 }
 
-static enum dynopt_kmod_status unwrite_site(struct owned_file *file, struct patch *patch)
+static enum dynopt_kmod_status unwrite_site(struct owned_file *file, struct patch *patch,
+                                            bool in_place)
 {
 	enum dynopt_kmod_status status =
-		pages_write(file, patch->offset, patch->jump, patch->old, JMP_REL32_LEN, false);
+		pages_write_site(file, patch->offset, patch->jump, patch->old, false, in_place);
 
 	if (!status)
 		patch->live = false;
@@ -292,7 +294,8 @@ static enum dynopt_kmod_status write_cache(struct owned_file *file, const struct
 }
 
 /* Hands over the patch to the file as soon as its code is in the cache. */
-static enum dynopt_kmod_status patch_first(struct owned_file *file, struct patch **patch)
+static enum dynopt_kmod_status patch_first(struct owned_file *file, struct patch **patch,
+                                           bool in_place)
 {
 	enum dynopt_kmod_status status;
 	struct patch *known;
@@ -316,7 +319,7 @@ static enum dynopt_kmod_status patch_first(struct owned_file *file, struct patch
 	*patch = NULL;
 	list_add_tail_rcu(&known->list, &file->patches);
 	file->n_patches++;
-	return write_site(file, known);
+	return write_site(file, known, in_place);
 }
 
 /* The part of the new code on one page of the cache, which holds int3 there. */
@@ -430,7 +433,7 @@ enum dynopt_kmod_status patch_publish(struct owned_file *file, struct patch **pa
 		if (patches[i]->live || statuses[i])
 			continue;
 		if (crosses(patches[i]))
-			statuses[i] = write_site(file, patches[i]);
+			statuses[i] = write_site(file, patches[i], false);
 		else
 			write_sites(file, patches, i, n, statuses);
 	}
@@ -491,6 +494,7 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 {
 	struct owned_file *file;
 	struct patch *patch, *again = NULL;
+	bool in_place = request->flags & DYNOPT_PATCH_COOKIE;
 	enum dynopt_kmod_status status = check_range(file_inode(opened), request);
 
 	if (status)
@@ -502,7 +506,8 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 	if (!status) {
 		status = find_earlier(file, patch, &again);
 		if (!status)
-			status = again ? write_site(file, again) : patch_first(file, &patch);
+			status = again ? write_site(file, again, in_place)
+			               : patch_first(file, &patch, in_place);
 		file_put(file);
 	}
 	if (patch)
@@ -585,7 +590,7 @@ enum dynopt_kmod_status patch_revive(struct owned_file *file, struct patch *patc
 		if (!status)
 			link->to = patch;
 	}
-	return status ? status : write_site(file, patch);
+	return status ? status : write_site(file, patch, false);
 }
 
 static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt_ioc_undo *request,
@@ -598,7 +603,7 @@ static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt
 		if (!patch->live ||
 		    (!(request->flags & DYNOPT_UNDO_ALL) && patch->offset != request->offset))
 			continue;
-		status = unwrite_site(file, patch);
+		status = unwrite_site(file, patch, request->flags & DYNOPT_UNDO_COOKIE);
 		if (!status)
 			status = cut_links(file, patch);
 		if (status)
@@ -630,14 +635,17 @@ enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *u
 	return status;
 }
 
-/* There must be memory for two pages: it is asked for until there is. */
+/*
+ * It takes memory for two pages, where a process has a private copy of one; that is asked for
+ * until there is.
+ */
 void patch_suspend_crossing(struct owned_file *file)
 {
 	struct patch *patch;
 
 	list_for_each_entry(patch, &file->patches, list) {
 		patch->suspended = patch->live && crosses(patch);
-		while (patch->suspended && unwrite_site(file, patch) == DYNOPT_KMOD_MEMORY)
+		while (patch->suspended && unwrite_site(file, patch, false) == DYNOPT_KMOD_MEMORY)
 			schedule_timeout_uninterruptible(1);
 	}
 }
@@ -647,7 +655,7 @@ void patch_resume_crossing(struct owned_file *file)
 	struct patch *patch;
 
 	list_for_each_entry(patch, &file->patches, list) {
-		if (patch->suspended && write_site(file, patch))
+		if (patch->suspended && write_site(file, patch, false))
 			count(DYNOPT_COUNTER_WITHDRAWN, 1);
 		patch->suspended = false;
 	}

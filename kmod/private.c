@@ -10,15 +10,12 @@
  *                while nobody can execute it
  *   breakpoints  an int3 on a site, the rest of the jump behind it: the rest is brought back at
  *                once, because a uprobe that goes writes only the file's first byte
- *   leaving      a process that leaves the code cache: sites are brought back under an int3
+ *   leaving      a process that leaves the code cache: sites are brought back under the cookie
  */
 #include <linux/highmem.h>
 #include <linux/interval_tree_generic.h>
-#include <linux/kdebug.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
-#include <linux/smp.h>
-#include <asm/sync_core.h>
 #include "own.h"
 
 static inline unsigned long tree_first(struct vm_area_struct *vma)
@@ -235,55 +232,11 @@ void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr)
 	srcu_read_unlock(&faults, srcu);
 }
 
-/*
- * The cookie, for a site in a private copy: int3, the rest, the first byte, each seen by every
- * processor before the next. A thread that meets the int3 tries again at the site, in whatever
- * process: a forked one may share the copy. One with an int3 of its own there traps a little
- * later. The trap handler runs with interrupts off, so after the last round none is on its way.
- */
-static struct {
-	unsigned long addr; /* 0: there is none */
-} cookie;
-
-static int cookie_trap(struct notifier_block *block, unsigned long why, void *data)
-{
-	struct pt_regs *regs = ((struct die_args *)data)->regs;
-	unsigned long addr = smp_load_acquire(&cookie.addr);
-
-	if (why != DIE_INT3 || !user_mode(regs) || !addr || regs->ip - 1 != addr)
-		return NOTIFY_DONE;
-	count(DYNOPT_COUNTER_TRAPPED, 1);
-	cpu_relax();
-	regs->ip--;
-	return NOTIFY_STOP;
-}
-
-static void sync_one(void *unused)
-{
-	sync_core();
-}
-
 /* The bytes of a site in private copies, which may be two. */
 struct copied_site {
 	struct page *pages[2];
 	u8 *bytes[JMP_REL32_LEN];
 };
-
-static void cookie_write(unsigned long addr, const struct copied_site *site, const u8 *bytes)
-{
-	u32 i;
-
-	smp_store_release(&cookie.addr, addr);
-	WRITE_ONCE(*site->bytes[0], INT3);
-	on_each_cpu(sync_one, NULL, 1);
-	for (i = 1; i < JMP_REL32_LEN; i++)
-		WRITE_ONCE(*site->bytes[i], bytes[i]);
-	on_each_cpu(sync_one, NULL, 1);
-	WRITE_ONCE(*site->bytes[0], bytes[0]);
-	on_each_cpu(sync_one, NULL, 1);
-	smp_store_release(&cookie.addr, 0);
-	count(DYNOPT_COUNTER_COOKIES, 1);
-}
 
 static struct page *copy_in_process(struct mm_struct *mm, unsigned long addr)
 {
@@ -313,7 +266,8 @@ static bool site_find(struct mm_struct *mm, unsigned long addr, struct copied_si
 	return true;
 }
 
-static void site_restore(struct mm_struct *mm, unsigned long addr, const struct patch *patch)
+static void site_restore(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
+                         const struct patch *patch)
 {
 	struct copied_site site;
 	bool rest = true;
@@ -324,7 +278,7 @@ static void site_restore(struct mm_struct *mm, unsigned long addr, const struct 
 	for (i = 1; i < JMP_REL32_LEN; i++)
 		rest &= *site.bytes[i] == patch->jump[i];
 	if (rest && *site.bytes[0] == JMP_REL32)
-		cookie_write(addr, &site, patch->old);
+		cookie_write(file, patch->offset, site.bytes, patch->old);
 	else if (rest && *site.bytes[0] == INT3)
 		for (i = 1; i < JMP_REL32_LEN; i++)
 			WRITE_ONCE(*site.bytes[i], patch->old[i]);
@@ -333,39 +287,22 @@ static void site_restore(struct mm_struct *mm, unsigned long addr, const struct 
 }
 
 /*
- * With the process's mmap lock held for writing, and `requests`, for there is one cookie. No
- * site has one half in a copy and the other in a shared page any more.
+ * With all mmap locks (processes_lock_all). No site has one half in a copy and the other in a
+ * shared page any more.
  */
 void private_restore(struct mm_struct *mm)
 {
+	struct owned_file *file;
 	struct vm_area_struct *vma;
 	struct patch *patch;
 	VMA_ITERATOR(at, mm, 0);
 
-	assert_mmap_write(mm);
 	for_each_vma(at, vma) {
 		if (!mapping_is_taken(vma))
 			continue;
-		list_for_each_entry(patch, &mapping_file(vma)->patches, list)
+		file = mapping_file(vma);
+		list_for_each_entry(patch, &file->patches, list)
 			if (covers(vma, patch->offset >> PAGE_SHIFT))
-				site_restore(mm,
-				             vma->vm_start + patch->offset -
-				                     ((u64)vma->vm_pgoff << PAGE_SHIFT),
-				             patch);
+				site_restore(mm, address_of(vma, 0) + patch->offset, file, patch);
 	}
-}
-
-static struct notifier_block cookie_block = {
-	.notifier_call = cookie_trap,
-	.priority = INT_MAX, /* before uprobes, which take every int3 for theirs */
-};
-
-int private_init(void)
-{
-	return register_die_notifier(&cookie_block);
-}
-
-void private_exit(void)
-{
-	unregister_die_notifier(&cookie_block);
 }

@@ -16,6 +16,8 @@
 #include <linux/slab.h>
 #include "own.h"
 
+#define LOCK_TRIES 10 /* without sleeping in between */
+
 static DEFINE_HASHTABLE(processes, 8);
 static unsigned long n_processes, n_leaving;
 
@@ -228,4 +230,77 @@ void processes_drop(struct mm_struct **all)
 	for (at = all; *at; at++)
 		mmdrop(*at);
 	kvfree(all);
+}
+
+/*
+ * The lock validator would count them all, of which it has room for 48: it is told that they
+ * are let go, and taken again before that.
+ */
+static bool lock_one(struct mm_struct *mm)
+{
+	if (!mmap_write_trylock(mm))
+		return false;
+	rwsem_release(&mm->mmap_lock.dep_map, _THIS_IP_);
+	return true;
+}
+
+static void unlock_one(struct mm_struct *mm)
+{
+	rwsem_acquire(&mm->mmap_lock.dep_map, 0, 1, _THIS_IP_);
+	mmap_write_unlock(mm);
+}
+
+static void unlock_until(const struct process *last)
+{
+	struct process *process;
+	int bucket;
+
+	lockdep_assert_held(&registry);
+	hash_for_each(processes, bucket, process, node) {
+		if (process == last)
+			return;
+		unlock_one(process->notifier.mm);
+	}
+}
+
+bool processes_lock_all(void)
+{
+	struct process *process;
+	bool all = true;
+	int bucket;
+
+	lockdep_assert_held(&requests);
+	spin_lock(&registry);
+	hash_for_each(processes, bucket, process, node) {
+		all = lock_one(process->notifier.mm);
+		if (!all) {
+			unlock_until(process);
+			break;
+		}
+	}
+	spin_unlock(&registry);
+	return all;
+}
+
+bool processes_lock_soon(void)
+{
+	u32 n;
+
+	for (n = 0; !processes_lock_all(); n++) {
+		if (n == LOCK_TRIES + HZ || fatal_signal_pending(current))
+			return false;
+		if (n < LOCK_TRIES)
+			cond_resched();
+		else
+			schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
+/* Those that were locked: none has come or gone since. */
+void processes_unlock_all(void)
+{
+	spin_lock(&registry);
+	unlock_until(NULL);
+	spin_unlock(&registry);
 }

@@ -25,8 +25,8 @@ enum dynopt_kmod_status request_size(u32 size, u32 known, u32 most)
 /* Where the code came from is no secret, and padding has to be zero. */
 enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch)
 {
-	if (patch->kind != DYNOPT_PATCH_FIXED || patch->old_len < 5 ||
-	    patch->old_len > DYNOPT_OLD_MAX || !patch->code_len ||
+	if (patch->kind != DYNOPT_PATCH_FIXED || (patch->flags & ~DYNOPT_PATCH_COOKIE) ||
+	    patch->old_len < 5 || patch->old_len > DYNOPT_OLD_MAX || !patch->code_len ||
 	    patch->code_len > DYNOPT_CODE_MAX || !is_zero(patch->pad, sizeof(patch->pad)) ||
 	    !is_zero(patch->old + patch->old_len, sizeof(patch->old) - patch->old_len) ||
 	    !is_zero(patch->code + patch->code_len, sizeof(patch->code) - patch->code_len))
@@ -36,8 +36,9 @@ enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch)
 
 enum dynopt_kmod_status request_undo(const struct dynopt_ioc_undo *undo)
 {
-	return (undo->flags & ~DYNOPT_UNDO_ALL) || undo->pad ? DYNOPT_KMOD_BAD_REQUEST
-	                                                     : DYNOPT_KMOD_OK;
+	return (undo->flags & ~(DYNOPT_UNDO_ALL | DYNOPT_UNDO_COOKIE)) || undo->pad
+	               ? DYNOPT_KMOD_BAD_REQUEST
+	               : DYNOPT_KMOD_OK;
 }
 
 enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit)

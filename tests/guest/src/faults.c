@@ -210,6 +210,8 @@ int main(void)
 	file = open(LIB, O_RDONLY | O_CLOEXEC);
 	for (what = 0; what < WHAT_N; what++)
 		each(what);
+	/* Where there was no memory for pages, sites changed without any. */
+	check(counter(device, DYNOPT_COUNTER_COOKIES) > 0);
 	forks();
 	printf("%lu faults\n", injected);
 	return 0;

@@ -187,6 +187,25 @@ uint32_t call_undo(int device, int file, const struct site *site)
 	return call_raw(device, DYNOPT_IOC_UNDO, &undo);
 }
 
+uint32_t call_patch_in_place(int device, int file, const struct site *site)
+{
+	struct dynopt_ioc_patch patch;
+
+	patch_fill(&patch, file, site);
+	patch.flags = DYNOPT_PATCH_COOKIE;
+	return call_raw(device, DYNOPT_IOC_PATCH, &patch);
+}
+
+uint32_t call_undo_in_place(int device, int file, const struct site *site)
+{
+	struct dynopt_ioc_undo undo = { .size = sizeof(undo),
+		                        .fd = file,
+		                        .flags = DYNOPT_UNDO_COOKIE,
+		                        .offset = site->offset };
+
+	return call_raw(device, DYNOPT_IOC_UNDO, &undo);
+}
+
 uint32_t call_undo_all(int device, int file)
 {
 	struct dynopt_ioc_undo undo = { .size = sizeof(undo),

@@ -58,6 +58,9 @@ uint32_t call_unregister(int device, pid_t pid);
 uint32_t call_patch(int device, int file, const struct site *site);
 uint32_t call_undo(int device, int file, const struct site *site);
 uint32_t call_undo_all(int device, int file);
+/* Under the cookie. */
+uint32_t call_patch_in_place(int device, int file, const struct site *site);
+uint32_t call_undo_in_place(int device, int file, const struct site *site);
 uint32_t call_raw(int device, unsigned long command, void *request);
 void patch_fill(struct dynopt_ioc_patch *patch, int file, const struct site *site);
 uint64_t counter(int device, enum dynopt_kmod_counter counter);
