@@ -9,16 +9,18 @@
  * RCU tasks.
  */
 #include <linux/module.h>
-#include <linux/mmu_notifier.h>
 #include <linux/rcupdate.h>
 #include "own.h"
 
 static int __init dynopt_init(void)
 {
-	int error = cookie_init();
+	int error = processes_init();
 
 	if (error)
 		return error;
+	error = cookie_init();
+	if (error)
+		goto no_cookie;
 	error = observed_init();
 	if (error)
 		goto no_probe;
@@ -31,6 +33,8 @@ no_device:
 	observed_exit();
 no_probe:
 	cookie_exit();
+no_cookie:
+	processes_exit();
 	return error;
 }
 
@@ -39,7 +43,7 @@ static void __exit dynopt_exit(void)
 	device_exit();
 	leave_all();
 	observed_exit();
-	mmu_notifier_synchronize();
+	processes_exit();
 	srcu_barrier(&faults);
 	synchronize_rcu_tasks();
 	synchronize_rcu();

@@ -25,8 +25,10 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include "compat.h"
 #include "dynopt_ioctl.h"
@@ -102,6 +104,9 @@ struct patch {
 
 struct process {
 	struct mmu_notifier notifier; /* has the mm */
+	struct mmu_interval_notifier end;
+	struct work_struct removal; /* of `end`, which takes sleep */
+	refcount_t watched; /* by `notifier`, by `end` */
 	struct hlist_node node; /* in the registry */
 	bool leaving; /* its sites are original */
 };
@@ -203,6 +208,9 @@ bool processes_lock_all(void);
 /* Tries for a second, or until a signal comes that kills. */
 bool processes_lock_soon(void);
 void processes_unlock_all(void);
+int processes_init(void);
+/* Waits until nothing of the module is asked when a process ends. */
+void processes_exit(void);
 
 /* patch.c */
 enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request);

@@ -3,9 +3,12 @@
  * processes.c - the memory maps whose mappings may be taken over.
  *
  * A memory map is registered by request, or because it was forked from a registered one, and
- * stays so until it is unregistered or torn down. Each has an MMU notifier. Its release, at
- * the start of exit_mmap(), gives all mappings back, so that a map that is being torn down
- * has nothing of the module's. Its invalidation tells of pages that became private.
+ * stays so until it is unregistered or torn down. Then, at the start of exit_mmap(), all
+ * mappings are given back, so that a map that is being torn down has nothing of the module's.
+ * An MMU notifier tells of pages that became private. For one that it finds in its list at
+ * the end the kernel waits for a grace period; but it tells interval notifiers first. So each
+ * memory map has one of these, too, which takes the other out of the list. (Should a later
+ * kernel have another order, the list's own release does the same, later.)
  *
  * Invariant: whatever has taken mappings is in the registry, or its mmap lock is held for
  * writing by the fork, split or exit that changes that.
@@ -20,6 +23,7 @@
 
 static DEFINE_HASHTABLE(processes, 8);
 static unsigned long n_processes, n_leaving;
+static struct workqueue_struct *removals;
 
 static struct process *process_find(struct mm_struct *mm)
 {
@@ -32,8 +36,25 @@ static struct process *process_find(struct mm_struct *mm)
 	return NULL;
 }
 
-/* Out of the registry; true for the one caller that then gives up the notifier. */
-static struct process *process_remove(struct mm_struct *mm)
+static void process_drop(struct process *process)
+{
+	if (refcount_dec_and_test(&process->watched))
+		kfree(process);
+}
+
+static void end_remove(struct work_struct *work)
+{
+	struct process *process = container_of(work, struct process, removal);
+
+	mmu_interval_notifier_remove(&process->end);
+	process_drop(process);
+}
+
+/*
+ * With the mmap lock held for writing. Counted out last: who sees no process any more, at
+ * unload, sees what is to be waited for.
+ */
+static void process_remove(struct mm_struct *mm)
 {
 	struct process *process;
 
@@ -41,26 +62,43 @@ static struct process *process_remove(struct mm_struct *mm)
 	process = process_find(mm);
 	if (process) {
 		hash_del(&process->node);
-		n_processes--;
 		n_leaving -= process->leaving;
 	}
 	spin_unlock(&registry);
-	if (process)
-		count(DYNOPT_COUNTER_PROCESSES, -1);
-	return process;
+	if (!process)
+		return;
+	queue_work(removals, &process->removal);
+	mmu_notifier_put(&process->notifier);
+	count(DYNOPT_COUNTER_PROCESSES, -1);
+	spin_lock(&registry);
+	n_processes--;
+	spin_unlock(&registry);
+}
+
+static void give_back_at_end(struct mm_struct *mm)
+{
+	mmap_write_lock(mm);
+	mappings_restore(mm);
+	process_remove(mm);
+	mmap_write_unlock(mm);
 }
 
 static void notifier_release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
-	struct process *process;
-
-	mmap_write_lock(mm);
-	mappings_restore(mm);
-	process = process_remove(mm);
-	mmap_write_unlock(mm);
-	if (process)
-		mmu_notifier_put(&process->notifier);
+	give_back_at_end(mm);
 }
+
+/* Its range is the first page, where nothing is mapped: so this is called at the end only. */
+static bool end_invalidate(struct mmu_interval_notifier *end,
+                           const struct mmu_notifier_range *range, unsigned long seq)
+{
+	mmu_interval_set_seq(end, seq);
+	if (range->event == MMU_NOTIFY_RELEASE)
+		give_back_at_end(end->mm);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops end_ops = { .invalidate = end_invalidate };
 
 /* Uprobes and writes to private mappings announce the one page that becomes a copy. */
 static void notifier_invalidate_end(struct mmu_notifier *notifier,
@@ -77,12 +115,16 @@ static struct mmu_notifier *notifier_alloc(struct mm_struct *mm)
 {
 	struct process *process = kzalloc(sizeof(*process), GFP_KERNEL);
 
-	return process ? &process->notifier : ERR_PTR(-ENOMEM);
+	if (!process)
+		return ERR_PTR(-ENOMEM);
+	INIT_WORK(&process->removal, end_remove);
+	refcount_set(&process->watched, 1);
+	return &process->notifier;
 }
 
 static void notifier_free(struct mmu_notifier *notifier)
 {
-	kfree(container_of(notifier, struct process, notifier));
+	process_drop(container_of(notifier, struct process, notifier));
 }
 
 static const struct mmu_notifier_ops notifier_ops = {
@@ -92,15 +134,27 @@ static const struct mmu_notifier_ops notifier_ops = {
 	.free_notifier = notifier_free,
 };
 
+static enum dynopt_kmod_status status_of(long error)
+{
+	return error == -EINTR ? DYNOPT_KMOD_INTERRUPTED : DYNOPT_KMOD_MEMORY;
+}
+
 /* With the mmap lock held for writing, so that there is one at a time for a memory map. */
 static enum dynopt_kmod_status process_add(struct mm_struct *mm)
 {
 	struct mmu_notifier *notifier = mmu_notifier_get_locked(&notifier_ops, mm);
 	struct process *process;
+	int error;
 
 	if (IS_ERR(notifier))
-		return PTR_ERR(notifier) == -EINTR ? DYNOPT_KMOD_INTERRUPTED : DYNOPT_KMOD_MEMORY;
+		return status_of(PTR_ERR(notifier));
 	process = container_of(notifier, struct process, notifier);
+	error = mmu_interval_notifier_insert_locked(&process->end, mm, 0, PAGE_SIZE, &end_ops);
+	if (error) {
+		mmu_notifier_put(notifier);
+		return status_of(error);
+	}
+	refcount_inc(&process->watched);
 	spin_lock(&registry);
 	hash_add(processes, &process->node, (unsigned long)mm);
 	n_processes++;
@@ -179,10 +233,8 @@ void process_set_leaving(struct mm_struct *mm)
 
 void process_forget(struct mm_struct *mm)
 {
-	struct process *process = process_remove(mm);
-
-	if (process)
-		mmu_notifier_put(&process->notifier);
+	assert_mmap_write(mm);
+	process_remove(mm);
 }
 
 void process_adopt(struct mm_struct *mm, struct owned_file *file)
@@ -303,4 +355,16 @@ void processes_unlock_all(void)
 	spin_lock(&registry);
 	unlock_until(NULL);
 	spin_unlock(&registry);
+}
+
+int processes_init(void)
+{
+	removals = alloc_workqueue("dynopt", WQ_UNBOUND, 0);
+	return removals ? 0 : -ENOMEM;
+}
+
+void processes_exit(void)
+{
+	destroy_workqueue(removals);
+	mmu_notifier_synchronize();
 }
