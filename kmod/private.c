@@ -297,6 +297,7 @@ void private_restore(struct mm_struct *mm)
 	struct patch *patch;
 	VMA_ITERATOR(at, mm, 0);
 
+	rcu_read_lock(); /* for the lock validator, which does not know of the mmap locks */
 	for_each_vma(at, vma) {
 		if (!mapping_is_taken(vma))
 			continue;
@@ -305,4 +306,5 @@ void private_restore(struct mm_struct *mm)
 			if (covers(vma, patch->offset >> PAGE_SHIFT))
 				site_restore(mm, address_of(vma, 0) + patch->offset, file, patch);
 	}
+	rcu_read_unlock();
 }

@@ -19,7 +19,7 @@ mount -t tmpfs tmp /tmp
 # debugfs and tracefs have what fault injection and uprobes want
 mount -t debugfs debug /sys/kernel/debug 2>/dev/null
 mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
-for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do
+for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk overlay; do
 	[ ! -e /modules/$module.ko ] || insmod /modules/$module.ko
 done
 mkdir -p /t /u
@@ -38,7 +38,7 @@ ip link set lo up 2>/dev/null
 # fail on purpose, the kernel warns of each; then only what is no such warning counts.
 reports()
 {
-	if [ "$name" = faults ]; then
+	if [ "$name" = faults ] || [ "$name" = oom ]; then
 		dmesg -c | grep -E 'BUG|WARNING|KASAN|UBSAN|Oops|INFO:|possible |suspicious |inconsistent |Bad |dynopt: left' |
 			grep -v 'memory used\|Mem-Info'
 		return

@@ -98,7 +98,7 @@ make_initrd()
 	chmod +x "$root/init"
 	if [ -n "$MODULES" ]; then
 		for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
-			virtio_blk; do
+			virtio_blk overlay; do
 			find "$MODULES" -name "$module.ko" -exec cp {} "$root/modules/" \;
 		done
 	fi

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * hostile.c - requests that nobody should make: wrong sizes, pointers, versions, descriptors,
- * bytes, rights, each refused by its name; then random ones, while mappings come and go.
- *
- *     hostile [RANDOM-CALLS [SEED]]
+ * bytes, rights, each refused by its name. Random ones are fuzz.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -378,167 +374,7 @@ static void rights(int device, int file)
 	refuses(call_register(device, -7), BAD_REQUEST);
 }
 
-static uint64_t state;
-
-static uint32_t random_below(uint32_t n)
-{
-	/* xorshift64*, Vigna 2016 */
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (uint32_t)((state * 0x2545f4914f6cdd1dull) >> 32) % n;
-}
-
-static uint64_t random_offset(void)
-{
-	static const uint64_t some[] = { LIB_ONE,     LIB_TWO,   LIB_CROSS,  LIB_FOUR,
-		                         LIB_ONE + 1, LIB_CACHE, 0,          LIB_BYTES - 5,
-		                         LIB_BYTES,   ~0ull,     1ull << 63, LIB_CACHE - 6 };
-
-	return some[random_below(12)] + (random_below(4) ? 0 : random_below(64));
-}
-
-static const struct site *random_site(void)
-{
-	static const struct site *const sites[] = { &site_one, &site_two, &site_cross, &site_four };
-
-	return sites[random_below(4)];
-}
-
-static uint32_t random_patch(int device, int file)
-{
-	struct dynopt_ioc_patch patch, whole;
-	uint8_t *bytes = (uint8_t *)&patch;
-
-	patch_fill(&patch, file, random_site());
-	whole = patch;
-	switch (random_below(6)) {
-	case 0:
-		patch.offset = random_offset();
-		break;
-	case 1:
-		patch.cache_offset = random_offset();
-		break;
-	case 2:
-		bytes[8 + random_below(sizeof(patch) - 8)] = random_below(256);
-		/* What is done is done: the translation must stay one, since it will be executed. */
-		patch.code_len = whole.code_len;
-		memcpy(patch.code, whole.code, whole.code_len);
-		break;
-	}
-	return call_raw(device, DYNOPT_IOC_PATCH, &patch);
-}
-
-static uint32_t random_call(int device, int file, pid_t pid)
-{
-	struct dynopt_ioc_undo undo = { .size = sizeof(undo), .fd = file };
-	struct dynopt_ioc_hello hello;
-	uint64_t counters[DYNOPT_COUNTER_N + 4];
-	struct dynopt_ioc_query query = { .size = sizeof(query), .counters = (uintptr_t)counters };
-
-	switch (random_below(16)) {
-	case 0:
-		return call_hello(device, random_below(4), random_below(4), &hello);
-	case 1:
-		query.n = random_below(DYNOPT_COUNTER_N + 4);
-		/* Far away, not into this program's own stack. */
-		query.counters += random_below(8) ? 0 : 1ull << (40 + random_below(24));
-		return call_raw(device, DYNOPT_IOC_QUERY, &query);
-	case 2:
-	case 3:
-		return call_register(device, random_below(4) ? pid : (pid_t)random_below(400));
-	case 4:
-		return call_unregister(device, random_below(2) ? pid : 0);
-	case 5:
-		/* Not in place: others execute it, on an emulator that is unsound then. */
-		undo.flags = random_below(8) & ~DYNOPT_UNDO_COOKIE;
-		undo.offset = random_offset();
-		return call_raw(device, DYNOPT_IOC_UNDO, &undo);
-	case 6:
-	case 7:
-	case 8:
-	case 9:
-		return call_undo(device, file, random_site());
-	default:
-		return random_patch(device, file);
-	}
-}
-
-/* Maps, calls, splits, moves, copies and unmaps the library for as long as it is let. */
-static void restless(int device, int file)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close(device);
-	state = getpid();
-	for (;;) {
-		uint8_t *lib = mmap(NULL, LIB_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
-		uint8_t *page;
-		int i, value;
-
-		check(lib != MAP_FAILED);
-		for (i = 0; i < 20; i++) {
-			const struct site *site = random_site();
-
-			value = lib_call(lib, site);
-			if (value != site->plain && value != site->patched)
-				_exit(1);
-			page = lib + random_below(LIB_CACHE / PAGE) * PAGE;
-			switch (random_below(8)) {
-			case 0:
-				mprotect(page, PAGE, PROT_READ);
-				mprotect(page, PAGE, PROT_READ | PROT_EXEC);
-				break;
-			case 1:
-				madvise(lib, LIB_BYTES, MADV_DONTNEED);
-				break;
-			case 2:
-				if (!fork())
-					_exit(lib_call(lib, site) < 0);
-				wait(&value);
-				check_is(value, 0);
-				break;
-			case 3:
-				/* the byte that is there anyway: beside a site, or beside half of one */
-				page = lib + PAGE * (1 + 2 * random_below(2) + random_below(2)) +
-				       64;
-				mprotect(page - 64, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC);
-				*(volatile uint8_t *)page = *page;
-				mprotect(page - 64, PAGE, PROT_READ | PROT_EXEC);
-				break;
-			}
-		}
-		munmap(lib, LIB_BYTES);
-	}
-}
-
-static void at_random(int device, int file, long calls)
-{
-	uint64_t published = counter(device, DYNOPT_COUNTER_PUBLISHED);
-	pid_t pids[2];
-	long i;
-	int status;
-
-	for (i = 0; i < 2; i++) {
-		pids[i] = fork();
-		check(pids[i] >= 0);
-		if (!pids[i]) {
-			restless(device, file);
-			_exit(0);
-		}
-	}
-	for (i = 0; i < calls; i++)
-		seen[random_call(device, file, pids[i & 1])]++;
-	for (i = 0; i < 2; i++) {
-		kill(pids[i], SIGKILL);
-		check(waitpid(pids[i], &status, 0) == pids[i]);
-		check_is(status, SIGKILL); /* not of something else, before */
-	}
-	published = counter(device, DYNOPT_COUNTER_PUBLISHED) - published;
-	printf("%ld random calls, %llu changes published\n", calls, (unsigned long long)published);
-	check(published > (uint64_t)calls / 20);
-}
-
-/* Provoked elsewhere (life), or by nothing that a test can do at will. */
+/* Provoked elsewhere (life, private, fuzz), or by nothing that a test can do at will. */
 static bool seen_elsewhere(uint32_t status)
 {
 	switch (status) {
@@ -546,6 +382,7 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_FILE_READ:
 	case DYNOPT_KMOD_MEMORY:
 	case DYNOPT_KMOD_PROCESS_BUSY:
+	case DYNOPT_KMOD_PRIVATE_PAGE:
 	case DYNOPT_KMOD_INTERRUPTED:
 	/* of single traces: translate */
 	case DYNOPT_KMOD_SITE_SLOT:
@@ -558,15 +395,12 @@ static bool seen_elsewhere(uint32_t status)
 	return false;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	long calls = argc > 1 ? atol(argv[1]) : 20000;
 	int device = device_open(), file;
 	uint8_t *lib;
 	uint32_t i;
 
-	state = argc > 2 ? strtoull(argv[2], NULL, 0) : 20261129;
-	printf("hostile %ld %llu\n", calls, (unsigned long long)state);
 	lib_make(LIB);
 	file = open(LIB, O_RDONLY | O_CLOEXEC);
 	shapes(device);
@@ -579,7 +413,6 @@ int main(int argc, char **argv)
 	check_is(lib_call(lib, &site_one), site_one.plain);
 	rights(device, file);
 	other_files(device);
-	at_random(device, file, calls);
 	for (i = 0; i < DYNOPT_KMOD_STATUS_N; i++) {
 		printf("%s %llu\n", status_name(i), (unsigned long long)seen[i]);
 		check(seen[i] || seen_elsewhere(i));

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fuzz.c - random calls of every kind, on good and bad processes, files, fields, sizes and
+ * addresses, while other processes execute, split, move, copy and unmap what is patched.
+ * Every answer has its errno, everybody computes right results; what was answered is printed
+ * by call, and each status that can be had at will must have come.
+ *
+ *     fuzz [CALLS [SEED]]
+ *
+ * A call that comes new gets a row in `calls` and a function that fills its struct; which
+ * bytes may be spoilt, it says there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "guest.h"
+
+#define ENOUGH 5000 /* calls, for every status to come */
+
+static uint64_t state;
+
+static uint32_t random_below(uint32_t n)
+{
+	/* xorshift64*, Vigna 2016 */
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return (uint32_t)((state * 0x2545f4914f6cdd1dull) >> 32) % n;
+}
+
+static const struct site *random_site(void)
+{
+	static const struct site *const sites[] = { &site_one, &site_two, &site_cross, &site_four };
+
+	return sites[random_below(4)];
+}
+
+static uint64_t random_offset(void)
+{
+	static const uint64_t some[] = { LIB_ONE,     LIB_TWO,   LIB_CROSS,  LIB_FOUR,
+		                         LIB_ONE + 1, LIB_CACHE, 0,          LIB_BYTES - 5,
+		                         LIB_BYTES,   ~0ull,     1ull << 63, LIB_CACHE - 6 };
+
+	return some[random_below(12)] + (random_below(4) ? 0 : random_below(64));
+}
+
+/* Descriptors: the library that others execute comes first, and most often. */
+enum file { BUSY, STILL, WRITTEN, FAR, SHARED_MEMORY, DIRECTORY, DEVICE, NONE, FILE_N };
+static int files[FILE_N];
+/* Processes: two that are restless, this one, one that is not dumpable, none. */
+static pid_t pids[4];
+static const uint8_t *still;
+
+static int random_file(void)
+{
+	return files[random_below(3) ? random_below(2) : random_below(FILE_N)];
+}
+
+union request {
+	struct {
+		uint32_t size, status;
+	};
+	uint8_t bytes[4096];
+	struct dynopt_ioc_hello hello;
+	struct dynopt_ioc_process process;
+	struct dynopt_ioc_patch patch;
+	struct dynopt_ioc_undo undo;
+	struct dynopt_ioc_query query;
+	struct dynopt_ioc_submit submit;
+};
+
+static void fill_hello(union request *request)
+{
+	request->hello.min = random_below(4);
+	request->hello.max = random_below(4);
+}
+
+static void fill_process(union request *request)
+{
+	request->process.pid = random_below(8) ? pids[random_below(4)] : (pid_t)random_below(400);
+}
+
+/*
+ * What is done is done: the translation must stay one, since it will be executed. In place
+ * only where nobody executes meanwhile: the emulator is unsound there.
+ */
+static void fill_patch(union request *request)
+{
+	struct dynopt_ioc_patch *patch = &request->patch;
+	int spoil = random_below(8);
+	uint32_t at;
+
+	patch_fill(patch, random_file(), random_site());
+	if (patch->fd == files[STILL])
+		patch->flags = random_below(2) ? DYNOPT_PATCH_COOKIE : 0;
+	if (spoil == 0)
+		patch->offset = random_offset();
+	if (spoil == 1)
+		patch->cache_offset = random_offset();
+	if (patch->fd == files[FAR])
+		patch->cache_offset += 3ull << 30;
+	at = offsetof(struct dynopt_ioc_patch, kind) +
+	     random_below(offsetof(struct dynopt_ioc_patch, code) -
+	                  offsetof(struct dynopt_ioc_patch, kind));
+	if (spoil == 2 && at != offsetof(struct dynopt_ioc_patch, code_len) &&
+	    at != offsetof(struct dynopt_ioc_patch, flags))
+		request->bytes[at] = random_below(256);
+	if (spoil == 3)
+		patch->code[patch->code_len + random_below(DYNOPT_CODE_MAX - patch->code_len)] = 1;
+}
+
+static void fill_undo(union request *request)
+{
+	request->undo.fd = random_file();
+	request->undo.offset = random_below(8) ? random_site()->offset : random_offset();
+	request->undo.flags = random_below(16) ? 0 : random_below(8);
+	request->undo.pad = !random_below(64);
+	if (request->undo.fd == files[STILL])
+		request->undo.flags ^= random_below(2) * DYNOPT_UNDO_COOKIE;
+	else
+		request->undo.flags &= ~DYNOPT_UNDO_COOKIE;
+}
+
+static void fill_query(union request *request)
+{
+	static uint64_t counters[DYNOPT_COUNTER_N + 4];
+
+	request->query.n = random_below(DYNOPT_COUNTER_N + 4);
+	request->query.pad = !random_below(64);
+	/* Far away, not into this program's own memory. */
+	request->query.counters =
+		(uintptr_t)counters + (random_below(8) ? 0 : 1ull << (40 + random_below(24)));
+}
+
+/* These libraries have nothing that is translated: translate.c submits what has. */
+static void fill_submit(union request *request)
+{
+	static struct dynopt_ioc_trace traces[4];
+	static struct dynopt_ioc_block blocks[8];
+	static struct dynopt_ioc_report reports[4];
+	struct dynopt_ioc_submit *submit = &request->submit;
+	uint32_t i;
+
+	for (i = 0; i < 8; i++)
+		blocks[i] = (struct dynopt_ioc_block){ .start = random_offset(),
+			                               .parent = i % 2 ? 0 : 0xffffffff };
+	for (i = 0; i < 4; i++)
+		traces[i] = (struct dynopt_ioc_trace){ .n_blocks = 2 };
+	submit->fd = random_file();
+	submit->flags = random_below(3);
+	submit->n_traces = random_below(8) ? 4 : random_below(6);
+	submit->n_blocks = random_below(8) ? 8 : random_below(10);
+	submit->traces = (uintptr_t)traces + (random_below(8) ? 0 : 1ull << 62);
+	submit->blocks = (uintptr_t)blocks + (random_below(8) ? 0 : 1ull << 46);
+	submit->reports = random_below(8) ? (uintptr_t)reports : 8;
+}
+
+static void fill_nothing(union request *request)
+{
+	(void)request;
+}
+
+static struct call {
+	const char *name;
+	unsigned long command;
+	uint32_t size, weight;
+	void (*fill)(union request *request);
+	uint64_t seen[DYNOPT_KMOD_STATUS_N];
+} calls[] = {
+	{ "hello", DYNOPT_IOC_HELLO, sizeof(struct dynopt_ioc_hello), 1, fill_hello, { 0 } },
+	{ "register",
+	  DYNOPT_IOC_REGISTER,
+	  sizeof(struct dynopt_ioc_process),
+	  3,
+	  fill_process,
+	  { 0 } },
+	{ "unregister",
+	  DYNOPT_IOC_UNREGISTER,
+	  sizeof(struct dynopt_ioc_process),
+	  1,
+	  fill_process,
+	  { 0 } },
+	{ "patch", DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), 6, fill_patch, { 0 } },
+	{ "undo", DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 5, fill_undo, { 0 } },
+	{ "query", DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 1, fill_query, { 0 } },
+	{ "submit", DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 1, fill_submit, { 0 } },
+	{ "none", _IOWR('D', 0x7f, struct dynopt_ioc_hello), 32, 1, fill_nothing, { 0 } },
+};
+#define CALLS_N (sizeof(calls) / sizeof(calls[0]))
+
+static struct call *random_call(void)
+{
+	uint32_t all = 0, i, at;
+
+	for (i = 0; i < CALLS_N; i++)
+		all += calls[i].weight;
+	at = random_below(all);
+	for (i = 0; at >= calls[i].weight; i++)
+		at -= calls[i].weight;
+	return &calls[i];
+}
+
+static const struct {
+	int error;
+} statuses[] = {
+	{ 0 },
+#define X(name, error, text) { error },
+#include "kmod_status.def"
+#undef X
+};
+
+static uint32_t status_of(const struct call *call, union request *at, bool readable)
+{
+	int result = ioctl(files[DEVICE], call->command, at), error = result ? errno : 0;
+
+	if (error == ENOTTY)
+		return DYNOPT_KMOD_UNKNOWN_CALL; /* it has no struct to say so in */
+	if (!readable) {
+		check_is(error, EFAULT);
+		return DYNOPT_KMOD_BAD_ADDRESS;
+	}
+	if (at->status >= DYNOPT_KMOD_STATUS_N || statuses[at->status].error != error) {
+		fprintf(stderr, "%s: status %s, but %s\n", call->name, status_name(at->status),
+		        strerror(error));
+		_exit(1);
+	}
+	return at->status;
+}
+
+/* As somebody who may do nothing, for one call. */
+static uint32_t as_nobody(const struct call *call, union request *at)
+{
+	uint32_t status;
+
+	check(seteuid(65534) == 0);
+	status = status_of(call, at, true);
+	check(seteuid(0) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
+	return status;
+}
+
+/* Its struct at the end of a page, so that each byte that is read too far is a fault. */
+static uint8_t *edge;
+
+static uint32_t one_call(struct call *call)
+{
+	union request request = { .bytes = { 0 } };
+	uint32_t bytes = call->size, announced;
+	union request *at;
+
+	call->fill(&request);
+	if (!random_below(16))
+		bytes += random_below(64) * 4;
+	announced = random_below(32) ? bytes : random_below(2 * PAGE);
+	if (!random_below(32))
+		request.bytes[call->size + random_below(bytes - call->size + 1)] = 1;
+	at = (union request *)(edge + PAGE - bytes);
+	request.size = announced;
+	request.status = 0xffffffff;
+	memcpy(at, &request, bytes);
+	if (!random_below(32))
+		return status_of(call, at + 1, false);
+	return random_below(32) ? status_of(call, at, true) : as_nobody(call, at);
+}
+
+static void right(const uint8_t *lib, const struct site *site)
+{
+	int value = lib_call(lib, site);
+
+	if (value == site->plain || value == site->patched)
+		return;
+	fprintf(stderr, "%#lx returns %d\n", (long)site->offset, value);
+	_exit(1);
+}
+
+static void disturb(uint8_t *lib, const struct site *site)
+{
+	uint8_t *page = lib + random_below(LIB_CACHE / PAGE) * PAGE;
+	int status;
+
+	switch (random_below(8)) {
+	case 0:
+		mprotect(page, PAGE, PROT_READ);
+		mprotect(page, PAGE, PROT_READ | PROT_EXEC);
+		break;
+	case 1:
+		madvise(lib, LIB_BYTES, MADV_DONTNEED);
+		break;
+	case 2:
+		if (!fork())
+			_exit(lib_call(lib, site) < 0);
+		wait(&status);
+		check_is(status, 0);
+		break;
+	case 3:
+		/* the byte that is there anyway: beside a site, or beside half of one */
+		page = lib + PAGE * (1 + 2 * random_below(2) + random_below(2));
+		mprotect(page, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC);
+		*(volatile uint8_t *)(page + 64) = page[64];
+		mprotect(page, PAGE, PROT_READ | PROT_EXEC);
+		break;
+	}
+}
+
+/* Maps, calls, splits, copies and unmaps the library for as long as it is let. */
+static _Noreturn void restless(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(files[DEVICE]);
+	state = getpid();
+	for (;;) {
+		uint8_t *lib =
+			mmap(NULL, LIB_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE, files[BUSY], 0);
+		int i;
+
+		check(lib != MAP_FAILED);
+		for (i = 0; i < 20; i++) {
+			const struct site *site = random_site();
+
+			right(lib, site);
+			disturb(lib, site);
+		}
+		munmap(lib, LIB_BYTES);
+	}
+}
+
+static _Noreturn void undumpable(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_DUMPABLE, 0);
+	close(files[DEVICE]);
+	for (;;)
+		pause();
+}
+
+static pid_t start(void (*run)(void))
+{
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid)
+		run();
+	return pid;
+}
+
+static void stop(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	check(waitpid(pid, &status, 0) == pid);
+	check_is(status, SIGKILL); /* not of something else, before */
+}
+
+static void make_files(void)
+{
+	static const char *const paths[] = { LIB, LIB_DIR "/still", LIB_DIR "/written",
+		                             LIB_DIR "/far", "/tmp/lib" };
+	uint32_t i;
+
+	for (i = 0; i <= SHARED_MEMORY; i++) {
+		lib_make(paths[i]);
+		if (i == FAR)
+			check(truncate(paths[i], (3ll << 30) + LIB_BYTES) == 0);
+		files[i] = open(paths[i], O_RDONLY | O_CLOEXEC);
+		check(files[i] >= 0);
+		if (i != BUSY)
+			still = i == STILL ? lib_map(paths[i]) : (lib_map(paths[i]), still);
+	}
+	check(open(paths[WRITTEN], O_WRONLY | O_CLOEXEC) >= 0);
+	files[DIRECTORY] = open(LIB_DIR, O_RDONLY | O_CLOEXEC);
+	files[DEVICE] = device_open();
+	files[NONE] = -1;
+}
+
+/* Of calls that random ones do not come to at will: others' tests (hostile, faults, translate) do. */
+static bool comes_by_chance(uint32_t status)
+{
+	switch (status) {
+	case DYNOPT_KMOD_FILE_READ:
+	case DYNOPT_KMOD_LIMIT:
+	case DYNOPT_KMOD_MEMORY:
+	case DYNOPT_KMOD_INTERRUPTED:
+	case DYNOPT_KMOD_PROCESS_BUSY:
+	case DYNOPT_KMOD_WORKSPACE:
+	case DYNOPT_KMOD_NO_CACHE:
+	case DYNOPT_KMOD_FILE_TEXT:
+	case DYNOPT_KMOD_SITE_SLOT:
+	case DYNOPT_KMOD_SITE_SEGMENT:
+	case DYNOPT_KMOD_NOT_EXACT:
+	case DYNOPT_KMOD_CACHE_FULL:
+		return true;
+	}
+	return false;
+}
+
+static void show(long n)
+{
+	uint64_t all[DYNOPT_KMOD_STATUS_N] = { 0 };
+	uint32_t status, i;
+
+	for (i = 0; i < CALLS_N; i++) {
+		printf("%s:", calls[i].name);
+		for (status = 0; status < DYNOPT_KMOD_STATUS_N; status++) {
+			all[status] += calls[i].seen[status];
+			if (calls[i].seen[status])
+				printf(" %s %llu", status_name(status),
+				       (unsigned long long)calls[i].seen[status]);
+		}
+		printf("\n");
+	}
+	for (status = 0; status < DYNOPT_KMOD_STATUS_N && n >= ENOUGH; status++) {
+		if (all[status] || comes_by_chance(status))
+			continue;
+		fprintf(stderr, "%s never came\n", status_name(status));
+		_exit(1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	long n = argc > 1 ? atol(argv[1]) : ENOUGH, i;
+	uint64_t published;
+
+	state = argc > 2 ? strtoull(argv[2], NULL, 0) : 20261129;
+	printf("fuzz %ld %llu\n", n, (unsigned long long)state);
+	make_files();
+	edge = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(edge != MAP_FAILED && mprotect(edge, PAGE, PROT_READ | PROT_WRITE) == 0);
+	pids[0] = start(restless);
+	pids[1] = start(restless);
+	pids[2] = getpid();
+	pids[3] = start(undumpable);
+	for (i = 0; i < n; i++) {
+		struct call *call = random_call();
+
+		call->seen[one_call(call)]++;
+		right(still, random_site());
+	}
+	stop(pids[0]);
+	stop(pids[1]);
+	stop(pids[3]);
+	published = counter(files[DEVICE], DYNOPT_COUNTER_PUBLISHED);
+	show(n);
+	printf("%ld calls, %llu changes published\n", n, (unsigned long long)published);
+	check(published > (uint64_t)n / 20);
+	fflush(stdout);
+	return 0;
+}
