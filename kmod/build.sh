@@ -2,14 +2,20 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
 # build.sh - builds a module out of the tree: build.sh SOURCES KERNEL-BUILD-FOLDER OUTPUT
+#            build.sh --copy SOURCES OUTPUT: only what it would build, for DKMS
 #
 # kbuild writes beside the sources, so they are copied; what did not change is not built anew.
 # A file `parts` in SOURCES names further folders to copy: NAME-IN-OUTPUT FOLDER, the latter
 # from SOURCES, or @zydis (unpacked source package, DYNOPT_ZYDIS_SOURCE or fetched) or @include.
 
 set -eu
+if [ "$1" = --copy ]; then
+	kernel=
+	set -- "$2" - "$3"
+else
+	kernel=$2
+fi
 sources=$(cd "$1" && pwd)
-kernel=$2
 mkdir -p "$3"
 out=$(cd "$3" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
@@ -59,6 +65,7 @@ if [ -e "$sources/parts" ]; then
 		copy "$folder" "$out/$name"
 	done <"$sources/parts"
 fi
+[ -n "$kernel" ] || exit 0
 make -C "$kernel" M="$out" modules >"$out/build.log" 2>&1 || {
 	cat "$out/build.log" >&2
 	echo "the module of $sources does not build for $kernel" >&2
