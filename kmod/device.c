@@ -39,6 +39,8 @@ static enum dynopt_kmod_status do_hello(struct file *device, union request *requ
 		return DYNOPT_KMOD_VERSION;
 	hello->version = min_t(u32, hello->max, DYNOPT_ABI_MAX);
 	hello->n_counters = DYNOPT_COUNTER_N;
+	if (!TAKES_OVER)
+		return DYNOPT_KMOD_OK;
 	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE | DYNOPT_FEATURE_TRACES |
 	                  DYNOPT_FEATURE_COOKIE;
 	return DYNOPT_KMOD_OK;
@@ -253,7 +255,6 @@ static long device_ioctl(struct file *device, unsigned int command, unsigned lon
 static const struct file_operations operations = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = device_ioctl,
-	.llseek = no_llseek,
 };
 
 static struct miscdevice device = {

@@ -113,8 +113,7 @@ static void wait_a_little(void)
 
 static void restore_private(struct mm_struct *mm)
 {
-	while (!processes_lock_all())
-		wait_a_little();
+	processes_lock_all(false);
 	if (process_is_registered(mm))
 		private_restore(mm);
 	processes_unlock_all();

@@ -27,6 +27,9 @@ static int __init dynopt_init(void)
 	error = device_init();
 	if (error)
 		goto no_device;
+	if (!TAKES_OVER)
+		pr_notice(
+			"dynopt: this kernel has page faults without the mmap lock, so no process can be registered\n");
 	return 0;
 
 no_device:

@@ -201,12 +201,10 @@ struct mm_struct **processes_all(void);
 void processes_drop(struct mm_struct **all);
 bool processes_empty(void);
 /*
- * All registered memory maps' mmap locks for writing, or none: false if some process is in the
- * midst of a change. Nobody registers, forks, faults or ends then. Under `requests`.
+ * All registered memory maps' mmap locks for writing. Nobody registers, forks, faults or ends then.
+ * If `killable`, false: a signal that kills, or some process is always in the midst of a change.
  */
-bool processes_lock_all(void);
-/* Tries for a second, or until a signal comes that kills. */
-bool processes_lock_soon(void);
+bool processes_lock_all(bool killable);
 void processes_unlock_all(void);
 int processes_init(void);
 /* Waits until nothing of the module is asked when a process ends. */
@@ -216,7 +214,7 @@ void processes_exit(void);
 enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request);
 enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone);
 /* A regular file that is open for reading, or one with .file NULL. */
-struct fd patch_open_file(s32 fd);
+struct file *patch_open_file(s32 fd);
 /* The owned file, held; made if it is mapped by registered processes. */
 enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct owned_file **out);
 /* Does a patch, or what remains of one, stand in [offset, end) of the text, or of the code cache? */

@@ -345,7 +345,7 @@ static enum dynopt_kmod_status write_in_place(struct owned_file *file, u64 offse
 	enum dynopt_kmod_status status;
 
 	span.n = ((offset + JMP_REL32_LEN - 1) >> PAGE_SHIFT) - span.first + 1;
-	if (!processes_lock_soon())
+	if (!processes_lock_all(true))
 		return DYNOPT_KMOD_PROCESS_BUSY;
 	mutex_lock(&file->gate);
 	status = span_write_in_place(file, &span, offset, before, after);

@@ -478,14 +478,13 @@ enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct owned_fil
 	return file_new(opened, ops, out);
 }
 
-struct fd patch_open_file(s32 fd)
+struct file *patch_open_file(s32 fd)
 {
-	struct fd opened = fdget(fd);
+	struct file *opened = fget(fd);
 
-	if (opened.file &&
-	    (!S_ISREG(file_inode(opened.file)->i_mode) || !(opened.file->f_mode & FMODE_READ))) {
-		fdput(opened);
-		opened.file = NULL;
+	if (opened && (!S_ISREG(file_inode(opened)->i_mode) || !(opened->f_mode & FMODE_READ))) {
+		fput(opened);
+		opened = NULL;
 	}
 	return opened;
 }
@@ -518,15 +517,15 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request)
 {
 	enum dynopt_kmod_status status = request_patch(request);
-	struct fd opened;
+	struct file *opened;
 
 	if (status)
 		return status;
 	opened = patch_open_file(request->fd);
-	if (!opened.file)
+	if (!opened)
 		return DYNOPT_KMOD_FILE;
-	status = apply(opened.file, request);
-	fdput(opened);
+	status = apply(opened, request);
+	fput(opened);
 	return status;
 }
 
@@ -619,19 +618,19 @@ enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *u
 	bool all = request->flags & DYNOPT_UNDO_ALL;
 	enum dynopt_kmod_status status = all ? DYNOPT_KMOD_OK : DYNOPT_KMOD_NO_PATCH;
 	struct owned_file *file;
-	struct fd opened;
+	struct file *opened;
 
 	if (request_undo(request))
 		return DYNOPT_KMOD_BAD_REQUEST;
 	opened = patch_open_file(request->fd);
-	if (!opened.file)
+	if (!opened)
 		return DYNOPT_KMOD_FILE;
-	file = file_find(file_inode(opened.file));
+	file = file_find(file_inode(opened));
 	if (file) {
 		status = undo(file, request, undone);
 		file_put(file);
 	}
-	fdput(opened);
+	fput(opened);
 	return status;
 }
 

@@ -35,7 +35,7 @@ INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long, shared.rb_
 enum copy {
 	COPY_NONE,
 	COPY_PRESENT, /* *page is held */
-	COPY_ELSEWHERE, /* swapped out, or on its way to another place */
+	COPY_ELSEWHERE, /* swapped out, on its way to another place, not to be looked at */
 };
 
 /* With the mmap lock, or the file's i_mmap_rwsem, which keep page tables. */
@@ -55,12 +55,14 @@ static enum copy copy_at(struct vm_area_struct *vma, unsigned long addr, struct 
 	if (p4d_none(*p4d))
 		return COPY_NONE;
 	pud = pud_offset(p4d, addr);
-	if (pud_none(*pud) || pud_large(*pud))
+	if (pud_none(*pud) || pud_leaf(*pud))
 		return COPY_NONE;
 	pmd = pmd_offset(pud, addr);
-	if (pmd_none(*pmd) || pmd_large(*pmd))
+	if (pmd_none(*pmd) || pmd_leaf(*pmd))
 		return COPY_NONE;
-	pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &lock);
+	pte = pte_lock(vma->vm_mm, pmd, addr, &lock);
+	if (!pte)
+		return COPY_ELSEWHERE;
 	if (!pte_none(*pte)) {
 		if (!pte_present(*pte)) {
 			copy = COPY_ELSEWHERE;

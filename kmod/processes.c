@@ -19,7 +19,7 @@
 #include <linux/slab.h>
 #include "own.h"
 
-#define LOCK_TRIES 10 /* without sleeping in between */
+#define LOCK_TRIES 1000
 
 static DEFINE_HASHTABLE(processes, 8);
 static unsigned long n_processes, n_leaving;
@@ -104,7 +104,7 @@ static const struct mmu_interval_notifier_ops end_ops = { .invalidate = end_inva
 static void notifier_invalidate_end(struct mmu_notifier *notifier,
                                     const struct mmu_notifier_range *range)
 {
-	struct vm_area_struct *vma = range->vma;
+	struct vm_area_struct *vma = range_vma(range);
 
 	if (range->event == MMU_NOTIFY_CLEAR && range->end - range->start == PAGE_SIZE && vma &&
 	    mapping_is_taken(vma))
@@ -177,6 +177,8 @@ enum dynopt_kmod_status process_register(struct mm_struct *mm)
 {
 	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
 
+	if (!TAKES_OVER)
+		return DYNOPT_KMOD_KERNEL;
 	mmap_write_lock(mm);
 	if (!process_is_registered(mm))
 		status = process_add(mm);
@@ -288,21 +290,19 @@ void processes_drop(struct mm_struct **all)
  * The lock validator would count them all, of which it has room for 48: it is told that they
  * are let go, and taken again before that.
  */
-static bool lock_one(struct mm_struct *mm)
+static void hide_lock(struct mm_struct *mm)
 {
-	if (!mmap_write_trylock(mm))
-		return false;
 	rwsem_release(&mm->mmap_lock.dep_map, _THIS_IP_);
-	return true;
 }
 
-static void unlock_one(struct mm_struct *mm)
+static void unlock_hidden(struct mm_struct *mm)
 {
 	rwsem_acquire(&mm->mmap_lock.dep_map, 0, 1, _THIS_IP_);
 	mmap_write_unlock(mm);
 }
 
-static void unlock_until(const struct process *last)
+/* All but `held`, which the caller has locked and which is unlocked with them. */
+static void unlock_until(const struct process *last, const struct mm_struct *held)
 {
 	struct process *process;
 	int bucket;
@@ -311,49 +311,91 @@ static void unlock_until(const struct process *last)
 	hash_for_each(processes, bucket, process, node) {
 		if (process == last)
 			return;
-		unlock_one(process->notifier.mm);
+		if (process->notifier.mm != held)
+			unlock_hidden(process->notifier.mm);
 	}
 }
 
-bool processes_lock_all(void)
+/* All, by trying; or the first that is not to be had, grabbed, and no other than `held`. */
+static struct mm_struct *lock_others(struct mm_struct *held, bool *held_is_one)
 {
+	struct mm_struct *missing = NULL, *mm;
 	struct process *process;
-	bool all = true;
 	int bucket;
 
-	lockdep_assert_held(&requests);
+	*held_is_one = false;
 	spin_lock(&registry);
 	hash_for_each(processes, bucket, process, node) {
-		all = lock_one(process->notifier.mm);
-		if (!all) {
-			unlock_until(process);
+		mm = process->notifier.mm;
+		if (mm == held) {
+			*held_is_one = true;
+			continue;
+		}
+		if (!down_write_trylock(&mm->mmap_lock)) {
+			missing = mm;
+			mmgrab(mm);
+			unlock_until(process, held);
 			break;
 		}
+		hide_lock(mm);
 	}
 	spin_unlock(&registry);
-	return all;
+	return missing;
 }
 
-bool processes_lock_soon(void)
+static void let_go(struct mm_struct *held)
 {
+	if (!held)
+		return;
+	mmap_write_unlock(held);
+	mmdrop(held);
+}
+
+static bool wait_for(struct mm_struct *mm, bool killable)
+{
+	if (!killable)
+		mmap_write_lock(mm);
+	else if (mmap_write_lock_killable(mm))
+		return false;
+	return true;
+}
+
+/* It waits for one at a time, while it has no other, and then tries to have the rest. */
+bool processes_lock_all(bool killable)
+{
+	struct mm_struct *held = NULL, *missing;
+	bool held_is_one;
 	u32 n;
 
-	for (n = 0; !processes_lock_all(); n++) {
-		if (n == LOCK_TRIES + HZ || fatal_signal_pending(current))
+	lockdep_assert_held(&requests);
+	for (n = 0; !killable || n < LOCK_TRIES; n++) {
+		missing = lock_others(held, &held_is_one);
+		if (!missing) {
+			if (held && held_is_one) {
+				hide_lock(held);
+				mmdrop(held); /* the registry has it */
+			} else {
+				let_go(held);
+			}
+			return true;
+		}
+		let_go(held);
+		held = NULL;
+		if (!wait_for(missing, killable)) {
+			mmdrop(missing);
 			return false;
-		if (n < LOCK_TRIES)
-			cond_resched();
-		else
-			schedule_timeout_uninterruptible(1);
+		}
+		held = missing;
 	}
-	return true;
+	let_go(held);
+	return false;
 }
 
 /* Those that were locked: none has come or gone since. */
 void processes_unlock_all(void)
 {
 	spin_lock(&registry);
-	unlock_until(NULL);
+	unlock_until(NULL, NULL);
 	spin_unlock(&registry);
 }
 

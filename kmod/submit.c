@@ -446,17 +446,17 @@ static enum dynopt_kmod_status translate_file(struct submission *s, u32 *publish
 
 static enum dynopt_kmod_status with_file(struct submission *s, u32 *published)
 {
-	struct fd opened = patch_open_file(s->request->fd);
+	struct file *opened = patch_open_file(s->request->fd);
 	enum dynopt_kmod_status status;
 
-	if (!opened.file)
+	if (!opened)
 		return DYNOPT_KMOD_FILE;
-	status = patch_find_or_make(opened.file, &s->file);
+	status = patch_find_or_make(opened, &s->file);
 	if (!status) {
 		status = translate_file(s, published);
 		file_put(s->file);
 	}
-	fdput(opened);
+	fput(opened);
 	return status;
 }
 

@@ -3,13 +3,14 @@
 #
 # kernel.sh - fetches a kernel for the guest, with what modules are built against.
 #
-#     kernel.sh stock|debug         prints KIND, RELEASE, IMAGE, KDIR, MODULES as shell words
-#     kernel.sh --have stock|debug  only if it is there already
+#     kernel.sh stock|debug|later   prints KIND, RELEASE, IMAGE, KDIR, MODULES as shell words
+#     kernel.sh --have …            only if it is there already
 #
 # `stock` is Debian 12's cloud kernel of today, with its headers, unpacked from packages;
 # nothing is installed. `debug` is the same source, built with debug.config on top of
 # tinyconfig: sanitizers, lockdep, fault injection. That takes about 20 CPU minutes, once.
-# Both stay in $DYNOPT_GUEST_CACHE (default: build/guest) for the next run.
+# `later` is the headers only of a kernel that the module builds for, but does little in (6.12).
+# All stay in $DYNOPT_GUEST_CACHE (default: build/guest) for the next run.
 #
 # Exit code 77 with one line "SKIP: reason" when the kernel cannot be had.
 
@@ -84,6 +85,25 @@ fetch_stock()
 	echo "$release" >"$cache/stock/ready"
 }
 
+fetch_later()
+{
+	update_lists
+	release=$(apt-cache -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" \
+		search --names-only '^linux-headers-6\.12\..*-cloud-amd64$' 2>/dev/null |
+		sed 's/^linux-headers-\([^ ]*\) .*/\1/' | sort -V | tail -n 1)
+	[ -n "$release" ] || skip "this machine's package lists have no headers of a 6.12 kernel (bookworm-backports)"
+	download "$cache/deb-$kind" "linux-headers-$release" "linux-headers-${release%-cloud-amd64}-common" \
+		"linux-kbuild-${release%-cloud-amd64}" ||
+		skip "the headers of $release cannot be had: $(tail -n 1 "$cache/apt.log")"
+	rm -rf "$cache/later"
+	for deb in "$cache/deb-$kind"/*.deb; do
+		dpkg-deb -x "$deb" "$cache/later"
+	done
+	rm -rf "$cache/deb-$kind"
+	sed -i "s#/usr/src/#$cache/later/usr/src/#" "$cache/later/usr/src/linux-headers-$release/Makefile"
+	echo "$release" >"$cache/later/ready"
+}
+
 build_debug()
 {
 	for tool in bc bison flex gcc make; do
@@ -130,6 +150,7 @@ if [ ! -e "$cache/$kind/ready" ]; then
 	case $kind in
 	stock) fetch_stock ;;
 	debug) build_debug ;;
+	later) fetch_later ;;
 	*) skip "no kernel is called $kind" ;;
 	esac
 fi
@@ -138,6 +159,9 @@ case $kind in
 stock)
 	echo "KIND=stock RELEASE=$release IMAGE=$cache/stock/boot/vmlinuz-$release" \
 		"KDIR=$cache/stock/usr/src/linux-headers-$release MODULES=$cache/stock/lib/modules/$release/kernel"
+	;;
+later)
+	echo "KIND=later RELEASE=$release IMAGE= KDIR=$cache/later/usr/src/linux-headers-$release MODULES="
 	;;
 debug)
 	tree=$cache/debug/linux-source-6.1

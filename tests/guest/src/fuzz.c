@@ -389,6 +389,7 @@ static bool comes_by_chance(uint32_t status)
 	case DYNOPT_KMOD_MEMORY:
 	case DYNOPT_KMOD_INTERRUPTED:
 	case DYNOPT_KMOD_PROCESS_BUSY:
+	case DYNOPT_KMOD_KERNEL: /* of another version */
 	case DYNOPT_KMOD_WORKSPACE:
 	case DYNOPT_KMOD_NO_CACHE:
 	case DYNOPT_KMOD_FILE_TEXT:
