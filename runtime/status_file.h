@@ -52,7 +52,7 @@ enum status_state {
 	X(ASYNC_CANCEL, "the program uses asynchronous thread cancellation") \
 	X(REQUEST, "asked to with dynopt disable") \
 	X(TEXT_WRITTEN, "the program makes its own code writable") \
-	X(SAMPLER, "nothing can be sampled: perf_event_open is refused (dynopt doctor says why)") \
+	X(SAMPLER, "nothing can be sampled, or no longer (dynopt doctor says why)") \
 	X(TRACES, "the trace file cannot be read") \
 	X(LOADER, \
 	  "the dynamic loader has no hook that can be used, so libraries are not followed") \
@@ -63,6 +63,22 @@ enum status_cause {
 #define X(name, text) STATUS_CAUSE_##name,
 	STATUS_CAUSES(X)
 #undef X
+};
+
+/*
+ * X(name, "how"): the ways to find out where a program spends its time, best first: the first that works is used, or that of
+ * `--sampler`.
+ */
+#define STATUS_SAMPLERS(X) \
+	X(ip, "instruction addresses by perf_event_open, each millisecond of CPU time") \
+	X(timer, \
+	  "instruction addresses by signal 63 of a CPU-time timer, at most 250 in a second")
+enum status_sampler {
+	STATUS_SAMPLER_none,
+#define X(name, how) STATUS_SAMPLER_##name,
+	STATUS_SAMPLERS(X)
+#undef X
+	STATUS_SAMPLER_N
 };
 
 /* X(NAME, "text"): why samples were taken outside of translations. */
@@ -127,7 +143,7 @@ struct status_head {
 	uint64_t recent, recent_cache; /* the same since the last batch */
 	uint64_t batches; /* translated so far */
 	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
-	uint32_t pad;
+	uint32_t sampler; /* enum status_sampler */
 	struct status_heat heat;
 	char program[STATUS_PATH_MAX]; /* cut if longer */
 };

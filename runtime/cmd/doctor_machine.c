@@ -3,6 +3,7 @@
  * doctor_machine.c - facts about the machine that run --eager works with or without: samplers, limits, filters, debuggers.
  */
 #include "doctor.h"
+#include "status_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,11 +56,24 @@ static bool event_opens(u32 type, u64 config, bool branches)
 	return fd >= 0;
 }
 
+/* Which one `run` uses, and why not the better one. */
+static void look_samplers(struct findings_list *list, bool opens, int error)
+{
+	u32 used = opens ? STATUS_SAMPLER_ip : STATUS_SAMPLER_timer;
+
+	finding_add(
+		list, "sampler", opens ? LEVEL_OK : LEVEL_WARN,
+		base_printf("run uses %s: %s%s%s", status_sampler_key(used),
+	                    status_sampler_words(used),
+	                    opens ? "" : "; ip does not work, as perf_event_open says: ",
+	                    opens ? "" : strerror(error)),
+		opens ? NULL
+		      : "set kernel.perf_event_paranoid to 2 or less, and look for a seccomp filter (containers) that forbids perf_event_open");
+}
+
 static void look_perf(struct findings_list *list)
 {
-	static const char needed[] =
-		"dynopt run samples by it; without, only --eager and --traces translate: set kernel.perf_event_paranoid to "
-		"2 or less, and look for a seccomp filter (containers) that forbids perf_event_open";
+	static const char samples_by_timer[] = "sampler `ip` needs at most 2";
 	static const char later[] = "nothing that exists in this version needs it";
 	static const struct {
 		const char *name, *what;
@@ -76,7 +90,7 @@ static void look_perf(struct findings_list *list)
 
 	finding_add(list, "perf-paranoid", paranoid >= 0 && paranoid <= 2 ? LEVEL_OK : LEVEL_WARN,
 	            base_printf("kernel.perf_event_paranoid is %ld", paranoid),
-	            paranoid >= 0 && paranoid <= 2 ? NULL : needed);
+	            paranoid >= 0 && paranoid <= 2 ? NULL : samples_by_timer);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		bool opens = event_opens(events[i].type, events[i].config, events[i].branches);
 		int error = errno;
@@ -85,9 +99,9 @@ static void look_perf(struct findings_list *list)
 		            opens ? base_printf("the event %s opens", events[i].what)
 		                  : base_printf("the event %s does not open: %s", events[i].what,
 		                                strerror(error)),
-		            opens                                  ? NULL
-		            : events[i].type == PERF_TYPE_SOFTWARE ? needed
-		                                                   : later);
+		            opens ? NULL : later);
+		if (i == 0)
+			look_samplers(list, opens, error);
 	}
 }
 

@@ -164,6 +164,7 @@ char *launch_options(const struct launch *launch, char **error)
 	add_off(&options, "agent", launch->no_agent);
 	if (add_path(&options, "modules", launch->modules, error) &&
 	    add_path(&options, "programs", launch->programs, error) &&
+	    add_path(&options, "sampler", launch->sampler, error) &&
 	    add_path(&options, "samples", launch->samples, error) &&
 	    add_path(&options, "keep_samples", launch->keep_samples, error) &&
 	    add_path(&options, "traces", launch->traces, error) &&

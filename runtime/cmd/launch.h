@@ -10,6 +10,7 @@
 struct launch {
 	bool eager, all, sample, children, no_inline, no_agent;
 	char *modules, *programs; /* lists of file names, or NULL: all */
+	const char *sampler; /* of STATUS_SAMPLERS, or NULL */
 	char *samples, *keep_samples; /* absolute, or NULL */
 	char *traces;     /* absolute, or NULL */
 	char *perf;       /* absolute, or NULL */

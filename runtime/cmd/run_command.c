@@ -23,6 +23,7 @@ struct options {
 enum {
 	KEY_TRACES = 256,
 	KEY_SAMPLES,
+	KEY_SAMPLER,
 	KEY_KEEP_SAMPLES,
 	KEY_CHILDREN,
 	KEY_STATUS_DIR,
@@ -51,6 +52,8 @@ static const struct argp_option option_table[] = {
 	  "with --sample: CPU time of the agent, per mille of the program's; three times as much until "
 	  "that comes to 100 ms (default: 10)",
 	  0 },
+	{ "sampler", KEY_SAMPLER, "NAME", 0,
+	  "with --sample: how; one of those that dynopt doctor shows (the first that works)", 0 },
 	{ "samples", KEY_SAMPLES, "FILE", 0,
 	  "with --sample: begin with the samples of FILE, which an earlier run has kept", 0 },
 	{ "keep-samples", KEY_KEEP_SAMPLES, "FILE", 0,
@@ -99,6 +102,14 @@ static unsigned long number(const char *text, struct argp_state *state, const ch
 	return value;
 }
 
+static bool is_sampler(const char *name)
+{
+	for (u32 i = 1; i < STATUS_SAMPLER_N; i++)
+		if (strcmp(name, status_sampler_key(i)) == 0)
+			return true;
+	return false;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -122,6 +133,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_TRACES:
 		o->traces = argument;
+		return 0;
+	case KEY_SAMPLER:
+		if (!is_sampler(argument))
+			argp_error(state, "unknown sampler '%s' (dynopt doctor shows them)",
+			           argument);
+		o->launch.sampler = argument;
 		return 0;
 	case KEY_SAMPLES:
 		o->samples = argument;
@@ -176,8 +193,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			           "--eager, --sample, --traces and --off exclude one another");
 		if (!modes)
 			o->launch.sample = true;
-		if ((o->samples || o->keep_samples) && !o->launch.sample)
-			argp_error(state, "--samples and --keep-samples go with --sample");
+		if ((o->samples || o->keep_samples || o->launch.sampler) && !o->launch.sample)
+			argp_error(state,
+			           "--sampler, --samples and --keep-samples go with --sample");
 		if (o->json && !o->want_report)
 			argp_error(state, "--json says how --report prints");
 		return 0;

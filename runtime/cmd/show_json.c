@@ -140,6 +140,7 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_text(to, "program", h->program);
 	json_flag(to, "alive", v->alive);
 	json_text(to, "mode", status_mode_key(h->mode));
+	json_text(to, "sampler", status_sampler_key(h->sampler));
 	json_text(to, "state", status_state_key(h->state));
 	json_text(to, "state_text", status_state_words(h->state));
 	json_text(to, "cause", status_cause_key(h->cause));

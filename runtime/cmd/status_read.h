@@ -27,6 +27,8 @@ const char *status_state_words(u32 state);
 const char *status_cause_key(u32 cause);
 const char *status_cause_words(u32 cause);
 const char *status_mode_key(u32 mode);
+const char *status_sampler_key(u32 sampler); /* "?" behind the last one */
+const char *status_sampler_words(u32 sampler);
 /* What head->detail says beside the cause, in buffer: an error's words, a line, a number, or ""; returns buffer. */
 const char *status_detail_words(const struct status_head *head, char *buffer, size_t size);
 const char *status_hop_key(u32 hop);

@@ -355,6 +355,7 @@ void agent_forked(void)
 	world->agent_tid = 0;
 	world->options.agent = 0;
 	world->forked = true;
+	world->timer.state = TIMER_OFF; /* timers are not inherited */
 	world->status_due = false;
 	if (any_live()) /* whatever the agent was at */
 		world->state = STATUS_STATE_RUNNING;

@@ -436,9 +436,10 @@ bool hot_start(void)
 		look();
 		return true;
 	}
-	result = sampler_open(world->host_pid, PERIOD_NS);
+	result = sampler_open(world->options.sampler, world->host_pid, &world->sampler);
 	hot.open = !sys_failed(result);
-	hot.period_ns = PERIOD_NS;
+	if (hot.open)
+		hot.period_ns = sampler_period(PERIOD_NS);
 	hot.last_batch_ns = sys_now_ns();
 	if (hot.open)
 		return true;
@@ -452,8 +453,7 @@ static void adapt(void)
 	bool quiet = sys_now_ns() - hot.last_batch_ns > QUIET_NS;
 
 	if (quiet != hot.quiet) {
-		hot.period_ns = quiet ? PERIOD_QUIET_NS : PERIOD_NS;
-		sampler_period(hot.period_ns);
+		hot.period_ns = sampler_period(quiet ? PERIOD_QUIET_NS : PERIOD_NS);
 	}
 	hot.quiet = quiet;
 }
@@ -464,14 +464,30 @@ static void look_if_due(void)
 		look();
 }
 
+/* The sampler is gone; what is translated stays. */
+static void ended(long result)
+{
+	hot.open = false;
+	world->cause = STATUS_CAUSE_SAMPLER;
+	world->detail = (u64)-result;
+	if (world->state == STATUS_STATE_IDLE)
+		world->state = STATUS_STATE_FAILED;
+	status_soon();
+}
+
 void hot_tick(void)
 {
+	long result;
+
 	if (!hot.open)
 		return;
 	look_if_due(); /* what a file has said, by itself */
-	sampler_read(take, NULL);
+	result = sampler_read(take, NULL);
 	look_if_due();
-	adapt();
+	if (sys_failed(result))
+		ended(result);
+	else
+		adapt();
 }
 
 void hot_stop(void)

@@ -172,6 +172,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 		dl_iterate_phdr(with_loader_still, NULL);
 	else
 		give_up();
+	sampler_timer_begin();
 }
 
 /* What the agent has not written yet would go with it. */

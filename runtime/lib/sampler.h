@@ -2,20 +2,34 @@
 /*
  * sampler.h - where the program's threads spend their time: instruction addresses, as far as the kernel lets us see them.
  *
- * Sampler `ip`: the software event cpu-clock of perf_event_open(2), user mode only, one event and one ring for each CPU, inherited
- * by threads that are made later. Needs no hardware counter, and no privilege while perf_event_paranoid is at most 2.
+ * One of STATUS_SAMPLERS is open at a time. The agent opens, reads and closes it.
  */
 #ifndef DYNOPT_SAMPLER_H
 #define DYNOPT_SAMPLER_H
 
-#include "port.h"
+#include "status_file.h"
 
-/* Begins to sample `pid`, whose only thread is the first one. 0, or -errno of the first CPU that refused. */
-long sampler_open(int pid, u64 period_ns);
-/* The same with another period, for the threads there are. */
-void sampler_period(u64 period_ns);
-/* Hands over what has come in since, in no order. Samples that the kernel had no room for are lost. */
-void sampler_read(void (*take)(void *ctx, u64 rip), void *ctx);
+typedef void sampler_take_fn(void *ctx, u64 rip);
+
+struct sampler {
+	const char *name;
+	/* Begins to sample `pid`, whose only thread is the first one. 0 or -errno. */
+	long (*open)(int pid);
+	/* So much CPU time for each sample, or as near as it can come to that: returned. */
+	u64 (*period)(u64 ns);
+	/* Hands over what has come in since, in no order; what there was no room for is lost. 0, or -errno: it has ended by itself. */
+	long (*read)(sampler_take_fn *take, void *ctx);
+	void (*close)(void);
+};
+
+#define X(name, how) extern const struct sampler sampler_##name;
+STATUS_SAMPLERS(X)
+#undef X
+
+/* Opens the one of that name, or with "" the first that works. 0, or -errno of the last one that was tried: then *kind is STATUS_SAMPLER_none. */
+long sampler_open(const char *name, int pid, u32 *kind); /* kind: enum status_sampler */
+u64 sampler_period(u64 ns);
+long sampler_read(sampler_take_fn *take, void *ctx);
 void sampler_close(void);
 
 #endif

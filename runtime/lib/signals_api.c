@@ -3,8 +3,8 @@
  * signals_api.c - the functions of libc that this library puts itself in front of.
  *
  * Each does what libc's does, by calling it: handlers are replaced by their thunks on the way in, thunks by their
- * handlers on the way out, everything else passes as it is. No system call is added, so a seccomp filter sees what it
- * would see without dynopt. libc's siginterrupt, sigignore, sighold, system, posix_spawn and abort keep or
+ * handlers on the way out, everything else passes as it is. No system call is added (but for the signal that samples, sampler_timer.h), so a
+ * seccomp filter sees what it would see without dynopt. libc's siginterrupt, sigignore, sighold, system, posix_spawn and abort keep or
  * drop whatever handler is set: they need no change, nor does anything that only moves masks or waits for signals.
  *
  * Always in force, from the first call on, also before and without translations: thunks only look addresses
@@ -15,12 +15,14 @@
  * sigaction and unwinds from wherever the thread stands: such a program runs without translations.
  */
 #include "host.h"
+#include "sampler_timer.h"
 #include "signals_private.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -95,6 +97,7 @@ static int set_action(enum next which, int sig, const struct sigaction *act, str
 	if (!next)
 		return -1;
 	if (act) {
+		sampler_timer_yield(sig);
 		wrapped = *act;
 		wrapped.sa_handler = (handler_fn)signals_wrap(sig, (uintptr_t)act->sa_handler);
 	}
@@ -103,6 +106,8 @@ static int set_action(enum next which, int sig, const struct sigaction *act, str
 	replaced = *old; /* what libc leaves alone stays as it is */
 	if (next(sig, act ? &wrapped : NULL, &replaced) != 0)
 		return -1;
+	if (sampler_timer_is_ours((uintptr_t)replaced.sa_handler))
+		memset(&replaced, 0, sizeof(replaced)); /* as it was before */
 	replaced.sa_handler = (handler_fn)signals_unwrap((uintptr_t)replaced.sa_handler);
 	*old = replaced;
 	return 0;
@@ -113,7 +118,10 @@ typedef handler_fn setter_fn(int, handler_fn);
 static handler_fn set_handler(enum next which, int sig, handler_fn handler)
 {
 	setter_fn *next = next_function(which);
-	uintptr_t wrapped = signals_wrap(sig, (uintptr_t)handler);
+	uintptr_t wrapped;
+
+	sampler_timer_yield(sig);
+	wrapped = signals_wrap(sig, (uintptr_t)handler);
 
 	return next ? (handler_fn)signals_unwrap((uintptr_t)next(sig, (handler_fn)wrapped))
 	            : SIG_ERR;
@@ -166,6 +174,7 @@ EXPORT int sigvec(int sig, const struct sigvec *vec, struct sigvec *old)
 	if (!next)
 		return -1;
 	if (vec) {
+		sampler_timer_yield(sig);
 		wrapped = *vec;
 		if (!(vec->sv_flags & SV_RESETHAND))
 			wrapped.sv_handler =

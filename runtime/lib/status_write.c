@@ -108,6 +108,7 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.recent = world->recent;
 	head.recent_cache = world->recent_cache;
 	head.batches = world->batches;
+	head.sampler = world->sampler;
 	head.mode = world->options.traces[0] ? 2
 	            : world->options.eager   ? 1
 	            : world->options.sample  ? 3

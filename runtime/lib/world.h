@@ -18,6 +18,7 @@
 #include "engine_status.h"
 #include "hops.h"
 #include "options.h"
+#include "sampler_timer.h"
 #include "status_file.h"
 #include "store.h"
 
@@ -144,6 +145,8 @@ struct world {
 	u64 cycles, flips, flip_ns;
 	/* options.sample: taken, of these in the code cache; since the last batch; batches translated */
 	u64 samples, samples_cache, recent, recent_cache, batches;
+	u32 sampler; /* enum status_sampler */
+	struct sampler_timer timer;
 	u64 status_ns; /* when the status file was written last */
 	bool status_due;
 	char program[STATUS_PATH_MAX]; /* as the program was called */

@@ -3,11 +3,14 @@
  * signals_copy.c - see signals_copy.h.
  */
 #include "signals_copy.h"
+#include "world.h"
 
 #include "store.h"
 
 #include <string.h>
 #include <sys/mman.h>
+
+struct world *world; /* no runtime here */
 
 __asm__(".globl originals, originals_end, at_ud2, at_int3, behind_int3, at_load, at_div, at_x87, behind_x87, at_spin\n"
         ".globl original_ud2, original_int3, original_load, original_div, original_x87, original_spin\n"
