@@ -932,8 +932,31 @@ case_doctor()
 	json_is findings.0.level missing
 }
 
+# What they do with the module: tests/guest.
+case_attach()
+{
+	expect 2 "$DYNOPT" attach
+	says err "name a PID"
+	expect 2 "$DYNOPT" detach x
+	says err "'x' is no process number"
+	expect 2 "$DYNOPT" attach --traces=no-such 1
+	one_line
+	says err "no-such: cannot be read"
+	: >empty
+	expect 2 "$DYNOPT" attach --traces=empty 1
+	one_line
+	says err "empty: has no traces"
+	[ ! -e /dev/dynopt ] || skip "the module is loaded here"
+	for command in attach detach; do
+		expect 3 "$DYNOPT" $command 1
+		one_line
+		says err "load dynopt.ko"
+	done
+}
+
 case ${1:-} in
 help) case_help ;;
+attach) case_attach ;;
 program) case_program ;;
 scripts) case_scripts ;;
 refusals) case_refusals ;;
@@ -947,7 +970,7 @@ doctor) case_doctor ;;
 profile) case_profile ;;
 policy) case_policy ;;
 *)
-	echo "usage: run.sh help|program|scripts|refusals|status_dir|status|top|report|supervise|real|doctor|profile|policy" >&2
+	echo "usage: run.sh help|attach|program|scripts|refusals|status_dir|status|top|report|supervise|real|doctor|profile|policy" >&2
 	exit 2
 	;;
 esac

@@ -663,7 +663,7 @@ int main(int argc, char **argv)
 	check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
 	for (i = 0; i < 2; i++)
 		ask(&runs[i], 7, 200, 0, 0);
-	hostile_traces(device, file, argc > 1 ? atoi(argv[1]) : 120);
+	hostile_traces(device, file, argc > 1 ? atoi(argv[1]) : 60);
 	for (i = 0; i < 2; i++)
 		check_is(answer(&runs[i]).sum, plain);
 	file_same(EXE, program, bytes);
