@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ir_costs.h"
 #include "ir_print.h"
 #include "translate.h"
 
@@ -26,6 +27,7 @@ struct options {
 	u64 addr, place;
 	enum stage stop;
 	bool dump, placed, stats, exact;
+	u32 rounds; /* --costs; 0: not asked */
 	struct translate_options translate;
 };
 
@@ -219,6 +221,7 @@ static int show_traces(const struct options *options, const struct subject *subj
 	char *text = read_file(options->trace, &size);
 	struct trace_stanza stanza;
 	struct failure failure;
+	struct costs costs = { 0 };
 	enum status status;
 	int result = 0;
 	u32 line = 0;
@@ -230,14 +233,18 @@ static int show_traces(const struct options *options, const struct subject *subj
 		status = trace_parse(text, size, &pos, &line, arena, &stanza, &failure);
 		if (status)
 			break;
-		one = is_of(&stanza, options, subject)
-		              ? show_trace(options, subject, &stanza.trace, arena)
-		              : 0;
+		one = 0;
+		if (is_of(&stanza, options, subject) && options->rounds)
+			costs_take(&costs, &subject->text, &stanza.trace, arena, options->rounds);
+		else if (is_of(&stanza, options, subject))
+			one = show_trace(options, subject, &stanza.trace, arena);
 		result = one > result ? one : result;
 		arena_release(arena, mark);
 	}
 	if (status != STATUS_END)
 		result = refuse(&failure);
+	else if (options->rounds)
+		costs_print(&costs);
 	free(text);
 	return result;
 }
@@ -302,6 +309,8 @@ static const struct argp_option argp_options[] = {
 	{ "prove", 'P', NULL, 0, "Refuse what the validator cannot prove", 0 },
 	{ "exact", 'x', NULL, 0,
 	  "Owe nothing at any instruction, as the kernel module needs it; proven", 0 },
+	{ "costs", 'c', "ROUNDS", 0,
+	  "Translate each trace so often; print time by phase, workspace and refusals instead", 0 },
 	{ "stats", 'S', NULL, 0, "Print what each pass did and the instructions executed per entry",
 	  0 },
 	{ 0 },
@@ -386,11 +395,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'S':
 		options->stats = true;
 		return 0;
+	case 'c':
+		parse_addr(state, arg, &limit);
+		if (limit == 0 || limit > 100000)
+			argp_error(state, "--costs wants from 1 to 100000 rounds, not '%s'", arg);
+		options->rounds = (u32)limit;
+		return 0;
 	case ARGP_KEY_END:
 		if (!!options->file + !!options->bytes + !!options->tree != 1)
 			argp_error(state, "one of --file, --bytes, --tree is wanted");
 		if (options->stop == STAGE_DECODE && !options->bytes)
 			argp_error(state, "--stop-after=decode needs --bytes");
+		if (options->rounds && !options->trace)
+			argp_error(state, "--costs needs --trace");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
