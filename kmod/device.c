@@ -26,6 +26,7 @@ union request {
 	struct dynopt_ioc_patch patch;
 	struct dynopt_ioc_undo undo;
 	struct dynopt_ioc_query query;
+	struct dynopt_ioc_sample sample;
 	struct dynopt_ioc_submit submit;
 };
 
@@ -42,7 +43,7 @@ static enum dynopt_kmod_status do_hello(struct file *device, union request *requ
 	if (!TAKES_OVER)
 		return DYNOPT_KMOD_OK;
 	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE | DYNOPT_FEATURE_TRACES |
-	                  DYNOPT_FEATURE_COOKIE;
+	                  DYNOPT_FEATURE_COOKIE | DYNOPT_FEATURE_SAMPLES;
 	return DYNOPT_KMOD_OK;
 }
 
@@ -126,6 +127,21 @@ static enum dynopt_kmod_status do_unregister(struct file *device, union request 
 	return status;
 }
 
+static enum dynopt_kmod_status do_sample(struct file *device, union request *request)
+{
+	struct mm_struct *mm;
+	enum dynopt_kmod_status status;
+
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	status = memory_of(request->sample.pid, &mm);
+	if (status)
+		return status;
+	status = sample_run(mm, &request->sample);
+	mmput(mm);
+	return status;
+}
+
 static enum dynopt_kmod_status do_patch(struct file *device, union request *request)
 {
 	return capable(CAP_SYS_ADMIN) ? patch_apply(&request->patch) : DYNOPT_KMOD_PERMISSION;
@@ -173,6 +189,7 @@ static const struct call {
 	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), do_patch },
 	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), do_undo },
 	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), do_query },
+	{ DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), do_sample },
 	{ DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), do_submit },
 };
 

@@ -23,6 +23,7 @@
 #define DYNOPT_FEATURE_FIXED_PATCH 0x1 /* translations are given as bytes: DYNOPT_PATCH_FIXED */
 #define DYNOPT_FEATURE_GATE 0x2 /* sites change while no thread can execute them */
 #define DYNOPT_FEATURE_TRACES 0x4 /* it translates: DYNOPT_IOC_SUBMIT */
+#define DYNOPT_FEATURE_SAMPLES 0x10 /* it samples: DYNOPT_IOC_SAMPLE */
 #define DYNOPT_FEATURE_COOKIE 0x8 /* sites change in place, if asked: DYNOPT_PATCH_COOKIE */
 
 enum dynopt_kmod_status {
@@ -142,6 +143,26 @@ struct dynopt_ioc_undo {
 #define DYNOPT_UNDO_ALL 0x1
 #define DYNOPT_UNDO_COOKIE 0x2 /* in place, under an int3 */
 
+/*
+ * Samples of where a registered process executes in user mode, itself or, for the administrator, another. Addresses are
+ * as executed: in a translation, of the code cache.
+ */
+#define DYNOPT_SAMPLE_STOP 0
+#define DYNOPT_SAMPLE_START 1
+#define DYNOPT_SAMPLE_READ 2
+#define DYNOPT_SAMPLE_PERIOD_MIN_US 1000
+
+struct dynopt_ioc_sample {
+	__u32 size;
+	__u32 status;
+	__s32 pid; /* 0: the caller */
+	__u32 flags; /* one of DYNOPT_SAMPLE_... */
+	__u32 period_us; /* START: CPU time of a thread from sample to sample */
+	__u32 n; /* READ: in: room in ips[]; out: how many were written */
+	__u64 ips; /* READ: address of n __u64 */
+	__u64 lost; /* out: samples that found the ring full, since the start */
+};
+
 struct dynopt_ioc_query {
 	__u32 size;
 	__u32 status;
@@ -159,6 +180,8 @@ struct dynopt_ioc_query {
 
 #define DYNOPT_IOC_SUBMIT _IOWR('D', 0x66, struct dynopt_ioc_submit)
 
+#define DYNOPT_IOC_SAMPLE _IOWR('D', 0x67, struct dynopt_ioc_sample)
+
 #ifdef __cplusplus
 #define DYNOPT_ABI_ASSERT(condition) static_assert(condition, #condition)
 #else
@@ -169,6 +192,7 @@ DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_process) == 16);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_patch) == 152);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_undo) == 32);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_query) == 24);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_sample) == 40);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_trace) == 8);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_block) == 24);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_report) == 72);

@@ -107,6 +107,7 @@ struct process {
 	struct mmu_interval_notifier end;
 	struct work_struct removal; /* of `end`, which takes sleep */
 	refcount_t watched; /* by `notifier`, by `end` */
+	struct sampler *sampler; /* registry; NULL: it is not sampled */
 	struct hlist_node node; /* in the registry */
 	bool leaving; /* its sites are original */
 };
@@ -206,6 +207,10 @@ bool processes_empty(void);
  */
 bool processes_lock_all(bool killable);
 void processes_unlock_all(void);
+/* The one before; or `sampler`, if the process is not registered. */
+struct sampler *process_swap_sampler(struct mm_struct *mm, struct sampler *sampler);
+/* Held, or NULL. */
+struct sampler *process_get_sampler(struct mm_struct *mm);
 int processes_init(void);
 /* Waits until nothing of the module is asked when a process ends. */
 void processes_exit(void);
@@ -249,6 +254,11 @@ bool patch_inside(struct owned_file *file, u64 cache_offset);
 
 /* submit.c */
 enum dynopt_kmod_status submit_traces(struct dynopt_ioc_submit *submit);
+
+/* sample.c; may sleep, but for the hold */
+enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sample *request);
+void sampler_hold(struct sampler *sampler);
+void sampler_end(struct sampler *sampler);
 
 /* leave.c */
 enum dynopt_kmod_status leave_process(struct mm_struct *mm);

@@ -47,6 +47,7 @@ static void end_remove(struct work_struct *work)
 	struct process *process = container_of(work, struct process, removal);
 
 	mmu_interval_notifier_remove(&process->end);
+	sampler_end(process->sampler);
 	process_drop(process);
 }
 
@@ -397,6 +398,33 @@ void processes_unlock_all(void)
 	spin_lock(&registry);
 	unlock_until(NULL, NULL);
 	spin_unlock(&registry);
+}
+
+struct sampler *process_swap_sampler(struct mm_struct *mm, struct sampler *sampler)
+{
+	struct process *process;
+
+	spin_lock(&registry);
+	process = process_find(mm);
+	if (process)
+		swap(process->sampler, sampler);
+	spin_unlock(&registry);
+	return sampler;
+}
+
+struct sampler *process_get_sampler(struct mm_struct *mm)
+{
+	struct sampler *sampler = NULL;
+	struct process *process;
+
+	spin_lock(&registry);
+	process = process_find(mm);
+	if (process)
+		sampler = process->sampler;
+	if (sampler)
+		sampler_hold(sampler);
+	spin_unlock(&registry);
+	return sampler;
 }
 
 int processes_init(void)

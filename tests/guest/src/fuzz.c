@@ -75,6 +75,7 @@ union request {
 	struct dynopt_ioc_undo undo;
 	struct dynopt_ioc_query query;
 	struct dynopt_ioc_submit submit;
+	struct dynopt_ioc_sample sample;
 };
 
 static void fill_hello(union request *request)
@@ -140,6 +141,19 @@ static void fill_query(union request *request)
 		(uintptr_t)counters + (random_below(8) ? 0 : 1ull << (40 + random_below(24)));
 }
 
+static void fill_sample(union request *request)
+{
+	static uint64_t ips[64];
+
+	request->sample.pid = pids[random_below(4)];
+	request->sample.flags = random_below(16) ? random_below(3) : 3;
+	if (request->sample.flags == DYNOPT_SAMPLE_START)
+		request->sample.period_us = random_below(8) ? 1000 + random_below(1000) : 999;
+	else
+		request->sample.n = random_below(65);
+	request->sample.ips = random_below(8) ? (uintptr_t)ips : 8;
+}
+
 /* These libraries have nothing that is translated: translate.c submits what has. */
 static void fill_submit(union request *request)
 {
@@ -192,6 +206,7 @@ static struct call {
 	{ "undo", DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 5, fill_undo, { 0 } },
 	{ "query", DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 1, fill_query, { 0 } },
 	{ "submit", DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 1, fill_submit, { 0 } },
+	{ "sample", DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), 1, fill_sample, { 0 } },
 	{ "none", _IOWR('D', 0x7f, struct dynopt_ioc_hello), 32, 1, fill_nothing, { 0 } },
 };
 #define CALLS_N (sizeof(calls) / sizeof(calls[0]))

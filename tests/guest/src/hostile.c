@@ -382,6 +382,7 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_FILE_READ:
 	case DYNOPT_KMOD_MEMORY:
 	case DYNOPT_KMOD_PROCESS_BUSY:
+	case DYNOPT_KMOD_NOT_SAMPLED:
 	case DYNOPT_KMOD_KERNEL: /* of another version */
 	case DYNOPT_KMOD_PRIVATE_PAGE:
 	case DYNOPT_KMOD_INTERRUPTED:
