@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -35,8 +36,9 @@ static _Noreturn void eat(const uint8_t *lib)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
 	int device = device_open(), file, status, i;
 	uint64_t forked;
 	uint8_t *lib;
@@ -48,7 +50,7 @@ int main(void)
 	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
 	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
 	check_is(call_patch(device, file, &site_cross), DYNOPT_KMOD_OK);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		forked = counter(device, DYNOPT_COUNTER_FORKED);
 		pid = fork();
 		check(pid >= 0);
