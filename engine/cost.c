@@ -211,7 +211,8 @@ static u64 cost_stub(const struct ir_tree *tree, const struct ir_edge *edge)
 		return 0;
 	debts = stub_debts(state, tree->pendings);
 	if (debts.returns)
-		return (u64)edge->flow * (stub_insns(debts) + 1u);
+		return (u64)edge->flow *
+		       (stub_insns(debts) + debts.returns * COST_RETURN_MISSED + 1u);
 	return (u64)edge->flow * (state->n + (state->rsp != 0) + 1u);
 }
 

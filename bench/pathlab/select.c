@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "cost.h"
 #include "hops.h"
 #include "ledger.h"
 #include "map.h"
@@ -79,7 +80,8 @@ static bool is_left_too_often(const struct tree *tree, u32 frame)
 			returns += (double)node->ways[0].count;
 	}
 	return returns * CALL_AND_RETURN + calls * JUMPS_AROUND_CALL <
-	       (calls - returns) * stub_insns_inside(tree->frames[frame].depth);
+	       (calls - returns) * (stub_insns_inside(tree->frames[frame].depth) +
+	                            tree->frames[frame].depth * COST_RETURN_MISSED);
 }
 
 /* Forbids calls that do not pay, deepest first; true if there was one. */

@@ -7,6 +7,8 @@
  */
 #include "grow_hot.h"
 
+#include "cost.h"
+
 #define RARE (GROW_ONE / 50) /* of a block's executions: ways that are not gone */
 #ifndef LEAST
 #define LEAST (GROW_ONE / 50) /* for each entry of the tree */
@@ -17,9 +19,9 @@
 #define CALL_AND_RETURN 2
 #define JUMPS_AROUND_CALL \
 	3 /* out to a call that stays, into its function's tree, into the tree behind it */
-/* Executed by who leaves inside inlined calls (engine/stub.c). */
+/* What it costs to leave inside inlined calls (engine/stub.c). */
 #define STUB_INSNS 6
-#define STUB_INSNS_FRAME 4 /* for each of them */
+#define STUB_INSNS_FRAME (4 + COST_RETURN_MISSED) /* for each of them */
 #define MOST ((u64)1 << 40)
 #define NO_NODE 0xffu
 

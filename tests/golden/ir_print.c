@@ -250,7 +250,7 @@ void print_stats(const struct code *code)
 	for (u32 i = 0; i < PASS_N; i++)
 		if (code->done[i])
 			printf("  %s: %u %s\n", pass_names[i], code->done[i], counts[i]);
-	printf("  executed for 1000 entries: %llu, originally %llu\n",
+	printf("  cost of 1000 entries: %llu, originally %llu\n",
 	       ull(code->cost * 1000 / COST_ENTRY), ull(code->cost_original * 1000 / COST_ENTRY));
 }
 
