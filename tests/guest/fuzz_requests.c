@@ -77,10 +77,11 @@ static enum dynopt_kmod_status one_patch(void)
 
 static enum dynopt_kmod_status one_undo(void)
 {
-	struct dynopt_ioc_undo undo = { .flags = below(4), .pad = below(3) == 0 ? below(9) : 0 };
+	struct dynopt_ioc_undo undo = { .flags = below(8), .pad = below(3) == 0 ? below(9) : 0 };
 	enum dynopt_kmod_status status = request_undo(&undo);
 
-	require(!status == (undo.flags <= 1 && !undo.pad), "flags of undo");
+	require(!status == (undo.flags <= (DYNOPT_UNDO_ALL | DYNOPT_UNDO_COOKIE) && !undo.pad),
+	        "flags of undo");
 	return status;
 }
 
