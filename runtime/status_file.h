@@ -71,14 +71,12 @@ enum status_cause {
  */
 #define STATUS_SAMPLERS(X) \
 	X(ip, "instruction addresses by perf_event_open, each millisecond of CPU time") \
-	X(timer, \
-	  "instruction addresses by signal 63 of a CPU-time timer, at most 250 in a second")
+	X(timer, "instruction addresses by signal 63 of a CPU-time timer, at most 250 a second")
 enum status_sampler {
 	STATUS_SAMPLER_none,
 #define X(name, how) STATUS_SAMPLER_##name,
-	STATUS_SAMPLERS(X)
+	STATUS_SAMPLERS(X) STATUS_SAMPLER_N
 #undef X
-	STATUS_SAMPLER_N
 };
 
 /* X(NAME, "text"): why samples were taken outside of translations. */
