@@ -18,6 +18,7 @@ measure=$build/bench/tool/bench-run
 demo=$build/demo${quick:+-quick}
 rounds=${quick:+2}
 rounds=${rounds:-4}
+samples= # of an earlier run, to begin with
 limit_s=600
 mkdir -p "$demo"
 export DYNOPT_PROGRAM_LDFLAGS=-fuse-ld=lld
@@ -57,7 +58,7 @@ alone()
 
 under()
 {
-	run "$dynopt" run --sample --status-dir="$demo/status" --report="$demo/$name.report" -- "$@"
+	run "$dynopt" run --sample ${samples:+"--samples=$samples"} --status-dir="$demo/status" --report="$demo/$name.report" -- "$@"
 	under_us=$cpu_us
 	mv "$demo/out" "$demo/out.dynopt"
 }
@@ -109,6 +110,11 @@ built lua lua
 echo "    their notes agree with their code (dynopt notes --check)"
 compare sqlite "$demo/speedtest1/speedtest1" --size 250 :memory:
 compare lua "$demo/lua/lua" "$here/demo/sort.lua" 600
+say "lua with the samples of an earlier run (dynopt run --keep-samples=FILE, then --samples=FILE)"
+run "$dynopt" run --sample --keep-samples="$demo/lua.samples" --status-dir="$demo/status" -- "$demo/lua/lua" "$here/demo/sort.lua" 450
+samples=$demo/lua.samples
+compare lua-again "$demo/lua/lua" "$here/demo/sort.lua" 300
+samples=
 compare perl /usr/bin/perl "$here/demo/words.pl" 3000
 
 say "the report on sqlite (dynopt report): what is hot, what was translated, what was refused and why"

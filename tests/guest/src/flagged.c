@@ -9,15 +9,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 #include "guest.h"
 
 #define MANY 50
 #define EXE "/proc/self/exe"
-/* Above all others that are open. */
-#define ASK 250
-#define REPLY 251
 
 /* `mov $12345,%eax; ret` */
 __attribute__((noinline)) int answer(void);
@@ -64,33 +60,6 @@ static uint64_t file_offset(uint64_t addr)
 	return 0;
 }
 
-struct run {
-	pid_t pid;
-	int ask, reply;
-};
-
-/* The same file, started anew: `flagged run` answers on two descriptors. */
-static struct run run_start(void)
-{
-	int ask[2], reply[2];
-	struct run run;
-
-	check(pipe2(ask, O_CLOEXEC) == 0 && pipe2(reply, O_CLOEXEC) == 0);
-	run.pid = fork();
-	check(run.pid >= 0);
-	if (!run.pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		check(dup2(ask[0], ASK) == ASK && dup2(reply[1], REPLY) == REPLY);
-		execl(EXE, "flagged", "run", NULL);
-		_exit(98);
-	}
-	close(ask[0]);
-	close(reply[1]);
-	run.ask = ask[1];
-	run.reply = reply[0];
-	return run;
-}
-
 struct answer {
 	long value;
 	uint64_t site_frame, cache_frame;
@@ -105,23 +74,16 @@ static struct answer run_ask(const struct run *run, uint64_t cache)
 	return answer;
 }
 
-static void run_end(struct run *run)
-{
-	close(run->ask);
-	close(run->reply);
-	wait_ok(run->pid);
-}
-
 static int run_serve(void)
 {
 	uint64_t cache;
 	struct answer said;
 
-	while (read(ASK, &cache, sizeof(cache)) == sizeof(cache)) {
+	while (read(RUN_ASK, &cache, sizeof(cache)) == sizeof(cache)) {
 		said.value = call_answer();
 		said.site_frame = page_frame(0, (void *)(uintptr_t)answer);
 		said.cache_frame = page_frame(0, (void *)(uintptr_t)cache);
-		check(write(REPLY, &said, sizeof(said)) == sizeof(said));
+		check(write(RUN_REPLY, &said, sizeof(said)) == sizeof(said));
 	}
 	return 0;
 }
@@ -155,7 +117,7 @@ int main(int argc, char **argv)
 	file = open(EXE, O_RDONLY | O_CLOEXEC);
 
 	for (i = 0; i < 2; i++) {
-		runs[i] = run_start();
+		runs[i] = run_start("flagged");
 		check_is(run_ask(&runs[i], cache_addr).value, site.plain);
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}
@@ -163,7 +125,7 @@ int main(int argc, char **argv)
 	first = run_ask(&runs[0], cache_addr);
 	check_is(first.value, site.patched);
 	for (i = 2; i < 2 + MANY; i++) {
-		runs[i] = run_start();
+		runs[i] = run_start("flagged");
 		check_is(run_ask(&runs[i], cache_addr).value, site.plain);
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}

@@ -90,6 +90,17 @@ void child_end(struct child *child);
 void child_kill(struct child *child);
 void wait_ok(pid_t pid);
 
+/* The test's own file, started anew as `PROGRAM run`: it answers on RUN_REPLY what it is asked on RUN_ASK, until that is closed. */
+#define RUN_ASK 250 /* above all others that are open */
+#define RUN_REPLY 251
+struct run {
+	pid_t pid;
+	int ask, reply;
+};
+struct run run_start(const char *program);
+/* Expects it to end well. */
+void run_end(struct run *run);
+
 /* A process with threads that call sites until told to stop, and count what is wrong. */
 struct load;
 struct load *load_start(const uint8_t *lib, int n_processes, int n_threads, bool register_them,

@@ -3,6 +3,7 @@
  * processes.c - children that answer, and processes under load; see guest.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -38,6 +39,34 @@ static _Noreturn void serve(int from, int to, answer_fn answer)
 		check(write(to, &value, sizeof(value)) == sizeof(value));
 	}
 	_exit(0);
+}
+
+struct run run_start(const char *program)
+{
+	int ask[2], reply[2];
+	struct run run;
+
+	check(pipe2(ask, O_CLOEXEC) == 0 && pipe2(reply, O_CLOEXEC) == 0);
+	run.pid = fork();
+	check(run.pid >= 0);
+	if (!run.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		check(dup2(ask[0], RUN_ASK) == RUN_ASK && dup2(reply[1], RUN_REPLY) == RUN_REPLY);
+		execl("/proc/self/exe", program, "run", NULL);
+		_exit(98);
+	}
+	close(ask[0]);
+	close(reply[1]);
+	run.ask = ask[1];
+	run.reply = reply[0];
+	return run;
+}
+
+void run_end(struct run *run)
+{
+	close(run->ask);
+	close(run->reply);
+	wait_ok(run->pid);
 }
 
 struct child child_start(answer_fn answer)

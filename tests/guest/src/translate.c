@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -26,8 +25,6 @@
 
 #define EXE "/proc/self/exe"
 #define TRACES "/t/translate.traces"
-#define ASK 250
-#define REPLY 251
 #define MANY 50
 #define VALUES 512
 
@@ -167,7 +164,7 @@ static int serve(void)
 	struct question q;
 	struct reply r;
 
-	while (read(ASK, &q, sizeof(q)) == sizeof(q)) {
+	while (read(RUN_ASK, &q, sizeof(q)) == sizeof(q)) {
 		memset(&r, 0, sizeof(r));
 		signals = in_cache = 0;
 		if (q.ticks)
@@ -180,15 +177,10 @@ static int serve(void)
 		r.signals = signals;
 		r.in_cache = in_cache;
 		r.frame = page_frame(0, (void *)(uintptr_t)q.frame_of);
-		check(write(REPLY, &r, sizeof(r)) == sizeof(r));
+		check(write(RUN_REPLY, &r, sizeof(r)) == sizeof(r));
 	}
 	return 0;
 }
-
-struct run {
-	pid_t pid;
-	int ask, reply;
-};
 
 static void ask(const struct run *run, uint64_t seed, uint64_t rounds, uint64_t ticks,
                 uint64_t frame_of)
@@ -212,24 +204,10 @@ static uint64_t sum_of(const struct run *run, uint64_t seed)
 	return answer(run).sum;
 }
 
-static struct run run_start(void)
+static struct run start(void)
 {
-	int ask[2], reply[2];
-	struct run run;
+	struct run run = run_start("translate");
 
-	check(pipe2(ask, O_CLOEXEC) == 0 && pipe2(reply, O_CLOEXEC) == 0);
-	run.pid = fork();
-	check(run.pid >= 0);
-	if (!run.pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		check(dup2(ask[0], ASK) == ASK && dup2(reply[1], REPLY) == REPLY);
-		execl(EXE, "translate", "run", NULL);
-		_exit(98);
-	}
-	close(ask[0]);
-	close(reply[1]);
-	run.ask = ask[1];
-	run.reply = reply[0];
 	sum_of(&run,
 	       1); /* it has been started now: what is registered is not what was there before */
 	return run;
@@ -239,13 +217,6 @@ static uint64_t frame(const struct run *run, uint64_t addr)
 {
 	ask(run, 1, 1, 0, addr);
 	return answer(run).frame;
-}
-
-static void run_end(struct run *run)
-{
-	close(run->ask);
-	close(run->reply);
-	wait_ok(run->pid);
 }
 
 /* ---- traces ---- */
@@ -356,7 +327,7 @@ static void many(int device, const struct run *first, uint64_t plain)
 	cache_frame = frame(first, cache);
 	check(site_frame && cache_frame);
 	for (i = 0; i < MANY; i++) {
-		runs[i] = run_start();
+		runs[i] = start();
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}
 	for (i = 0; i < MANY; i++) {
@@ -442,13 +413,13 @@ static uint64_t count_probes(const struct run *run, const uint64_t *offsets, int
 static void probed(int device, const char *program)
 {
 	uint64_t offsets[PROBES], plain;
-	struct run run = run_start();
+	struct run run = start();
 
 	probe_places(offsets, program);
 	plain = count_probes(&run, offsets, device, false);
 	check(plain != 0);
 	run_end(&run);
-	run = run_start();
+	run = start();
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
 	check_is(count_probes(&run, offsets, device, true), plain);
 	run_end(&run);
@@ -459,7 +430,7 @@ static void poked(int device, const struct run *other)
 {
 	uint64_t before = counter(device, DYNOPT_COUNTER_DEBUGGED), plain = sum_of(other, 3);
 	uint64_t shared = frame(other, a_site());
-	struct run run = run_start();
+	struct run run = start();
 	int status;
 	long word;
 
@@ -482,7 +453,7 @@ static void stepped(int device)
 {
 	uint64_t before = counter(device, DYNOPT_COUNTER_DEBUGGED);
 	struct user_regs_struct regs;
-	struct run run = run_start();
+	struct run run = start();
 	int status;
 
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
@@ -632,7 +603,7 @@ int main(int argc, char **argv)
 	device = device_open();
 	file = open(EXE, O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < 2; i++) {
-		runs[i] = run_start();
+		runs[i] = start();
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}
 	plain = sum_of(&runs[0], 7);
