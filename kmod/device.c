@@ -178,19 +178,19 @@ static enum dynopt_kmod_status do_query(struct file *device, union request *requ
 	return DYNOPT_KMOD_OK;
 }
 
-/* A row for each call; a request of version 1 has its size. */
+/* A row for each call: its struct, which has grown since version 1 if that had `first` bytes. */
 static const struct call {
-	u32 command, size;
+	u32 command, size, first;
 	enum dynopt_kmod_status (*run)(struct file *device, union request *request);
 } calls[] = {
-	{ DYNOPT_IOC_HELLO, sizeof(struct dynopt_ioc_hello), do_hello },
-	{ DYNOPT_IOC_REGISTER, sizeof(struct dynopt_ioc_process), do_register },
-	{ DYNOPT_IOC_UNREGISTER, sizeof(struct dynopt_ioc_process), do_unregister },
-	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), do_patch },
-	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), do_undo },
-	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), do_query },
-	{ DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), do_sample },
-	{ DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), do_submit },
+	{ DYNOPT_IOC_HELLO, sizeof(struct dynopt_ioc_hello), 0, do_hello },
+	{ DYNOPT_IOC_REGISTER, sizeof(struct dynopt_ioc_process), 16, do_register },
+	{ DYNOPT_IOC_UNREGISTER, sizeof(struct dynopt_ioc_process), 16, do_unregister },
+	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), 0, do_patch },
+	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 0, do_undo },
+	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 0, do_query },
+	{ DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), 0, do_sample },
+	{ DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 56, do_submit },
 };
 
 /* The number says which call; the size in it is the caller's, as is the one in the struct. */
@@ -214,7 +214,7 @@ static enum dynopt_kmod_status copy_in(const struct call *call, void __user *fro
 
 	if (get_user(size, (u32 __user *)from))
 		return DYNOPT_KMOD_BAD_ADDRESS;
-	if (request_size(size, call->size, PAGE_SIZE))
+	if (request_size(size, call->first ?: call->size, PAGE_SIZE))
 		return DYNOPT_KMOD_BAD_SIZE;
 	error = copy_struct_from_user(request, call->size, from, size);
 	if (error == -EFAULT)
@@ -244,7 +244,7 @@ static bool copy_out(const struct call *call, void __user *to, const union reque
 {
 	if (!understood)
 		return !put_user(request->status, (u32 __user *)to + 1);
-	return !copy_to_user(to, request, call->size);
+	return !copy_to_user(to, request, min(call->size, request->size));
 }
 
 static long device_ioctl(struct file *device, unsigned int command, unsigned long arg)

@@ -25,6 +25,9 @@
 #define DYNOPT_FEATURE_TRACES 0x4 /* it translates: DYNOPT_IOC_SUBMIT */
 #define DYNOPT_FEATURE_SAMPLES 0x10 /* it samples: DYNOPT_IOC_SAMPLE */
 #define DYNOPT_FEATURE_COOKIE 0x8 /* sites change in place, if asked: DYNOPT_PATCH_COOKIE */
+#define DYNOPT_FEATURE_QUEUE \
+	0x20 /* blocks of traces wait in a queue: DYNOPT_SUBMIT_QUEUE, DYNOPT_IOC_REPORTS */
+#define DYNOPT_FEATURE_DOMAINS 0x40 /* each user has pages of his own: DYNOPT_DOMAIN_... */
 
 enum dynopt_kmod_status {
 	DYNOPT_KMOD_OK,
@@ -52,12 +55,23 @@ struct dynopt_ioc_hello {
 	__u64 features; /* out */
 };
 
+/*
+ * Whose translations: processes of one user in one user namespace share theirs, and nothing with others. The system's
+ * domain, off by default (dynopt_ioc_policy), is for processes of all users; the administrator puts them there, and submits.
+ */
+#define DYNOPT_DOMAIN_OWN 0 /* the caller's user's */
+#define DYNOPT_DOMAIN_SYSTEM (-1) /* administrator */
+/* above 0: that of the registered process with this PID; administrator */
+
 /* A process whose mappings the module may take over; 0 is the caller. */
 struct dynopt_ioc_process {
 	__u32 size;
 	__u32 status;
 	__s32 pid; /* in the caller's PID namespace */
 	__u32 mappings; /* out: how many of its mappings are taken over now */
+	/* version 1 ends here */
+	__s32 domain; /* REGISTER: DYNOPT_DOMAIN_OWN, the process's own user's; or DYNOPT_DOMAIN_SYSTEM */
+	__u32 pad;
 };
 
 #define DYNOPT_OLD_MAX 15
@@ -88,11 +102,17 @@ struct dynopt_ioc_patch {
 /*
  * Traces of a file that a registered process maps: which basic blocks are executed one after the other. They are
  * suggestions: the module reads the file's own notes and text, and publishes what it can prove to do the same,
- * for all registered processes that map the file. Each trace gets a report.
+ * for all registered processes of the domain that map the file. Each trace gets a report.
+ *
+ * What one call brings is a block of traces. It waits in a queue, which is bounded as a whole, by user and by process
+ * (FIFO_FULL, FIFO_QUOTA), and from which users, and a user's processes, are served in turn. A block that has used up its time
+ * (BLOCK_TIME) publishes what is complete and gives up the rest. The call waits for the reports, or, with DYNOPT_SUBMIT_QUEUE,
+ * does not: then they are read with DYNOPT_IOC_REPORTS from the same descriptor, which is readable (poll) when there are some.
  */
 #define DYNOPT_SUBMIT_TRACES_MAX 256
 #define DYNOPT_SUBMIT_BLOCKS_MAX 16384
 #define DYNOPT_SUBMIT_ALL 0x1 /* also what is not expected to save instructions */
+#define DYNOPT_SUBMIT_QUEUE 0x2 /* do not wait; reports is 0 */
 
 struct dynopt_ioc_trace {
 	__u32 n_blocks; /* the next so many of the blocks */
@@ -127,7 +147,48 @@ struct dynopt_ioc_submit {
 	__u64 blocks; /* address of n_blocks dynopt_ioc_block */
 	__u64 reports; /* address of room for n_traces dynopt_ioc_report */
 	__u32 published; /* out: how many were put into the text */
-	__u32 pad;
+	__s32 domain; /* DYNOPT_DOMAIN_..., or a PID */
+	/* version 1 ends here */
+	__u64 id; /* out: the block's number, from 1; with DYNOPT_SUBMIT_QUEUE */
+};
+
+/*
+ * The reports of the oldest block of this descriptor that is done, taken out of the queue with that: it had counted up to
+ * then. NO_REPORTS: none is done. REPORTS_ROOM: it has more traces than there is room; n says how many.
+ */
+struct dynopt_ioc_reports {
+	__u32 size;
+	__u32 status;
+	__u32 n; /* in: room in reports[]; out: how many were written */
+	__u32 block_status; /* out: what SUBMIT would have answered; a name of kmod_status.def */
+	__u64 id; /* out: which block it was */
+	__u64 reports; /* address of n dynopt_ioc_report */
+	__u32 published; /* out */
+	__u32 advice; /* out: DYNOPT_ADVICE_... */
+	__u64 waited_us; /* out: how long it was in the queue */
+	__u64 time_us; /* out: CPU time that it took */
+	__u32 more; /* out: blocks of this descriptor that are done, and not read yet */
+	__u32 waiting; /* out: blocks of this descriptor that are not done yet */
+};
+#define DYNOPT_ADVICE_SMALLER 0x1 /* its time ended: send fewer traces in a block */
+#define DYNOPT_ADVICE_ENOUGH 0x2 /* the file has no room left: send no more of it */
+#define DYNOPT_ADVICE_GONE 0x4 /* no registered process of the domain maps the file */
+#define DYNOPT_ADVICE_SLOWER 0x8 /* the queue is half full, or the user's or process's part of it */
+
+/* Reads the policy, or, with DYNOPT_POLICY_SET, the administrator's, changes it; what is 0 stays as it is. */
+#define DYNOPT_POLICY_SET 0x1
+#define DYNOPT_POLICY_SYSTEM_ON 0x2 /* the system's domain; out: it is on */
+#define DYNOPT_POLICY_SYSTEM_OFF 0x4 /* nobody new comes in, and no traces; who is in stays */
+
+struct dynopt_ioc_policy {
+	__u32 size;
+	__u32 status;
+	__u32 flags; /* DYNOPT_POLICY_... */
+	__u32 block_us; /* CPU time of a block of traces */
+	__u32 queue_blocks; /* in the queue, at most, reports that are not read included */
+	__u32 user_blocks; /* of these one user's */
+	__u32 process_blocks; /* of these one process's */
+	__u32 user_pages; /* pages of the module's own, in all files of one domain */
 };
 
 /* Brings back the instruction at `offset`, or all of the file's with DYNOPT_UNDO_ALL. */
@@ -138,7 +199,7 @@ struct dynopt_ioc_undo {
 	__u32 flags;
 	__u64 offset;
 	__u32 undone; /* out: how many sites were brought back */
-	__u32 pad;
+	__s32 domain; /* DYNOPT_DOMAIN_..., or a PID */
 };
 #define DYNOPT_UNDO_ALL 0x1
 #define DYNOPT_UNDO_COOKIE 0x2 /* in place, under an int3 */
@@ -181,6 +242,8 @@ struct dynopt_ioc_query {
 #define DYNOPT_IOC_SUBMIT _IOWR('D', 0x66, struct dynopt_ioc_submit)
 
 #define DYNOPT_IOC_SAMPLE _IOWR('D', 0x67, struct dynopt_ioc_sample)
+#define DYNOPT_IOC_REPORTS _IOWR('D', 0x68, struct dynopt_ioc_reports)
+#define DYNOPT_IOC_POLICY _IOWR('D', 0x69, struct dynopt_ioc_policy)
 
 #ifdef __cplusplus
 #define DYNOPT_ABI_ASSERT(condition) static_assert(condition, #condition)
@@ -188,7 +251,7 @@ struct dynopt_ioc_query {
 #define DYNOPT_ABI_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_hello) == 32);
-DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_process) == 16);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_process) == 24);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_patch) == 152);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_undo) == 32);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_query) == 24);
@@ -196,6 +259,8 @@ DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_sample) == 40);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_trace) == 8);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_block) == 24);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_report) == 72);
-DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_submit) == 56);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_submit) == 64);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_reports) == 64);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_policy) == 32);
 
 #endif

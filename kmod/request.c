@@ -17,9 +17,14 @@ static bool is_zero(const u8 *bytes, u32 n)
 	return true;
 }
 
-enum dynopt_kmod_status request_size(u32 size, u32 known, u32 most)
+enum dynopt_kmod_status request_size(u32 size, u32 first, u32 most)
 {
-	return size < known || size > most ? DYNOPT_KMOD_BAD_SIZE : DYNOPT_KMOD_OK;
+	return size < first || size > most ? DYNOPT_KMOD_BAD_SIZE : DYNOPT_KMOD_OK;
+}
+
+static bool is_domain(s32 domain)
+{
+	return domain >= DYNOPT_DOMAIN_SYSTEM;
 }
 
 /* Where the code came from is no secret, and padding has to be zero. */
@@ -36,16 +41,16 @@ enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch)
 
 enum dynopt_kmod_status request_undo(const struct dynopt_ioc_undo *undo)
 {
-	return (undo->flags & ~(DYNOPT_UNDO_ALL | DYNOPT_UNDO_COOKIE)) || undo->pad
+	return (undo->flags & ~(DYNOPT_UNDO_ALL | DYNOPT_UNDO_COOKIE)) || !is_domain(undo->domain)
 	               ? DYNOPT_KMOD_BAD_REQUEST
 	               : DYNOPT_KMOD_OK;
 }
 
 enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit)
 {
-	if ((submit->flags & ~DYNOPT_SUBMIT_ALL) || submit->pad || !submit->n_traces ||
-	    submit->n_traces > DYNOPT_SUBMIT_TRACES_MAX || submit->n_blocks < submit->n_traces ||
-	    submit->n_blocks > DYNOPT_SUBMIT_BLOCKS_MAX)
+	if ((submit->flags & ~DYNOPT_SUBMIT_ALL) || !is_domain(submit->domain) ||
+	    !submit->n_traces || submit->n_traces > DYNOPT_SUBMIT_TRACES_MAX ||
+	    submit->n_blocks < submit->n_traces || submit->n_blocks > DYNOPT_SUBMIT_BLOCKS_MAX)
 		return DYNOPT_KMOD_BAD_REQUEST;
 	return DYNOPT_KMOD_OK;
 }

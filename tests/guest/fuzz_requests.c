@@ -77,10 +77,11 @@ static enum dynopt_kmod_status one_patch(void)
 
 static enum dynopt_kmod_status one_undo(void)
 {
-	struct dynopt_ioc_undo undo = { .flags = below(8), .pad = below(3) == 0 ? below(9) : 0 };
+	struct dynopt_ioc_undo undo = { .flags = below(8), .domain = (s32)below(5) - 3 };
 	enum dynopt_kmod_status status = request_undo(&undo);
 
-	require(!status == (undo.flags <= (DYNOPT_UNDO_ALL | DYNOPT_UNDO_COOKIE) && !undo.pad),
+	require(!status ==
+	                (undo.flags <= (DYNOPT_UNDO_ALL | DYNOPT_UNDO_COOKIE) && undo.domain >= -1),
 	        "flags of undo");
 	return status;
 }
@@ -139,7 +140,7 @@ static void check_accepted(const struct dynopt_ioc_submit *submit, const struct 
 static enum dynopt_kmod_status one_submit(void)
 {
 	struct dynopt_ioc_submit submit = { .flags = below(16) ? below(2) : below(0xffffffff),
-		                            .pad = below(16) ? 0 : below(9) };
+		                            .domain = below(16) ? 0 : (s32)below(9) - 4 };
 	struct dynopt_ioc_trace *traces;
 	struct dynopt_ioc_block *blocks;
 	struct trace_block *out;

@@ -123,7 +123,7 @@ static void fill_undo(union request *request)
 	request->undo.fd = random_file();
 	request->undo.offset = random_below(8) ? random_site()->offset : random_offset();
 	request->undo.flags = random_below(16) ? 0 : random_below(8);
-	request->undo.pad = !random_below(64);
+	request->undo.domain = random_below(64) ? 0 : -2;
 	if (request->undo.fd == files[STILL])
 		request->undo.flags ^= random_below(2) * DYNOPT_UNDO_COOKIE;
 	else
@@ -405,6 +405,15 @@ static bool comes_by_chance(uint32_t status)
 	case DYNOPT_KMOD_INTERRUPTED:
 	case DYNOPT_KMOD_PROCESS_BUSY:
 	case DYNOPT_KMOD_KERNEL: /* of another version */
+	case DYNOPT_KMOD_FIFO_FULL:
+	case DYNOPT_KMOD_FIFO_QUOTA:
+	case DYNOPT_KMOD_BLOCK_TIME:
+	case DYNOPT_KMOD_NO_REPORTS:
+	case DYNOPT_KMOD_REPORTS_ROOM:
+	case DYNOPT_KMOD_DOMAIN:
+	case DYNOPT_KMOD_DOMAIN_OFF:
+	case DYNOPT_KMOD_DOMAIN_PAGES:
+	case DYNOPT_KMOD_NOT_EXECUTABLE:
 	case DYNOPT_KMOD_WORKSPACE:
 	case DYNOPT_KMOD_NO_CACHE:
 	case DYNOPT_KMOD_FILE_TEXT:

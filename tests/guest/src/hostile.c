@@ -199,7 +199,7 @@ static void suggestions(int device, int file)
 	uint8_t *large;
 
 	refuses(SUBMIT_WITH(s->submit.flags = 2), BAD_REQUEST);
-	refuses(SUBMIT_WITH(s->submit.pad = 1), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.domain = -2), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = 0), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = s->submit.n_blocks = 257), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = 0xffffffff), BAD_REQUEST);
@@ -384,6 +384,15 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_PROCESS_BUSY:
 	case DYNOPT_KMOD_NOT_SAMPLED:
 	case DYNOPT_KMOD_KERNEL: /* of another version */
+	case DYNOPT_KMOD_FIFO_FULL:
+	case DYNOPT_KMOD_FIFO_QUOTA:
+	case DYNOPT_KMOD_BLOCK_TIME:
+	case DYNOPT_KMOD_NO_REPORTS:
+	case DYNOPT_KMOD_REPORTS_ROOM:
+	case DYNOPT_KMOD_DOMAIN:
+	case DYNOPT_KMOD_DOMAIN_OFF:
+	case DYNOPT_KMOD_DOMAIN_PAGES:
+	case DYNOPT_KMOD_NOT_EXECUTABLE:
 	case DYNOPT_KMOD_PRIVATE_PAGE:
 	case DYNOPT_KMOD_INTERRUPTED:
 	/* of single traces: translate */
