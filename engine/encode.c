@@ -19,6 +19,7 @@
 
 /* What a block may need beyond its instructions' own bytes: a counting branch is the largest (encode_count). */
 #define TAIL_MAX 32
+#define ALIGN_MAX INSN_MAX_LEN /* of NOPs in front of it */
 #define PREFIX_PAD 0x2e /* cs: without meaning on a branch since NetBurst (SDM 2A, 2.1.1) */
 #define FIELD_LEN 4
 #define FIELD_WORD 8
@@ -341,6 +342,36 @@ static void encode_block(struct encoder *e, const struct ir_block *block, u32 fo
 	}
 }
 
+/* One NOP of n bytes (SDM 2B, NOP, table 4-12; up to 15 by prefixes). */
+static void emit_nop(struct encoder *e, u32 n)
+{
+	static const u8 shorter[][7] = {
+		{ 0x90 },
+		{ 0x66, 0x90 },
+		{ 0x0f, 0x1f, 0x00 },
+		{ 0x0f, 0x1f, 0x40, 0x00 },
+		{ 0x0f, 0x1f, 0x44, 0x00, 0x00 },
+		{ 0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 },
+		{ 0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00 },
+	};
+	static const u8 longest[INSN_MAX_LEN] = { 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x0f,
+		                                  0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00 };
+
+	emit(e, n <= 7 ? shorter[n - 1] : longest + INSN_MAX_LEN - n, n);
+}
+
+/* A NOP up to where the block is to begin: executed by who falls into it, and a part of it for the origin table. */
+static void align_block(struct encoder *e, const struct ir_block *block)
+{
+	const struct insn *first = &e->tree->ops[block->first];
+	u32 n = block->align ? -e->code->size % block->align : 0;
+
+	if (!n)
+		return;
+	begin_insn(e, first->addr, state_of(e, first));
+	emit_nop(e, n);
+}
+
 static void encode_blocks(struct encoder *e)
 {
 	u32 at = 0;
@@ -349,6 +380,7 @@ static void encode_blocks(struct encoder *e)
 		const struct ir_block *block = &e->tree->blocks[at];
 		u32 follower = layout_follower(block);
 
+		align_block(e, block);
 		e->offset[at] = e->code->size;
 		encode_block(e, block, follower);
 		push_others(e, block, follower);
@@ -454,7 +486,8 @@ static bool allocate(struct encoder *e, struct arena *arena, u64 *mark)
 		bound_edge(e->tree, &e->tree->blocks[i].next, &b);
 		bound_edge(e->tree, &e->tree->blocks[i].taken, &b);
 	}
-	code->bytes = arena_alloc(arena, ops * INSN_MAX_LEN + blocks * TAIL_MAX + b.bytes, 1);
+	code->bytes = arena_alloc(
+		arena, ops * INSN_MAX_LEN + blocks * (TAIL_MAX + ALIGN_MAX) + b.bytes, 1);
 	code->fixups = arena_alloc(arena, ops + 2 * blocks + b.insns, sizeof(*code->fixups));
 	code->origins = arena_alloc(arena, ops + 3 * blocks + b.insns, sizeof(*code->origins));
 	if (!copy_states(e, arena, &b))

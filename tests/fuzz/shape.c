@@ -118,6 +118,14 @@ static u32 size_wanted(u64 *rnd)
 	return 8 + (u32)rnd_below(rnd, LIMIT_TREE_BLOCKS - 2); /* up to a few too many */
 }
 
+/* Some go round and round. */
+static u32 weight(u64 *rnd)
+{
+	u32 runs = (u32)rnd_below(rnd, 1001);
+
+	return rnd_chance(rnd, 20) ? 200 * runs : runs;
+}
+
 static u64 pick_head(const struct module *m, u64 *rnd)
 {
 	u64 head = m->heads[rnd_below(rnd, m->n_heads)];
@@ -153,8 +161,7 @@ void shape_grow_from(struct shape *shape, const struct module *m, u64 head, u64 
 		g.open[i] = g.open[--g.n_open];
 		if (path)
 			g.n_open = 0;
-		shape->blocks[new] =
-			(struct trace_block){ way.to, way.from, (u32)rnd_below(rnd, 1001), 0 };
+		shape->blocks[new] = (struct trace_block){ way.to, way.from, weight(rnd), 0 };
 		g.frame[new] = way.frame;
 		walk(&g, new);
 	}

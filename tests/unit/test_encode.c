@@ -429,6 +429,40 @@ static void test_workspace(void)
 	CU_ASSERT(refused > 100 && refused < 2000);
 }
 
+/* A head that is to be aligned: one NOP of every length in front of it, of the head's origin, and the way back behind it. */
+static void test_align(void)
+{
+	void *decoder = malloc(decode_scratch_size());
+
+	for (u32 n = 1; n <= 16; n++) {
+		char before[64] = "";
+		struct block_row rows[] = {
+			{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 0 },
+			{ HEAD + n, "89c8 75fc", EXIT(OUT), BACK(HEAD + n, 1), 0 },
+		};
+		u32 pad = n < 16 ? 16 - n : 0;
+		struct insn nop;
+
+		for (u32 i = 0; i < n; i++)
+			strcat(before, "90");
+		make_tree(rows, 2);
+		blocks[1].parent = 0;
+		blocks[1].align = 16;
+		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
+		CU_ASSERT_FATAL(code.n_fixups == 2 && code.fixups[0].kind == FIXUP_BACK);
+		CU_ASSERT_EQUAL(code.fixups[0].to, 16);
+		CU_ASSERT(code.bytes[16] == 0x89 && code.bytes[17] == 0xc8);
+		CU_ASSERT_EQUAL(code.n_origins, n + (pad != 0) + 3);
+		if (!pad)
+			continue;
+		CU_ASSERT_EQUAL_FATAL(decode_insn(code.bytes + n, pad, HEAD, decoder, &nop, &fail),
+		                      STATUS_OK);
+		CU_ASSERT(nop.len == pad && (nop.flags & INSN_NOP) && !(nop.flags & INSN_LOAD));
+		CU_ASSERT(code.origins[n].at == n && code.origins[n].origin == HEAD + n);
+	}
+	free(decoder);
+}
+
 /* ---- place ---- */
 
 static s32 field(u32 at)
@@ -534,6 +568,7 @@ int main(void)
 		{ "alignment", test_alignment },
 		{ "roles", test_roles },
 		{ "prefixes", test_prefixes },
+		{ "aligned heads", test_align },
 		{ "limits", test_limits },
 		{ "workspace", test_workspace },
 		{ "place", test_place },
