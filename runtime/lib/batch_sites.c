@@ -9,6 +9,7 @@
 #include "batch_again.h"
 #include "names.h"
 #include "traces.h"
+#include "warm.h"
 
 static bool site_at(const void *ctx, u64 addr)
 {
@@ -42,64 +43,6 @@ void batch_count(struct batch *b, enum status status, u64 head)
 		b->record->refused_at[status] = head;
 }
 
-static bool may_be_head(u16 marks)
-{
-	return (marks & TEXT_INSN) && (marks & TEXT_REACHED) &&
-	       !(marks & (TEXT_NO_PATCH | TEXT_NO_TRANSLATE));
-}
-
-#define HEADS (TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN)
-#define WARM 8 /* samples that a translation would have taken over */
-#define WARMER 2 /* powers of 2 */
-#define ENTRIES_UNIT 256 /* of flow.h's counts, in traces */
-#define ARRIVALS \
-	8 /* one of so many executions, at least: others come from the block in front, which begins a path as well */
-
-/* How often control comes to the block that holds addr, and from where it may not have been in a path that began further in front. */
-static u64 arrivals_at(struct batch *b, const struct flow_block *block)
-{
-	u16 marks = text_marks(b->text, block->start);
-
-	return marks & (TEXT_LOOP | TEXT_RETURN) ? block->count : block->outside;
-}
-
-static const struct flow_block *block_at(struct batch *b, u64 addr)
-{
-	const struct flow *flow = flow_of(b->flows, addr);
-
-	return flow ? flow_block_at(flow, addr) : NULL;
-}
-
-/* How many samples would have been in a translation that begins here. */
-static u64 warmth(struct batch *b, u64 addr)
-{
-	const struct flow_block *block = block_at(b, addr);
-	struct grown grown;
-	struct grow_sum sum;
-	u64 arrivals;
-
-	if (!block || block->start != addr)
-		return 0;
-	arrivals = arrivals_at(b, block);
-	if (!arrivals || arrivals < block->count / ARRIVALS)
-		return 0;
-	grow_hot(b->flows, addr, world->options.inline_calls, &grown, &sum);
-	return grow_samples(&sum, arrivals);
-}
-
-/* Is a place warm enough, and warmer than when it was tried last? Notes how warm it is. */
-static bool is_warm(struct batch *b, u64 addr)
-{
-	u8 *judged = &b->w->judged[addr - b->text->start];
-	u64 n = warmth(b, addr);
-	u8 level = n ? (u8)(64 - __builtin_clzll(n)) : 0;
-
-	if (n < WARM || (*judged && level < *judged + WARMER))
-		return false;
-	*judged = level;
-	return true;
-}
-
 /* Where jumps through tables lead that may lead to translations. */
 static bool find_cases(struct batch *b)
 {
@@ -118,10 +61,12 @@ static bool is_head(struct batch *b, u64 addr)
 {
 	u16 marks = text_marks(b->text, addr);
 
-	if (!may_be_head(marks) || !((marks & (b->flows ? HEADS | TEXT_TARGET : HEADS)) ||
-	                             has_bit(b->cases, addr - b->text->start)))
+	if (!warm_is_head(marks) &&
+	    !(warm_may_begin(marks) &&
+	      ((b->flows && (marks & TEXT_TARGET)) || has_bit(b->cases, addr - b->text->start))))
 		return false;
-	return !b->flows || is_warm(b, addr);
+	return !b->flows || warm_again(b->flows, addr, world->options.inline_calls,
+	                               &b->w->judged[addr - b->text->start]);
 }
 
 /* Settles where a head is entered; its site, or 0. */
@@ -210,18 +155,11 @@ static void grow(struct batch *b, u64 site, struct grown *out)
 		.is_site = world->options.all ? site_at : no_site,
 		.ctx = b->w,
 	};
-	const struct flow_block *block;
-	struct grow_sum sum;
-	u64 entries;
 
-	if (!b->flows) {
+	if (!b->flows)
 		grow_trace(b->text, site, &rules, b->w->decoder, out);
-		return;
-	}
-	grow_hot(b->flows, site, rules.inline_calls, out, &sum);
-	block = block_at(b, site);
-	entries = block ? grow_entries(&sum, arrivals_at(b, block)) / ENTRIES_UNIT : 0;
-	out->trace.entries = entries < 0xffffffffu ? (u32)entries : 0xffffffffu;
+	else
+		warm_grow(b->flows, site, rules.inline_calls, out);
 }
 
 const struct front *batch_front(const struct batch *b, u64 function)
