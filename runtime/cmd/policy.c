@@ -12,9 +12,12 @@
 #include <string.h>
 
 #define NUMBER_MOST 1000000000
+#define LINE_MOST 200 /* inih's */
 
 struct reader {
 	struct policy *policy;
+	FILE *in;
+	char section[LINE_MOST]; /* the last heading, whole: inih hands on no more than 49 bytes of it */
 	const char *file, *program;
 	bool general; /* which sections count in this round: [default], or [program NAME] */
 	const char *problem; /* of the first wrong line */
@@ -77,17 +80,38 @@ static bool fits(const char *pattern, const char *program)
 	return fnmatch(pattern, strchr(pattern, '/') || !slash ? program : slash + 1, 0) == 0;
 }
 
+/* fgets() for inih, which also keeps headings. */
+static char *next_line(char *line, int room, void *ctx)
+{
+	struct reader *reader = ctx;
+	const char *text;
+
+	if (!fgets(line, room, reader->in))
+		return NULL;
+	text = line + strspn(line, " \t\xEF\xBB\xBF"); /* inih skips a byte order mark, too */
+	if (*text == '[')
+		snprintf(reader->section, sizeof(reader->section), "%.*s",
+		         (int)strcspn(text + 1, "]"), text + 1);
+	return line;
+}
+
 /* 0: wrong. Every line is checked in every round; what counts in it is set. */
-static int take(void *ctx, const char *section, const char *key, const char *value)
+static int take(void *ctx, const char *start, const char *key, const char *value)
 {
 	static const char program[] = "program ";
 	struct reader *reader = ctx;
+	const char *section = reader->section;
 	struct policy none = { 0 };
 	bool general = strcmp(section, "default") == 0, counts;
 	const char *wrong;
 
 	if (reader->problem)
 		return 0;
+	if (strncmp(section, start, strlen(start)) != 0) {
+		reader->problem =
+			"an indented line goes on with the one above it, and is no heading";
+		return 0;
+	}
 	if (!general && strncmp(section, program, sizeof(program) - 1) != 0) {
 		reader->problem = "a section is [default] or [program NAME]";
 		return 0;
@@ -114,8 +138,10 @@ static void find_wrong(struct policy *policy, const char *file, int line, const 
 
 static void read_file(struct policy *policy, const char *file, const char *program, bool general)
 {
-	struct reader reader = { policy, file, program, general, NULL };
 	FILE *in = file ? fopen(file, "re") : NULL;
+	struct reader reader = {
+		.policy = policy, .in = in, .file = file, .program = program, .general = general
+	};
 	int line;
 
 	if (!in) {
@@ -123,7 +149,7 @@ static void read_file(struct policy *policy, const char *file, const char *progr
 			find_wrong(policy, file, 0, strerror(errno));
 		return;
 	}
-	line = ini_parse_file(in, take, &reader);
+	line = ini_parse_stream(next_line, &reader, take, &reader);
 	if (ferror(in))
 		find_wrong(policy, file, 0, "it cannot be read");
 	fclose(in);

@@ -718,6 +718,20 @@ case_policy()
 	says out budget=6
 	says out children=1
 	denied "$system says" ./two
+	# A heading as long as a line may be; and longer.
+	deep=$WORK/$(printf "%0$((170 - ${#WORK}))d" 1)
+	mkdir "$deep"
+	cp one "$deep/"
+	printf '[program %s/one]\nbudget = 11\n[program %s/two]\nbudget = 12\n' "$deep" "$deep" >other
+	DYNOPT_CONFIG=$WORK/other asks "$deep/one"
+	says out budget=11
+	printf '[default]\n[program %s%0200d]\nenabled = no\n' "$deep" 1 >other
+	DYNOPT_CONFIG=$WORK/other denied "$WORK/other:2: " ./one
+	printf '\357\273\277[default]\nbudget = 14\n' >other
+	DYNOPT_CONFIG=$WORK/other asks ./one
+	says out budget=14
+	printf '[default]\nbudget = 1\n [program one]\nbudget = 13\n' >other
+	DYNOPT_CONFIG=$WORK/other denied "$WORK/other:3: " ./one
 	DYNOPT_BUDGET=8 asks "$WORK/two"
 	says out budget=8
 	expect 0 env DYNOPT_BUDGET=8 "$DYNOPT" run --budget=9 -- ./one
