@@ -7,7 +7,7 @@
 # Each test finds the module freshly loaded, and after it the module must unload and leave
 # nothing. A test passes if its program does, the module goes, and the kernel logged nothing
 # at the level of a warning or above. One line each on the console, after its output:
-#     @@ NAME PASS|FAIL|SKIP REASON
+#     @@ NAME PASS|FAIL|SKIP REASON (SECONDS)
 # and at the end "@@ end". Then the machine halts by isa-debug-exit.
 
 /bin/busybox --install -s /bin
@@ -46,6 +46,11 @@ reports()
 	dmesg -r -c | sed -n 's/^<[0-4]>\(.*\)/\1/p' |
 		grep -vE 'loading out-of-tree module taints kernel|module verification failed' |
 		grep -vE 'hrtimer: interrupt took|clocksource: (timekeeping watchdog|Long readout)'
+}
+
+uptime_seconds()
+{
+	sed 's/\..*//' /proc/uptime
 }
 
 # Runs /t/bin/NAME, which ends at a hyphen; sets verdict and reason.
@@ -98,9 +103,10 @@ while read -r name seconds module arguments; do
 	# The firmware leaves the cursor anywhere.
 	echo
 	echo "@@ $name BEGIN"
+	begin=$(uptime_seconds)
 	# shellcheck disable=SC2086 # a list of words
 	run_test "$name" "$seconds" "$module" $arguments
-	echo "@@ $name $verdict ${reason#; }"
+	echo "@@ $name $verdict ${reason#; } ($(($(uptime_seconds) - begin)) s)"
 done </t/tests
 umount /u
 sync

@@ -20,7 +20,14 @@
 /* The places: at its start, in its loop, at the jump back. */
 enum place { START, MIDDLE, END };
 
-static volatile long *results; /* of the calls, as they come */
+/* What each call gave, by its number; kept, since the next call may be over before this one's is looked at. */
+#define MOST_CALLS 100000
+struct log {
+	long calls;
+	int value[MOST_CALLS + 1];
+};
+
+static volatile struct log *results;
 static uint8_t *lib;
 static struct site slow;
 
@@ -34,8 +41,9 @@ static _Noreturn void work(void)
 
 		if (value != slow.plain && value != slow.patched)
 			_exit(1);
-		results[1] = value;
-		results[0] = i;
+		if (i <= MOST_CALLS)
+			results->value[i] = value;
+		results->calls = i;
 	}
 }
 
@@ -53,25 +61,36 @@ static void go(pid_t pid)
 	check(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0);
 }
 
-/* Stopped in the loop of the translation, where nearly all of its time passes. */
-static void stop_inside(pid_t pid, struct user_regs_struct *regs)
+/*
+ * Stopped in the loop of the translation, where nearly all of its time passes. Stopped at its start, the thread is led to the
+ * original, and its process leaves for good, since it is debugged: then it comes back.
+ */
+static void stop_inside(int device, pid_t pid, struct user_regs_struct *regs)
 {
 	uint64_t at = (uintptr_t)lib + slow.cache;
 
 	for (;;) {
+		uint64_t turned = counter(device, DYNOPT_COUNTER_TURNED);
+		uint64_t debugged = counter(device, DYNOPT_COUNTER_DEBUGGED);
+
 		stop(pid, regs);
 		if (regs->rip > at + 5 && regs->rip < at + 11)
 			return;
 		go(pid);
 		sched_yield();
+		if (counter(device, DYNOPT_COUNTER_TURNED) == turned)
+			continue;
+		while (counter(device, DYNOPT_COUNTER_DEBUGGED) == debugged)
+			sched_yield();
+		check_is(call_register(device, pid), DYNOPT_KMOD_OK);
 	}
 }
 
-static void place(pid_t pid, enum place place, uint32_t code_len)
+static void place(int device, pid_t pid, enum place place, uint32_t code_len)
 {
 	struct user_regs_struct regs;
 
-	stop_inside(pid, &regs);
+	stop_inside(device, pid, &regs);
 	if (place == START) {
 		regs.rip = (uintptr_t)lib + slow.cache;
 	} else if (place == END) {
@@ -104,16 +123,19 @@ static void leave_from(int device, int file, enum place where)
 	uint64_t evicted = counter(device, DYNOPT_COUNTER_EVICTED);
 	uint64_t waited = counter(device, DYNOPT_COUNTER_WAITED);
 	struct dynopt_ioc_patch patch;
-	pid_t pid = fork(), helper;
+	pid_t pid, helper;
 	long calls;
 
+	results->calls = 0;
+	pid = fork();
 	check(pid >= 0);
 	if (!pid)
 		work();
 	patch_fill(&patch, file, &slow);
 	check_is(call_register(device, pid), DYNOPT_KMOD_OK);
-	place(pid, where, patch.code_len);
-	calls = results[0];
+	place(device, pid, where, patch.code_len);
+	calls = results->calls;
+	check(calls + 2 <= MOST_CALLS);
 	helper = fork();
 	check(helper >= 0);
 	if (!helper) {
@@ -121,18 +143,14 @@ static void leave_from(int device, int file, enum place where)
 		_exit(0);
 	}
 	until_waiting(helper);
-	check_is(results[0], calls);
+	check_is(results->calls, calls);
 	go(pid);
 	wait_ok(helper);
-	while (results[0] == calls)
+	while (results->calls < calls + 2)
 		sched_yield();
-	/* The call it was in, if that is the last that is known, and then only originals. */
-	if (results[0] == calls + 1)
-		check_is(results[1], where == START ? slow.plain : slow.patched);
-	calls = results[0];
-	while (results[0] < calls + 2)
-		sched_yield();
-	check_is(results[1], slow.plain);
+	/* The call it was in, and then only originals. */
+	check_is(results->value[calls + 1], where == START ? slow.plain : slow.patched);
+	check_is(results->value[calls + 2], slow.plain);
 	check(counter(device, DYNOPT_COUNTER_WAITED) > waited);
 	check_is(counter(device, DYNOPT_COUNTER_EVICTED), evicted + (where != MIDDLE));
 	check(kill(pid, SIGKILL) == 0);
@@ -148,7 +166,8 @@ int main(void)
 	lib = lib_map(LIB);
 	slow = site_four;
 	slow.pauses = 1000000;
-	results = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	results = mmap(NULL, sizeof(*results), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	               -1, 0);
 	check(results != MAP_FAILED);
 	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
 	check_is(call_patch(device, file, &slow), DYNOPT_KMOD_OK);
