@@ -29,8 +29,9 @@ given=${given:-0}
 run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --all --status-dir=STATUS --}
 failed=0 skipped=''
 picked=${DYNOPT_TEST_BUILDS:-}
-# The programs see no variable that only this script is about.
-unset DYNOPT_TEST_RUN DYNOPT_TEST_BUILDS DYNOPT_TEST_SECONDS DYNOPT_TEST_FULL DYNOPT_TEST_JOBS LD_PRELOAD
+# The programs see no variable that is this script's or the user's.
+# shellcheck disable=SC2046 # names
+unset LD_PRELOAD $(env | sed -n 's/^\(DYNOPT_[A-Z_]*\)=.*/\1/p')
 
 fail()
 {
