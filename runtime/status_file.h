@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 4
+#define STATUS_FILE_VERSION 5
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
@@ -70,6 +70,7 @@ enum status_cause {
  * `--sampler`.
  */
 #define STATUS_SAMPLERS(X) \
+	X(lbr, "branch stacks of the processor, and instruction addresses as ip") \
 	X(ip, "instruction addresses by perf_event_open, each millisecond of CPU time") \
 	X(timer, "instruction addresses by signal 63 of a CPU-time timer, at most 250 a second")
 enum status_sampler {

@@ -3,6 +3,7 @@
  * doctor_machine.c - facts about the machine that run --eager works with or without: samplers, limits, filters, debuggers.
  */
 #include "doctor.h"
+#include "hardware.h"
 #include "status_read.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ static long self_field(const char *field)
 	return value;
 }
 
-static bool event_opens(u32 type, u64 config, bool branches)
+/* 0 or an errno. */
+static int open_event(u32 type, u64 config)
 {
 	struct perf_event_attr attr = {
 		.type = type,
@@ -43,66 +45,83 @@ static bool event_opens(u32 type, u64 config, bool branches)
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
 	};
-	int fd;
+	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 
-	if (branches) {
-		attr.sample_period = 100000;
-		attr.sample_type = PERF_SAMPLE_BRANCH_STACK;
-		attr.branch_sample_type = PERF_SAMPLE_BRANCH_USER | PERF_SAMPLE_BRANCH_ANY;
-	}
-	fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
 }
 
-/* Which one `run` uses, and why not the better one. */
-static void look_samplers(struct findings_list *list, bool opens, int error)
+static void look_lbr(struct findings_list *list, enum hardware_answer answer,
+                     const struct hardware_event *event, int error)
 {
-	u32 used = opens ? STATUS_SAMPLER_ip : STATUS_SAMPLER_timer;
+	static const struct {
+		const char *text, *advice;
+	} answers[] = {
+		[HARDWARE_NO_COUNTERS] = { "the kernel knows no performance counters",
+		                           "in a virtual machine they are the hypervisor's to give (QEMU: -cpu host,pmu=on; clouds: "
+		                           "a larger or a bare-metal instance)" },
+		[HARDWARE_NO_LIBRARY] = { "the event cycles has no branch stacks, and libpfm.so.4 is not there to name others",
+		                          "install libpfm4" },
+		[HARDWARE_REFUSED] = { "the event cycles does not open",
+		                       "set kernel.perf_event_paranoid to 2 or less or give the capability CAP_PERFMON; in a container, allow "
+		                       "perf_event_open in its seccomp filter" },
+		[HARDWARE_NO_STACK] = { "no event opens with branch stacks",
+		                        "needs Intel's LBR, or AMD's BRS or LBRv2 (Zen 3 or later, Linux 5.19 and 6.1); hypervisors seldom pass "
+		                        "them on" },
+	};
 
+	if (answer == HARDWARE_WORKS)
+		finding_add(list, "lbr", LEVEL_OK,
+		            base_printf("the event %s opens with branch stacks", event->name),
+		            NULL);
+	else
+		finding_add(list, "lbr", LEVEL_WARN,
+		            base_printf("lbr does not work: %s%s%s", answers[answer].text,
+		                        answer == HARDWARE_REFUSED ? ": " : "",
+		                        answer == HARDWARE_REFUSED ? strerror(error) : ""),
+		            answers[answer].advice);
+}
+
+/* Which one `run` uses, and why not the better ones. */
+static void look_samplers(struct findings_list *list)
+{
+	struct hardware_event event;
+	int ip = open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK), error = 0;
+	enum hardware_answer answer = hardware_branches(&event, &error);
+	u32 used = ip                         ? STATUS_SAMPLER_timer
+	           : answer == HARDWARE_WORKS ? STATUS_SAMPLER_lbr
+	                                      : STATUS_SAMPLER_ip;
+
+	look_lbr(list, answer, &event, error);
 	finding_add(
-		list, "sampler", opens ? LEVEL_OK : LEVEL_WARN,
-		base_printf("run uses %s: %s%s%s", status_sampler_key(used),
-	                    status_sampler_words(used),
-	                    opens ? "" : "; ip does not work, as perf_event_open says: ",
-	                    opens ? "" : strerror(error)),
-		opens ? NULL
-		      : "set kernel.perf_event_paranoid to 2 or less, and look for a seccomp filter (containers) that forbids perf_event_open");
+		list, "perf-software", ip ? LEVEL_WARN : LEVEL_OK,
+		ip ? base_printf("the event cpu-clock does not open: %s", strerror(ip))
+		   : base_printf("the event cpu-clock opens"),
+		ip ? "sampler `ip` needs it: set kernel.perf_event_paranoid to 2 or less, and look for a seccomp filter (containers) that forbids perf_event_open"
+		   : NULL);
+	finding_add(list, "sampler", ip ? LEVEL_WARN : LEVEL_OK,
+	            base_printf("run uses %s: %s%s", status_sampler_key(used),
+	                        status_sampler_words(used),
+	                        ip ? "; perf_event_open is refused" : ""),
+	            ip ? "a quarter of the samples; the line above says what to do" : NULL);
 }
 
 static void look_perf(struct findings_list *list)
 {
-	static const char samples_by_timer[] = "sampler `ip` needs at most 2";
-	static const char later[] = "nothing that exists in this version needs it";
-	static const struct {
-		const char *name, *what;
-		u32 type;
-		u64 config;
-		bool branches;
-	} events[] = {
-		{ "perf-software", "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK,
-		  false },
-		{ "perf-hardware", "cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false },
-		{ "lbr", "branch stacks", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, true },
-	};
 	long paranoid = doctor_number("/proc/sys/kernel/perf_event_paranoid");
+	bool fits = paranoid >= 0 && paranoid <= 2;
+	int cycles = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
 
-	finding_add(list, "perf-paranoid", paranoid >= 0 && paranoid <= 2 ? LEVEL_OK : LEVEL_WARN,
+	finding_add(list, "perf-paranoid", fits ? LEVEL_OK : LEVEL_WARN,
 	            base_printf("kernel.perf_event_paranoid is %ld", paranoid),
-	            paranoid >= 0 && paranoid <= 2 ? NULL : samples_by_timer);
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-		bool opens = event_opens(events[i].type, events[i].config, events[i].branches);
-		int error = errno;
-
-		finding_add(list, events[i].name, opens ? LEVEL_OK : LEVEL_WARN,
-		            opens ? base_printf("the event %s opens", events[i].what)
-		                  : base_printf("the event %s does not open: %s", events[i].what,
-		                                strerror(error)),
-		            opens ? NULL : later);
-		if (i == 0)
-			look_samplers(list, opens, error);
-	}
+	            fits ? NULL : "samplers `lbr` and `ip` need at most 2");
+	finding_add(list, "perf-hardware", cycles ? LEVEL_WARN : LEVEL_OK,
+	            cycles ? base_printf("the event cycles does not open: %s", strerror(cycles))
+	                   : base_printf("the event cycles opens"),
+	            cycles ? "the next line says what that means for sampling" : NULL);
+	look_samplers(list);
 }
 
 static void look_limits(struct findings_list *list)

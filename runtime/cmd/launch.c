@@ -160,6 +160,12 @@ char *launch_options(const struct launch *launch, char **error)
 	add_number(&options, "cycles", launch->cycles);
 	add_number(&options, "cache_limit", launch->cache_limit);
 	add_number(&options, "policy_line", launch->policy_line);
+	if (launch->has_branches) {
+		add_number(&options, "branches", 1);
+		add_number(&options, "branch_type", launch->branches.type);
+		add_number(&options, "branch_config", launch->branches.config);
+		add_number(&options, "branch_config1", launch->branches.config1);
+	}
 	add_off(&options, "inline_calls", launch->no_inline);
 	add_off(&options, "agent", launch->no_agent);
 	if (add_path(&options, "modules", launch->modules, error) &&
@@ -199,6 +205,7 @@ bool launch_policy(struct launch *launch, const char *program, char **error)
 	bool mode = launch->eager || launch->traces;
 	struct policy policy;
 	bool good;
+	int unused;
 
 	policy_read(&policy, program);
 	good = policy.enabled != 0;
@@ -219,6 +226,9 @@ bool launch_policy(struct launch *launch, const char *program, char **error)
 		launch->cache_limit = (unsigned long)policy.cache_limit;
 	if (!launch->modules && policy.modules)
 		launch->modules = with_colons(policy.modules);
+	if (launch->sample && (!launch->sampler || strcmp(launch->sampler, "lbr") == 0))
+		launch->has_branches = hardware_branches(&launch->branches, &unused) ==
+		                       HARDWARE_WORKS;
 	policy_free(&policy);
 	return good;
 }

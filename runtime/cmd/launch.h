@@ -5,12 +5,15 @@
 #ifndef DYNOPT_RUNTIME_LAUNCH_H
 #define DYNOPT_RUNTIME_LAUNCH_H
 
+#include "hardware.h"
 #include "target.h"
 
 struct launch {
 	bool eager, all, sample, children, no_inline, no_agent;
 	char *modules, *programs; /* lists of file names, or NULL: all */
 	const char *sampler; /* of STATUS_SAMPLERS, or NULL */
+	bool has_branches; /* the processor keeps branches, by this event */
+	struct hardware_event branches;
 	char *samples, *keep_samples; /* absolute, or NULL */
 	char *traces;     /* absolute, or NULL */
 	char *perf;       /* absolute, or NULL */
@@ -29,7 +32,7 @@ bool launch_beside(const char *file, char **path);
 bool launch_library(char **path, char **error);
 /* What the library is told (options.def), without LD_PRELOAD; to be freed. NULL with *error if a value cannot be passed on. */
 char *launch_options(const struct launch *launch, char **error);
-/* Fills in what the policy says of the program and the command line does not. False with *error (to be freed): it is not to be translated. */
+/* Fills in what the policy says of the program and the command line does not, and what the processor has for sampling. False with *error (to be freed): it is not to be translated. */
 bool launch_policy(struct launch *launch, const char *program, char **error);
 /* Sets LD_PRELOAD and DYNOPT_OPTIONS. False with *error if a value cannot be passed on. */
 bool launch_environment(const struct launch *launch, const struct target *target,

@@ -630,7 +630,8 @@ static enum status run(struct batch *b, const struct batch_range *ranges, u32 n_
 }
 
 struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges,
-                              u32 n_ranges, grow_heat_fn *heat, struct failure *fail)
+                              u32 n_ranges, grow_heat_fn *heat, const struct runs *runs,
+                              struct failure *fail)
 {
 	static const struct batch empty;
 	struct batch b = empty;
@@ -647,6 +648,8 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 	if (b.flows)
 		*b.flows = (struct flows){ .text = b.text,
 			                   .heat = heat,
+			                   .runs = runs,
+			                   .base = workshop->base,
 			                   .ctx = workshop,
 			                   .decoder = workshop->decoder,
 			                   .arena = b.scratch };

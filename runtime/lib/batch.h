@@ -18,6 +18,7 @@ struct batch_range {
 };
 
 /*
+ * `runs` (run-time addresses) say which ways branches went where they were seen; NULL: nowhere.
  * With `heat`, which is asked with the workshop and module addresses, heads are all places that are jumped to and warm, and each is
  * tried again only when it is four times as warm.
  * Translates the proven heads in the ranges (ascending, not overlapping), or, where there is a file of traces, its heads. The result is
@@ -25,6 +26,7 @@ struct batch_range {
  * translated; *fail says why if that is no head's fault. Single heads that are refused are counted in the record's status.
  */
 struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges,
-                              u32 n_ranges, grow_heat_fn *heat, struct failure *fail);
+                              u32 n_ranges, grow_heat_fn *heat, const struct runs *runs,
+                              struct failure *fail);
 
 #endif

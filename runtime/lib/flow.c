@@ -21,6 +21,7 @@
 struct edge {
 	u32 from, to; /* blocks, or NOWHERE */
 	u64 n;
+	u64 seen; /* times, of a branch's */
 };
 
 struct fit {
@@ -28,6 +29,8 @@ struct fit {
 	struct edge *edges;
 	u32 n_edges;
 	u64 *in, *out, *seen; /* by block: sums of edges; what its samples say */
+	u64 base; /* load bias of runs */
+	u32 *ways; /* by block: the first edge from it, and 1; 0: none */
 };
 
 bool flow_function(const struct text *text, u64 addr, u64 *start, u64 *end)
@@ -149,7 +152,9 @@ static u32 number_of(const struct flow *flow, const struct text *text, u64 addr)
 
 static void add_edge(struct fit *fit, u32 from, u32 to)
 {
-	fit->edges[fit->n_edges++] = (struct edge){ from, to, 0 };
+	if (from != NOWHERE && !fit->ways[from])
+		fit->ways[from] = fit->n_edges + 1;
+	fit->edges[fit->n_edges++] = (struct edge){ from, to, 0, 0 };
 }
 
 static void add_edges(struct fit *fit, const struct text *text)
@@ -172,6 +177,46 @@ static void add_edges(struct fit *fit, const struct text *text)
 			add_edge(fit, i, number_of(flow, text, block->end));
 		if (role == ROLE_JMP_INDIRECT || role == ROLE_RET)
 			add_edge(fit, i, NOWHERE);
+	}
+}
+
+/* ---- what was seen ---- */
+
+/* The two edges of a block that ends in a branch, taken and not; NULL: it does not. */
+static struct edge *ways_of(const struct fit *fit, u32 block)
+{
+	return is_branch(fit->flow->blocks[block].role) ? &fit->edges[fit->ways[block] - 1] : NULL;
+}
+
+/* Times that a block's branch was seen, if that is often enough; else 0. */
+static u64 seen_often(const struct fit *fit, u32 block)
+{
+	const struct edge *ways = ways_of(fit, block);
+	u64 n = ways ? ways[0].seen + ways[1].seen : 0;
+
+	return n >= FLOW_SEEN ? n : 0;
+}
+
+/* Branches that a run passes were not taken, and the one at its end was. */
+static void see(void *ctx, const struct run *run)
+{
+	const struct fit *fit = ctx;
+	const struct flow *flow = fit->flow;
+	u64 last = run->last - fit->base, to = run->to - fit->base;
+	const struct flow_block *end = flow_block_at(flow, last);
+	const struct flow_block *at = run->start ? flow_block_at(flow, run->start - fit->base)
+	                                         : NULL;
+	struct edge *ways;
+
+	if (end && run->to && end->last == last && end->target == to) {
+		ways = ways_of(fit, (u32)(end - flow->blocks));
+		if (ways)
+			ways[0].seen += run->n;
+	}
+	for (; at && at < flow->blocks + flow->n_blocks && at->last < last; at++) {
+		ways = ways_of(fit, (u32)(at - flow->blocks));
+		if (ways)
+			ways[1].seen += run->n;
 	}
 }
 
@@ -237,12 +282,14 @@ static void scale(struct fit *fit, bool incoming)
 	for (u32 i = 0; i < fit->n_edges; i++) {
 		struct edge *edge = &fit->edges[i];
 		u32 block = incoming ? edge->to : edge->from;
-		u64 n;
+		u64 n, seen;
 
 		if (block == NOWHERE)
 			continue;
-		n = scaled(edge->n, middle_of(fit, block),
-		           incoming ? fit->in[block] : fit->out[block]);
+		seen = incoming ? 0 : seen_often(fit, block);
+		n = seen ? scaled(middle_of(fit, block), edge->seen, seen)
+		         : scaled(edge->n, middle_of(fit, block),
+		                  incoming ? fit->in[block] : fit->out[block]);
 		edge->n = n < COUNT_MOST ? n : COUNT_MOST;
 	}
 }
@@ -277,6 +324,14 @@ static void begin(struct fit *fit)
 	}
 }
 
+static u16 taken_share(const struct fit *fit, const struct edge *edge)
+{
+	u64 seen = seen_often(fit, edge->from);
+
+	return (u16)(1 +
+	             (seen ? share_of(edge->seen, seen) : share_of(edge->n, fit->out[edge->from])));
+}
+
 /* Counts and shares from the edges; the first one from a branch is that taken. */
 static void finish(struct fit *fit)
 {
@@ -293,7 +348,7 @@ static void finish(struct fit *fit)
 		if (edge->from == NOWHERE)
 			block->outside = edge->n;
 		else if (edge->from != before && is_branch(block->role))
-			block->taken = (u16)(1 + share_of(edge->n, fit->out[edge->from]));
+			block->taken = taken_share(fit, edge);
 		before = edge->from;
 	}
 }
@@ -307,9 +362,13 @@ static bool fit_flow(const struct flows *flows, struct flow *flow)
 	fit.in = arena_alloc(flows->arena, n, sizeof(*fit.in));
 	fit.out = arena_alloc(flows->arena, n, sizeof(*fit.out));
 	fit.seen = arena_alloc(flows->arena, n, sizeof(*fit.seen));
-	if (!fit.edges || !fit.in || !fit.out || !fit.seen)
+	fit.ways = arena_alloc(flows->arena, n, sizeof(*fit.ways));
+	if (!fit.edges || !fit.in || !fit.out || !fit.seen || !fit.ways)
 		return false;
+	fit.base = flows->base;
 	add_edges(&fit, flows->text);
+	if (flows->runs)
+		runs_each(flows->runs, flow->start + fit.base, flow->end + fit.base, see, &fit);
 	for (u32 i = 0; i < flow->n_blocks; i++)
 		fit.seen[i] = ((u64)flow->blocks[i].samples * DOUBT + 1) * FLOW_ONE / DOUBT /
 		              flow->blocks[i].n_insns;

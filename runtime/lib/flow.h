@@ -5,13 +5,16 @@
  *     samples -> samples for each instruction of a block -> counts that obey the flow of control
  *
  * What samples say of single blocks is noisy and contradicts itself: what comes into a block must go out of it. Counts of blocks and
- * edges are fitted to both. A function is looked at once for each struct flows; the same samples give the same counts.
+ * edges are fitted to both. Where branches were seen to be taken or not (runs.h) often enough, their shares are
+ * what was seen. A function is looked at once for each struct flows; the same samples give the same counts.
  */
 #ifndef DYNOPT_FLOW_H
 #define DYNOPT_FLOW_H
 
+#include "runs.h"
 #include "text.h"
 
+#define FLOW_SEEN 16 /* times that a branch was seen: then its shares are not guessed */
 #define FLOW_FUNCTIONS 256
 #define FLOW_SHARE 1000u /* what the shares of a branch add up to */
 
@@ -42,6 +45,8 @@ struct flows {
 	const struct text *text;
 	grow_heat_fn *heat;
 	const void *ctx; /* of heat */
+	const struct runs *runs; /* run-time addresses; NULL: none were seen */
+	u64 base; /* load bias */
 	void *decoder;
 	struct arena *arena; /* holds what is known; it is gone when the caller releases it */
 	struct flow known[FLOW_FUNCTIONS];

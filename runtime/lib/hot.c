@@ -14,6 +14,7 @@
 #include "heat.h"
 #include "mapping.h"
 #include "names.h"
+#include "runs.h"
 #include "sampler.h"
 #include "samples.h"
 #include "status_write.h"
@@ -40,17 +41,38 @@
 static struct {
 	bool open, quiet, kept;
 	struct heat_table heat;
+	struct runs runs;
 	u32 n_new; /* samples since the last look */
 	u64 period_ns, cpu_ns; /* CPU time of the program that samples stand for */
 	u64 last_batch_ns;
 } hot;
 
-static void take(void *ctx, u64 rip)
+/* Branches in original text tell which ways are taken there; those in translations are others. */
+static void learn(const struct perf_sample *more)
 {
+	static struct perf_branch outside[PERF_BRANCHES_MAX];
 	u64 origin;
+
+	for (u32 i = 0; i < more->n_branches; i++) {
+		const struct perf_branch *branch = &more->branches[i];
+
+		outside[i].from = store_origin(branch->from, &origin) ? 0 : branch->from;
+		outside[i].to = store_origin(branch->to, &origin) ? 0 : branch->to;
+	}
+	runs_add_stack(&hot.runs, outside, more->n_branches,
+	               store_origin(more->ip, &origin) ? 0 : more->ip);
+}
+
+static void take(void *ctx, const struct sample *sample)
+{
+	u64 origin, rip = sample->rip;
 	bool inside = store_origin(rip, &origin);
 
 	(void)ctx;
+	if (sample->more && sample->more->n_branches)
+		learn(sample->more);
+	if (!sample->timed)
+		return;
 	world->samples++;
 	world->recent++;
 	world->samples_cache += inside;
@@ -216,7 +238,7 @@ static void translate(struct pick *pick)
 	struct failure fail = { STATUS_OK, 0, 0 };
 	struct image *image;
 
-	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_at, &fail);
+	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_at, &hot.runs, &fail);
 	if (image && mappings_renew(image->record))
 		mapping_add(image, pick->workshop->base);
 	else if (fail.status)

@@ -688,7 +688,7 @@ static void translate(struct image *record, u64 base)
 
 	if (!workshop)
 		return;
-	if (!batch_translate(workshop, &all, 1, NULL, &fail) && fail.status)
+	if (!batch_translate(workshop, &all, 1, NULL, NULL, &fail) && fail.status)
 		image_refuse(record, fail.status, fail.addr, fail.detail);
 	workshop_close(workshop);
 }

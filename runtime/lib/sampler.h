@@ -7,9 +7,16 @@
 #ifndef DYNOPT_SAMPLER_H
 #define DYNOPT_SAMPLER_H
 
+#include "perf_record.h"
 #include "status_file.h"
 
-typedef void sampler_take_fn(void *ctx, u64 rip);
+struct sample {
+	u64 rip;
+	bool timed; /* stands for a period of CPU time; else it is of an event that says nothing of time */
+	const struct perf_sample *more; /* branches, registers; NULL: none */
+};
+
+typedef void sampler_take_fn(void *ctx, const struct sample *sample);
 
 struct sampler {
 	const char *name;
@@ -17,13 +24,13 @@ struct sampler {
 	long (*open)(int pid);
 	/* So much CPU time for each sample, or as near as it can come to that: returned. */
 	u64 (*period)(u64 ns);
-	/* Hands over what has come in since, in no order; what there was no room for is lost. 0, or -errno: it has ended by itself. */
+	/* Hands over what has come in since, in no order, each until take() returns; what there was no room for is lost. 0, or -errno: it has ended by itself. */
 	long (*read)(sampler_take_fn *take, void *ctx);
 	void (*close)(void);
 };
 
 /* One for each row of STATUS_SAMPLERS. */
-extern const struct sampler sampler_ip, sampler_timer;
+extern const struct sampler sampler_lbr, sampler_ip, sampler_timer;
 
 /* Opens the one of that name, or with "" the first that works. 0, or -errno of the last one that was tried: then *kind is STATUS_SAMPLER_none. */
 long sampler_open(const char *name, int pid, u32 *kind); /* kind: enum status_sampler */

@@ -189,7 +189,7 @@ static long timer_read(sampler_take_fn *take, void *ctx)
 		u64 rip = __atomic_exchange_n(&world->timer.slots[i], 0, __ATOMIC_RELAXED);
 
 		if (rip)
-			take(ctx, rip);
+			take(ctx, &(struct sample){ .rip = rip, .timed = true });
 	}
 	return state == TIMER_REFUSED ? world->timer.result : state == TIMER_TAKEN ? -EBUSY : 0;
 }

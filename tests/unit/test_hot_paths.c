@@ -226,6 +226,41 @@ static void test_flow(void)
 	CU_ASSERT_PTR_NULL(flow_of(&flows, f + 400));
 }
 
+/* What branches were seen to do stands above what samples say: here that the side is taken as often as not, in 40 rounds of 41. */
+static void test_flow_seen(void)
+{
+	static struct runs runs;
+	const u64 base = 0x7f0000000000;
+	u64 f = loop(30);
+	const struct flow *flow;
+
+	memset(&runs, 0, sizeof(runs));
+	flows.runs = &runs;
+	flows.base = base;
+	f += base;
+	runs_add(&runs, f + 3, f + 8, f + 15, 6); /* too few */
+	runs_add(&runs, f + 3, f + 12, f + 3, 6);
+	flow = flow_of(&flows, f - base);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow);
+	near(flow_block_at(flow, f - base + 8)->taken - 1, 300, 15);
+
+	begin();
+	flows.runs = &runs;
+	flows.base = base;
+	runs_add(&runs, f + 3, f + 8, f + 15, 14);
+	runs_add(&runs, f + 15, f + 18, f + 10, 20);
+	runs_add(&runs, f + 10, f + 12, f + 3, 20);
+	runs_add(&runs, f + 3, f + 12, f + 3, 13);
+	runs_add(&runs, f + 3, f + 14, 0, 1);
+	runs_add(&runs, f - 64, f - 60, f + 3, 1000); /* somebody else's */
+	flow = flow_of(&flows, f - base);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow);
+	CU_ASSERT_EQUAL(flow_block_at(flow, f - base + 8)->taken - 1, 500);
+	CU_ASSERT_EQUAL(flow_block_at(flow, f - base + 12)->taken - 1, 975);
+	near(flow_block_at(flow, f - base + 3)->count, 100 * FLOW_ONE, 10);
+	near(flow_block_at(flow, f - base + 15)->count, 50 * FLOW_ONE, 20);
+}
+
 /* Samples that contradict the flow of control: what comes in is what goes out all the same. */
 static void test_flow_contradicted(void)
 {
@@ -393,6 +428,7 @@ static const struct unit_test tests[] = {
 	{ "lines of samples", test_lines },
 	{ "files of samples", test_file },
 	{ "counts of blocks and branches", test_flow },
+	{ "branches that were seen", test_flow_seen },
 	{ "samples that contradict the flow", test_flow_contradicted },
 	{ "samples that wait for memory", test_flow_stalled },
 	{ "a tree of a loop", test_loop },
