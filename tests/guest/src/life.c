@@ -83,7 +83,7 @@ static void killed(int device, int file)
 
 	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
 	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
-	for (i = 0; i < 50; i++) {
+	for (i = 0; i < 20; i++) {
 		for (j = 0; j < 4; j++) {
 			pids[j] = fork();
 			check(pids[j] >= 0);
@@ -122,7 +122,7 @@ static void under_load(int device, int file)
 	check_is(call_patch(device, file, &site_cross), DYNOPT_KMOD_OK);
 	check_is(call_patch(device, file, &site_four), DYNOPT_KMOD_OK);
 	pid = load_pid(load, 0);
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 40; i++) {
 		check_is(call_register(device, pid), DYNOPT_KMOD_OK);
 		load_pass(load, 64);
 		check_is(call_unregister(device, pid), DYNOPT_KMOD_OK);

@@ -206,7 +206,7 @@ static void many(int device, const char *path)
 
 	for (int i = 0; i < MANY; i++) {
 		runs[i] = start_lua(path);
-		attach(runs[i].pid, NULL);
+		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}
 	for (int i = 0; i < MANY; i++) {
 		run_script(&runs[i]);

@@ -88,8 +88,8 @@ int main(void)
 	load_pass(load, 1);
 	snprintf(path, sizeof(path), "/proc/%d/maps", load_pid(load, 0));
 	maps = slurp(path, NULL);
-	for (i = 0; i < 10; i++) {
-		in(&child, load, i == 9);
+	for (i = 0; i < 5; i++) {
+		in(&child, load, i == 4);
 		out(&child, load, maps);
 		module_load();
 	}
