@@ -7,6 +7,7 @@
  *   memcpy memmove memset memcmp   (declared; the surroundings define them)
  *   __must_check           the caller may not drop this result
  *   static_assert
+ *   port_yield()           called again and again in long work: a kernel lets others run
  *
  * It is the only file of the two that knows __KERNEL__: everything else
  * compiles unchanged for user space and for the kernel.
@@ -19,6 +20,8 @@
 #include <linux/compiler.h>
 #include <linux/string.h>
 #include <linux/types.h>
+
+void port_yield(void); /* kmod/queue.c */
 #else
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,6 +52,8 @@ void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
+
+static inline void port_yield(void) {}
 
 #ifdef __cplusplus
 }

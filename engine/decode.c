@@ -139,6 +139,7 @@ static enum status decode_bytes(const u8 *bytes, u64 size, u64 addr, ZydisDecode
 	u64 length = size < INSN_MAX_LEN ? size : INSN_MAX_LEN;
 	ZyanStatus status;
 
+	port_yield();
 	status = ZydisDecoderDecodeInstruction(&decoder, context, bytes, length, insn);
 	if (ZYAN_SUCCESS(status))
 		return STATUS_OK;

@@ -217,6 +217,7 @@ void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch)
 
 enum status text_pay(struct builder *b, u64 bytes, struct failure *fail)
 {
+	port_yield();
 	if (bytes > b->budget)
 		return failed(fail, STATUS_TEXT_LARGE, 0, bytes);
 	b->budget -= bytes;

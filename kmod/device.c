@@ -4,7 +4,8 @@
  *
  * Every call copies its struct once and works on the copy. Who asks is looked at in each
  * call, not at open: a descriptor that was handed on gives no rights. Requests run one at a
- * time. Answers: a negative errno, and the status by name in the struct.
+ * time, but for those that only queue traces and read reports: what is translated holds up nobody. Answers: a negative errno, and
+ * the status by name in the struct.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -14,7 +15,8 @@
 #include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
-#include "own.h"
+#include "policy.h"
+#include "queue.h"
 #include "request.h"
 
 union request {
@@ -28,6 +30,8 @@ union request {
 	struct dynopt_ioc_query query;
 	struct dynopt_ioc_sample sample;
 	struct dynopt_ioc_submit submit;
+	struct dynopt_ioc_reports reports;
+	struct dynopt_ioc_policy policy;
 };
 
 static enum dynopt_kmod_status do_hello(struct file *device, union request *request)
@@ -43,7 +47,7 @@ static enum dynopt_kmod_status do_hello(struct file *device, union request *requ
 	if (!TAKES_OVER)
 		return DYNOPT_KMOD_OK;
 	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE | DYNOPT_FEATURE_TRACES |
-	                  DYNOPT_FEATURE_COOKIE | DYNOPT_FEATURE_SAMPLES;
+	                  DYNOPT_FEATURE_COOKIE | DYNOPT_FEATURE_SAMPLES | DYNOPT_FEATURE_QUEUE;
 	return DYNOPT_KMOD_OK;
 }
 
@@ -156,7 +160,21 @@ static enum dynopt_kmod_status do_undo(struct file *device, union request *reque
 
 static enum dynopt_kmod_status do_submit(struct file *device, union request *request)
 {
-	return capable(CAP_SYS_ADMIN) ? submit_traces(&request->submit) : DYNOPT_KMOD_PERMISSION;
+	return capable(CAP_SYS_ADMIN) ? block_submit(device->private_data, &request->submit)
+	                              : DYNOPT_KMOD_PERMISSION;
+}
+
+static enum dynopt_kmod_status do_reports(struct file *device, union request *request)
+{
+	return is_member(device) ? block_read(device->private_data, &request->reports)
+	                         : DYNOPT_KMOD_PERMISSION;
+}
+
+static enum dynopt_kmod_status do_policy(struct file *device, union request *request)
+{
+	if (request->policy.flags ? !capable(CAP_SYS_ADMIN) : !is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	return policy_run(&request->policy);
 }
 
 /* Memory of files and processes that have gone is freed a little later: not before an answer. */
@@ -181,16 +199,19 @@ static enum dynopt_kmod_status do_query(struct file *device, union request *requ
 /* A row for each call: its struct, which has grown since version 1 if that had `first` bytes. */
 static const struct call {
 	u32 command, size, first;
+	bool alone; /* with other such calls one at a time */
 	enum dynopt_kmod_status (*run)(struct file *device, union request *request);
 } calls[] = {
-	{ DYNOPT_IOC_HELLO, sizeof(struct dynopt_ioc_hello), 0, do_hello },
-	{ DYNOPT_IOC_REGISTER, sizeof(struct dynopt_ioc_process), 16, do_register },
-	{ DYNOPT_IOC_UNREGISTER, sizeof(struct dynopt_ioc_process), 16, do_unregister },
-	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), 0, do_patch },
-	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 0, do_undo },
-	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 0, do_query },
-	{ DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), 0, do_sample },
-	{ DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 56, do_submit },
+	{ DYNOPT_IOC_HELLO, sizeof(struct dynopt_ioc_hello), 0, true, do_hello },
+	{ DYNOPT_IOC_REGISTER, sizeof(struct dynopt_ioc_process), 16, true, do_register },
+	{ DYNOPT_IOC_UNREGISTER, sizeof(struct dynopt_ioc_process), 16, true, do_unregister },
+	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), 0, true, do_patch },
+	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 0, true, do_undo },
+	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 0, true, do_query },
+	{ DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), 0, true, do_sample },
+	{ DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 56, false, do_submit },
+	{ DYNOPT_IOC_REPORTS, sizeof(struct dynopt_ioc_reports), 0, false, do_reports },
+	{ DYNOPT_IOC_POLICY, sizeof(struct dynopt_ioc_policy), 0, true, do_policy },
 };
 
 /* The number says which call; the size in it is the caller's, as is the one in the struct. */
@@ -231,6 +252,8 @@ static enum dynopt_kmod_status run(const struct call *call, struct file *device,
 {
 	enum dynopt_kmod_status status;
 
+	if (!call->alone)
+		return call->run(device, request);
 	if (mutex_lock_interruptible(&requests))
 		return DYNOPT_KMOD_INTERRUPTED;
 	status = call->run(device, request);
@@ -269,8 +292,28 @@ static long device_ioctl(struct file *device, unsigned int command, unsigned lon
 	return status_errno(status);
 }
 
+static int device_open(struct inode *inode, struct file *device)
+{
+	device->private_data = client_new();
+	return device->private_data ? 0 : -ENOMEM;
+}
+
+static int device_release(struct inode *inode, struct file *device)
+{
+	client_free(device->private_data);
+	return 0;
+}
+
+static __poll_t device_poll(struct file *device, poll_table *table)
+{
+	return client_poll(device->private_data, device, table);
+}
+
 static const struct file_operations operations = {
 	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.poll = device_poll,
 	.unlocked_ioctl = device_ioctl,
 };
 

@@ -105,9 +105,10 @@ struct dynopt_ioc_patch {
  * for all registered processes of the domain that map the file. Each trace gets a report.
  *
  * What one call brings is a block of traces. It waits in a queue, which is bounded as a whole, by user and by process
- * (FIFO_FULL, FIFO_QUOTA), and from which users, and a user's processes, are served in turn. A block that has used up its time
- * (BLOCK_TIME) publishes what is complete and gives up the rest. The call waits for the reports, or, with DYNOPT_SUBMIT_QUEUE,
- * does not: then they are read with DYNOPT_IOC_REPORTS from the same descriptor, which is readable (poll) when there are some.
+ * (FIFO_FULL, FIFO_QUOTA), and from which users, and a user's processes, are served in turn. When its time is used up, what is
+ * complete is published and the rest given up (BLOCK_TIME in those traces' reports). The call waits for the reports, or, with
+ * DYNOPT_SUBMIT_QUEUE, does not: then they are read with DYNOPT_IOC_REPORTS from the same descriptor, which is readable
+ * (poll) when there are some. Closing the descriptor gives up its blocks.
  */
 #define DYNOPT_SUBMIT_TRACES_MAX 256
 #define DYNOPT_SUBMIT_BLOCKS_MAX 16384

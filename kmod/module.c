@@ -10,7 +10,7 @@
  */
 #include <linux/module.h>
 #include <linux/rcupdate.h>
-#include "own.h"
+#include "queue.h"
 
 static int __init dynopt_init(void)
 {
@@ -24,6 +24,9 @@ static int __init dynopt_init(void)
 	error = observed_init();
 	if (error)
 		goto no_probe;
+	error = queue_init();
+	if (error)
+		goto no_queue;
 	error = device_init();
 	if (error)
 		goto no_device;
@@ -33,6 +36,8 @@ static int __init dynopt_init(void)
 	return 0;
 
 no_device:
+	queue_exit();
+no_queue:
 	observed_exit();
 no_probe:
 	cookie_exit();
@@ -44,6 +49,7 @@ no_cookie:
 static void __exit dynopt_exit(void)
 {
 	device_exit();
+	queue_exit();
 	leave_all();
 	observed_exit();
 	processes_exit();

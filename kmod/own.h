@@ -252,9 +252,6 @@ void patch_resume_crossing(struct owned_file *file);
 u64 patch_origin(struct owned_file *file, u64 cache_offset);
 bool patch_inside(struct owned_file *file, u64 cache_offset);
 
-/* submit.c */
-enum dynopt_kmod_status submit_traces(struct dynopt_ioc_submit *submit);
-
 /* sample.c; may sleep, but for the hold */
 enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sample *request);
 void sampler_hold(struct sampler *sampler);

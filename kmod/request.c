@@ -48,9 +48,25 @@ enum dynopt_kmod_status request_undo(const struct dynopt_ioc_undo *undo)
 
 enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit)
 {
-	if ((submit->flags & ~DYNOPT_SUBMIT_ALL) || !is_domain(submit->domain) ||
-	    !submit->n_traces || submit->n_traces > DYNOPT_SUBMIT_TRACES_MAX ||
-	    submit->n_blocks < submit->n_traces || submit->n_blocks > DYNOPT_SUBMIT_BLOCKS_MAX)
+	if ((submit->flags & ~(DYNOPT_SUBMIT_ALL | DYNOPT_SUBMIT_QUEUE)) ||
+	    ((submit->flags & DYNOPT_SUBMIT_QUEUE) && submit->reports) ||
+	    !is_domain(submit->domain) || !submit->n_traces ||
+	    submit->n_traces > DYNOPT_SUBMIT_TRACES_MAX || submit->n_blocks < submit->n_traces ||
+	    submit->n_blocks > DYNOPT_SUBMIT_BLOCKS_MAX)
+		return DYNOPT_KMOD_BAD_REQUEST;
+	return DYNOPT_KMOD_OK;
+}
+
+/* Who only reads says nothing; nobody puts the system's domain on and off at once. */
+enum dynopt_kmod_status request_policy(const struct dynopt_ioc_policy *policy)
+{
+	const u32 both = DYNOPT_POLICY_SYSTEM_ON | DYNOPT_POLICY_SYSTEM_OFF;
+	bool says = policy->block_us || policy->queue_blocks || policy->user_blocks ||
+	            policy->process_blocks || policy->user_pages;
+
+	if ((policy->flags & ~(DYNOPT_POLICY_SET | both)) || (policy->flags & both) == both)
+		return DYNOPT_KMOD_BAD_REQUEST;
+	if (!(policy->flags & DYNOPT_POLICY_SET) && (policy->flags || says))
 		return DYNOPT_KMOD_BAD_REQUEST;
 	return DYNOPT_KMOD_OK;
 }

@@ -17,6 +17,7 @@ enum dynopt_kmod_status request_size(u32 size, u32 first, u32 most);
 enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch);
 enum dynopt_kmod_status request_undo(const struct dynopt_ioc_undo *undo);
 enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit);
+enum dynopt_kmod_status request_policy(const struct dynopt_ioc_policy *policy);
 
 /* How much memory request_traces() fills: bytes of blocks, and of traces. */
 static inline u64 request_blocks_size(const struct dynopt_ioc_submit *submit)

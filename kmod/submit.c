@@ -8,14 +8,15 @@
  * same is refused by name, trace by trace. What is shared must be right for everybody, so translations here are exact: at
  * each instruction the machine's state is the original's at one place of the original (dead flags apart), and they name
  * nothing but their own module, relative to themselves (translate_exact()).
+ *
+ * While it is translated, requests go on: `requests` is held to look at what there is, and to publish. What was looked at is
+ * looked at again before that.
  */
-#include <linux/file.h>
-#include <linux/sched/signal.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 #include "limits.h"
+#include "queue.h"
 #include "reading.h"
-#include "request.h"
 #include "translate.h"
 
 #define CACHE_ROUND 16 /* CACHE_ALIGN: fields of links then lie in one page */
@@ -27,18 +28,24 @@ struct making {
 	u32 trace;
 };
 
+/* One trace whose code is there, made before and undone. */
+struct revival {
+	u64 site, digest;
+	u32 len, trace;
+};
+
 struct submission {
-	const struct dynopt_ioc_submit *request;
-	struct trace_block *blocks;
-	struct trace *traces;
-	struct dynopt_ioc_report *reports;
+	struct block *block;
+	struct dynopt_ioc_report *reports; /* the block's */
 	struct reading *reading;
 	struct owned_file *file;
 	void *decoder;
 	struct making *makings;
 	struct patch **patches; /* those of makings */
 	enum dynopt_kmod_status *statuses;
-	u32 n, revived;
+	u32 n;
+	struct revival *revivals;
+	u32 n_revivals;
 	u64 at; /* offset of the first one's code */
 	u8 *code;
 	u32 len, room;
@@ -133,33 +140,40 @@ static u64 digest_of(const struct trace *trace)
 	return digest;
 }
 
-/* It was made before, and undone. */
-static bool revive(struct submission *s, u32 i, struct patch *patch, struct refusal *refusal)
+static bool overlaps(u64 a, u32 a_len, u64 b, u32 b_len)
 {
-	struct dynopt_ioc_report *report = &s->reports[i];
-	enum dynopt_kmod_status status = patch_revive(s->file, patch);
-
-	if (status)
-		return by_module(refusal, status);
-	report->insns = patch->made->insns;
-	report->bytes = patch->cache_len;
-	report->cost_original = patch->made->cost_original;
-	report->cost = patch->made->cost;
-	report->site = patch->offset + s->reading->bias;
-	s->revived++;
-	say(report, "OK");
-	return true;
+	return a < b + b_len && b < a + a_len;
 }
 
-static bool is_taken(const struct submission *s, u64 site, u32 len)
+/* By a trace of this block. */
+static bool is_taken_here(const struct submission *s, u64 site, u32 len)
 {
 	u32 i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->patches[i]->offset < site + len &&
-		    site < s->patches[i]->offset + s->patches[i]->old_len)
+		if (overlaps(s->patches[i]->offset, s->patches[i]->old_len, site, len))
 			return true;
-	return patch_overlaps(s->file, site, site + len);
+	for (i = 0; i < s->n_revivals; i++)
+		if (overlaps(s->revivals[i].site, s->revivals[i].len, site, len))
+			return true;
+	return false;
+}
+
+enum found { FREE, TAKEN, UNDONE };
+
+static enum found look_up(const struct submission *s, u64 site, u32 len, u64 digest)
+{
+	enum found found = FREE;
+
+	if (is_taken_here(s, site, len))
+		return TAKEN;
+	mutex_lock(&requests);
+	if (patch_overlaps(s->file, site, site + len))
+		found = TAKEN;
+	else if (patch_undone(s->file, site, digest))
+		found = UNDONE;
+	mutex_unlock(&requests);
+	return found;
 }
 
 /* Nothing is owed anywhere, and nothing is named that differs from process to process. */
@@ -279,21 +293,24 @@ static bool translate_trace(struct submission *s, u32 i, struct refusal *refusal
 {
 	struct dynopt_ioc_report *report = &s->reports[i];
 	struct arena *arena = &s->reading->scratch;
-	struct trace trace = s->traces[i];
-	struct trace_block *blocks = s->blocks + (trace.blocks - s->blocks);
+	struct trace trace = s->block->traces[i];
+	struct trace_block *blocks = s->block->blocks + (trace.blocks - s->block->blocks);
 	struct code code;
-	struct patch *undone;
 	enum status status;
 	u64 site, digest = digest_of(&trace);
 	u32 len;
 
 	if (!find_site(s, blocks->start, &site, &len, refusal))
 		return false;
-	if (is_taken(s, site, len))
+	switch (look_up(s, site, len, digest)) {
+	case TAKEN:
 		return by_module(refusal, DYNOPT_KMOD_OVERLAP);
-	undone = patch_undone(s->file, site, digest);
-	if (undone)
-		return revive(s, i, undone, refusal);
+	case UNDONE:
+		s->revivals[s->n_revivals++] = (struct revival){ site, digest, len, i };
+		return true;
+	case FREE:
+		break;
+	}
 	blocks->start = site + s->reading->bias;
 	status = translate_exact(&s->reading->text, &trace, arena, &code, NULL);
 	if (status)
@@ -305,28 +322,50 @@ static bool translate_trace(struct submission *s, u32 i, struct refusal *refusal
 	if (!is_exact(&code))
 		return by_module(refusal, DYNOPT_KMOD_NOT_EXACT);
 	/* One jump leads to it. */
-	if (!(s->request->flags & DYNOPT_SUBMIT_ALL) &&
-	    code.cost_original <= code.cost + COST_ENTRY)
+	if (!(s->block->flags & DYNOPT_SUBMIT_ALL) && code.cost_original <= code.cost + COST_ENTRY)
 		return by_engine(refusal, STATUS_COST_GAIN);
 	return place(s, i, site, len, digest, &code, refusal);
 }
 
-static bool translate_all(struct submission *s)
+/* What the helper is to change, after this. */
+static u32 advice_of(enum dynopt_kmod_status status)
+{
+	switch (status) {
+	case DYNOPT_KMOD_BLOCK_TIME:
+		return DYNOPT_ADVICE_SMALLER;
+	case DYNOPT_KMOD_CACHE_FULL:
+	case DYNOPT_KMOD_LIMIT:
+	case DYNOPT_KMOD_DOMAIN_PAGES:
+	case DYNOPT_KMOD_WORKSPACE:
+	case DYNOPT_KMOD_NO_CACHE:
+	case DYNOPT_KMOD_FILE_TEXT:
+	case DYNOPT_KMOD_FILE_SYSTEM:
+		return DYNOPT_ADVICE_ENOUGH;
+	case DYNOPT_KMOD_NOT_MAPPED:
+		return DYNOPT_ADVICE_GONE;
+	default:
+		return 0;
+	}
+}
+
+static void translate_all(struct submission *s)
 {
 	u32 i;
 
-	for (i = 0; i < s->request->n_traces; i++) {
+	for (i = 0; i < s->block->n_traces && queue_goes_on(s->block); i++) {
 		u64 mark = arena_mark(&s->reading->scratch);
 		struct refusal refusal = {};
 
-		if (!translate_trace(s, i, &refusal))
+		if (!queue_has_time(s->block))
+			by_module(&refusal, DYNOPT_KMOD_BLOCK_TIME);
+		else
+			translate_trace(s, i, &refusal);
+		if (refusal.engine || refusal.module)
 			say(&s->reports[i], refusal_name(&refusal));
+		s->block->advice |= advice_of(refusal.module);
 		arena_release(&s->reading->scratch, mark);
-		if (signal_pending(current))
-			return false;
 		cond_resched();
 	}
-	return true;
 }
 
 /* Exits lead to where translations are entered: those of this submission, and earlier ones. */
@@ -361,42 +400,105 @@ static void link_all(struct submission *s)
 	}
 }
 
-static enum dynopt_kmod_status publish(struct submission *s, u32 *published)
+static void report_made(struct submission *s, const struct patch *patch, u32 trace)
 {
-	enum dynopt_kmod_status status;
+	struct dynopt_ioc_report *report = &s->reports[trace];
+
+	report->insns = patch->made->insns;
+	report->bytes = patch->cache_len;
+	report->cost_original = patch->made->cost_original;
+	report->cost = patch->made->cost;
+	report->site = patch->offset + s->reading->bias;
+	s->block->published++;
+}
+
+static void publish_revivals(struct submission *s)
+{
 	u32 i;
 
-	*published = s->revived;
-	if (!s->n)
-		return DYNOPT_KMOD_OK;
-	link_all(s);
-	status = patch_publish(s->file, s->patches, s->n, s->at, s->code, s->len, s->statuses);
+	for (i = 0; i < s->n_revivals; i++) {
+		const struct revival *revival = &s->revivals[i];
+		struct patch *patch = patch_undone(s->file, revival->site, revival->digest);
+		enum dynopt_kmod_status status = DYNOPT_KMOD_OVERLAP;
+
+		if (patch && !patch_overlaps(s->file, revival->site, revival->site + revival->len))
+			status = patch_revive(s->file, patch);
+		say(&s->reports[revival->trace], names[status]);
+		if (!status)
+			report_made(s, patch, revival->trace);
+	}
+}
+
+/* Behind all that was put there before. */
+static u64 next_room(const struct submission *s)
+{
+	return round_up(patch_cache_next(s->file, s->reading->cache, s->reading->cache_end),
+	                CACHE_ROUND);
+}
+
+/* Has somebody patched by hand meanwhile? */
+static enum dynopt_kmod_status look_again(const struct submission *s)
+{
+	u32 i;
+
+	if (next_room(s) != s->at)
+		return DYNOPT_KMOD_CACHE_TAKEN;
+	for (i = 0; i < s->n; i++)
+		if (patch_overlaps(s->file, s->patches[i]->offset,
+		                   s->patches[i]->offset + s->patches[i]->old_len))
+			return DYNOPT_KMOD_OVERLAP;
+	return DYNOPT_KMOD_OK;
+}
+
+static enum dynopt_kmod_status publish_new(struct submission *s)
+{
+	enum dynopt_kmod_status status = look_again(s);
+	u32 i;
+
+	if (!status) {
+		link_all(s);
+		status = patch_publish(s->file, s->patches, s->n, s->at, s->code, s->len,
+		                       s->statuses);
+	}
 	for (i = 0; i < s->n; i++) {
 		struct making *making = &s->makings[i];
-		struct dynopt_ioc_report *report = &s->reports[making->trace];
 		enum dynopt_kmod_status here = status ? status : s->statuses[i];
 
-		say(report, names[here]);
-		if (!here) {
-			report->site = making->patch->offset + s->reading->bias;
-			++*published;
-		}
+		say(&s->reports[making->trace], names[here]);
+		if (!here)
+			report_made(s, making->patch, making->trace);
 		if (!status)
 			making->patch = NULL; /* it is the file's */
 	}
 	return status;
 }
 
+static enum dynopt_kmod_status publish(struct submission *s)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_INTERRUPTED;
+
+	mutex_lock(&requests);
+	if (queue_commits(s->block)) {
+		status = s->n ? publish_new(s) : DYNOPT_KMOD_OK;
+		if (!status)
+			publish_revivals(s);
+	}
+	mutex_unlock(&requests);
+	return status;
+}
+
 static bool take_tables(struct submission *s)
 {
-	u32 n = s->request->n_traces;
+	u32 n = s->block->n_traces;
 
 	s->makings = kvcalloc(n, sizeof(*s->makings), GFP_KERNEL);
 	s->patches = kvcalloc(n, sizeof(struct patch *), GFP_KERNEL);
 	s->statuses = kvcalloc(n, sizeof(*s->statuses), GFP_KERNEL);
+	s->revivals = kvcalloc(n, sizeof(*s->revivals), GFP_KERNEL);
 	s->code = s->room ? kvmalloc(s->room, GFP_KERNEL) : NULL;
 	s->decoder = arena_alloc(&s->reading->scratch, 1, decode_scratch_size());
-	return s->makings && s->patches && s->statuses && (s->code || !s->room) && s->decoder;
+	return s->makings && s->patches && s->statuses && s->revivals && (s->code || !s->room) &&
+	       s->decoder;
 }
 
 static void drop_tables(struct submission *s)
@@ -408,99 +510,70 @@ static void drop_tables(struct submission *s)
 	kvfree(s->makings);
 	kvfree(s->patches);
 	kvfree(s->statuses);
+	kvfree(s->revivals);
 	kvfree(s->code);
 }
 
-/* Behind all that was put there before. */
 static void find_room(struct submission *s)
 {
-	const struct reading *r = s->reading;
-
-	s->at = round_up(patch_cache_next(s->file, r->cache, r->cache_end), CACHE_ROUND);
-	if (s->at < r->cache_end)
-		s->room = min_t(u64, r->cache_end - s->at,
-		                (u64)s->request->n_traces * (LIMIT_CODE_BYTES + CACHE_ROUND));
+	mutex_lock(&requests);
+	s->at = next_room(s);
+	mutex_unlock(&requests);
+	if (s->at < s->reading->cache_end)
+		s->room = min_t(u64, s->reading->cache_end - s->at,
+		                (u64)s->block->n_traces * (LIMIT_CODE_BYTES + CACHE_ROUND));
 }
 
-static enum dynopt_kmod_status translate_file(struct submission *s, u32 *published)
+/* Of all traces, as long as nothing else is known of them. */
+static void say_all(struct submission *s, const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < s->block->n_traces; i++) {
+		s->reports[i].head = s->block->traces[i].blocks->start;
+		say(&s->reports[i], name);
+	}
+}
+
+static enum dynopt_kmod_status translate_file(struct submission *s)
 {
 	struct failure fail = {};
 	enum dynopt_kmod_status status = reading_open(s->file->file, &s->reading, &fail);
-	u32 i;
 
-	for (i = 0; i < s->request->n_traces; i++) {
-		s->reports[i].head = s->traces[i].blocks->start;
-		say(&s->reports[i],
-		    status == DYNOPT_KMOD_FILE_TEXT ? status_name(fail.status) : names[status]);
-	}
+	say_all(s, status == DYNOPT_KMOD_FILE_TEXT ? status_name(fail.status) : names[status]);
 	if (status)
 		return status;
 	find_room(s);
 	status = DYNOPT_KMOD_MEMORY;
-	if (take_tables(s))
-		status = translate_all(s) ? publish(s, published) : DYNOPT_KMOD_INTERRUPTED;
+	if (take_tables(s)) {
+		translate_all(s);
+		status = publish(s);
+	}
 	drop_tables(s);
 	reading_close(s->reading);
 	return status;
 }
 
-static enum dynopt_kmod_status with_file(struct submission *s, u32 *published)
+static enum dynopt_kmod_status find_file(struct submission *s)
 {
-	struct file *opened = patch_open_file(s->request->fd);
 	enum dynopt_kmod_status status;
 
-	if (!opened)
-		return DYNOPT_KMOD_FILE;
-	status = patch_find_or_make(opened, &s->file);
-	if (!status) {
-		status = translate_file(s, published);
-		file_put(s->file);
-	}
-	fput(opened);
+	mutex_lock(&requests);
+	status = patch_find_or_make(s->block->opened, &s->file);
+	mutex_unlock(&requests);
 	return status;
 }
 
-/* The caller's two arrays, copied once. */
-static enum dynopt_kmod_status copy_traces(struct submission *s)
+void submit_block(struct block *block)
 {
-	const struct dynopt_ioc_submit *request = s->request;
-	u64 traces_size = (u64)request->n_traces * sizeof(struct dynopt_ioc_trace);
-	u64 blocks_size = (u64)request->n_blocks * sizeof(struct dynopt_ioc_block);
-	struct dynopt_ioc_trace *traces = kvmalloc(traces_size, GFP_KERNEL_ACCOUNT);
-	struct dynopt_ioc_block *blocks = kvmalloc(blocks_size, GFP_KERNEL_ACCOUNT);
-	enum dynopt_kmod_status status = DYNOPT_KMOD_MEMORY;
+	struct submission s = { .block = block, .reports = block->reports };
 
-	if (traces && blocks) {
-		status = DYNOPT_KMOD_BAD_ADDRESS;
-		if (!copy_from_user(traces, u64_to_user_ptr(request->traces), traces_size) &&
-		    !copy_from_user(blocks, u64_to_user_ptr(request->blocks), blocks_size))
-			status = request_traces(request, traces, blocks, s->blocks, s->traces);
+	block->status = find_file(&s);
+	if (block->status) {
+		say_all(&s, names[block->status]);
+	} else {
+		block->status = translate_file(&s);
+		file_put(s.file);
 	}
-	kvfree(traces);
-	kvfree(blocks);
-	return status;
-}
-
-enum dynopt_kmod_status submit_traces(struct dynopt_ioc_submit *request)
-{
-	struct submission s = { .request = request };
-	u64 reports_size = (u64)request->n_traces * sizeof(*s.reports);
-	enum dynopt_kmod_status status = request_submit(request);
-
-	request->published = 0;
-	if (status)
-		return status;
-	s.blocks = kvmalloc(request_blocks_size(request), GFP_KERNEL_ACCOUNT);
-	s.traces = kvmalloc(request_traces_size(request), GFP_KERNEL_ACCOUNT);
-	s.reports = kvzalloc(reports_size, GFP_KERNEL_ACCOUNT);
-	status = s.blocks && s.traces && s.reports ? copy_traces(&s) : DYNOPT_KMOD_MEMORY;
-	if (!status) {
-		status = with_file(&s, &request->published);
-		if (copy_to_user(u64_to_user_ptr(request->reports), s.reports, reports_size))
-			status = DYNOPT_KMOD_BAD_ADDRESS;
-	}
-	kvfree(s.blocks);
-	kvfree(s.traces);
-	kvfree(s.reports);
-	return status;
+	block->advice |= advice_of(block->status);
 }

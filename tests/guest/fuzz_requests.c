@@ -86,6 +86,20 @@ static enum dynopt_kmod_status one_undo(void)
 	return status;
 }
 
+static enum dynopt_kmod_status one_policy(void)
+{
+	struct dynopt_ioc_policy policy = { .flags = below(16) ? below(8) : below(0xffffffff),
+		                            .block_us = below(3) ? 0 : below(0xffffffff),
+		                            .user_pages = below(3) ? 0 : some_number(8192) };
+	enum dynopt_kmod_status status = request_policy(&policy);
+
+	require(status || policy.flags < 6, "flags of a policy");
+	require(status || (policy.flags & DYNOPT_POLICY_SET) ||
+	                (!policy.flags && !policy.block_us && !policy.user_pages),
+	        "who only asks says nothing");
+	return status;
+}
+
 static enum dynopt_kmod_status one_size(void)
 {
 	u32 size = some_number(4096), known = 16 + below(128);
@@ -139,7 +153,8 @@ static void check_accepted(const struct dynopt_ioc_submit *submit, const struct 
 
 static enum dynopt_kmod_status one_submit(void)
 {
-	struct dynopt_ioc_submit submit = { .flags = below(16) ? below(2) : below(0xffffffff),
+	struct dynopt_ioc_submit submit = { .flags = below(16) ? below(4) : below(0xffffffff),
+		                            .reports = below(2),
 		                            .domain = below(16) ? 0 : (s32)below(9) - 4 };
 	struct dynopt_ioc_trace *traces;
 	struct dynopt_ioc_block *blocks;
@@ -153,6 +168,8 @@ static enum dynopt_kmod_status one_submit(void)
 	status = request_submit(&submit);
 	if (status)
 		return status;
+	require(!(submit.flags & DYNOPT_SUBMIT_QUEUE) || !submit.reports,
+	        "who does not wait gets no reports");
 	require(submit.n_traces && submit.n_traces <= DYNOPT_SUBMIT_TRACES_MAX &&
 	                submit.n_blocks <= DYNOPT_SUBMIT_BLOCKS_MAX &&
 	                submit.n_blocks >= submit.n_traces,
@@ -173,27 +190,35 @@ static enum dynopt_kmod_status one_submit(void)
 	return status;
 }
 
+static const struct {
+	const char *name;
+	enum dynopt_kmod_status (*run)(void), refusal;
+} kinds[] = {
+	{ "patch", one_patch, DYNOPT_KMOD_BAD_REQUEST },
+	{ "undo", one_undo, DYNOPT_KMOD_BAD_REQUEST },
+	{ "size", one_size, DYNOPT_KMOD_BAD_SIZE },
+	{ "submit", one_submit, DYNOPT_KMOD_BAD_REQUEST },
+	{ "policy", one_policy, DYNOPT_KMOD_BAD_REQUEST },
+};
+#define KINDS_N (sizeof(kinds) / sizeof(kinds[0]))
+
 int main(int argc, char **argv)
 {
-	static enum dynopt_kmod_status (*const kinds[])(void) = { one_patch, one_undo, one_size,
-		                                                  one_submit };
-	static const char *const names[] = { "patch", "undo", "size", "submit" };
 	u64 count = argc > 1 ? strtoull(argv[1], NULL, 0) : 1000000;
-	u64 good[4] = { 0 }, bad[4] = { 0 };
+	u64 good[KINDS_N] = { 0 }, bad[KINDS_N] = { 0 };
 
 	state = argc > 2 ? strtoull(argv[2], NULL, 0) : 7;
 	for (now = 0; now < count; now++) {
-		u32 kind = (u32)(now % 4);
-		enum dynopt_kmod_status status = kinds[kind]();
+		u32 kind = (u32)(now % KINDS_N);
+		enum dynopt_kmod_status status = kinds[kind].run();
 
-		require(status == DYNOPT_KMOD_OK || status == (kind == 2 ? DYNOPT_KMOD_BAD_SIZE
-		                                                         : DYNOPT_KMOD_BAD_REQUEST),
+		require(status == DYNOPT_KMOD_OK || status == kinds[kind].refusal,
 		        "no other status");
 		(status ? bad : good)[kind]++;
 	}
-	for (u32 i = 0; i < 4; i++) {
-		printf("%s: %llu accepted, %llu refused\n", names[i], (unsigned long long)good[i],
-		       (unsigned long long)bad[i]);
+	for (u32 i = 0; i < KINDS_N; i++) {
+		printf("%s: %llu accepted, %llu refused\n", kinds[i].name,
+		       (unsigned long long)good[i], (unsigned long long)bad[i]);
 		require(count < 1000 || (good[i] && bad[i]), "both answers are seen");
 	}
 	return 0;

@@ -113,7 +113,7 @@ compile_flagged() # NAME
 	"$build/bin/dynopt-clang" -O2 -static -D_GNU_SOURCE -fdynopt-jumpstations \
 		-fdynopt-cache-size=400 -I"$here/src" \
 		-I"$here/../../kmod" -o "$root/bin/$1" "$here/src/$1.c" "$here/src/guest.c" \
-		"$here/src/processes.c" || {
+		"$here/src/processes.c" "$here/src/traced.c" || {
 		echo "dynopt-clang does not compile $1.c"
 		exit 1
 	}

@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 	file = open(EXE, O_RDONLY | O_CLOEXEC);
 
 	for (i = 0; i < 2; i++) {
-		runs[i] = run_start("flagged");
+		runs[i] = run_start("/proc/self/exe", "flagged");
 		check_is(run_ask(&runs[i], cache_addr).value, site.plain);
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	first = run_ask(&runs[0], cache_addr);
 	check_is(first.value, site.patched);
 	for (i = 2; i < 2 + MANY; i++) {
-		runs[i] = run_start("flagged");
+		runs[i] = run_start("/proc/self/exe", "flagged");
 		check_is(run_ask(&runs[i], cache_addr).value, site.plain);
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}

@@ -76,6 +76,8 @@ union request {
 	struct dynopt_ioc_query query;
 	struct dynopt_ioc_submit submit;
 	struct dynopt_ioc_sample sample;
+	struct dynopt_ioc_reports reports;
+	struct dynopt_ioc_policy policy;
 };
 
 static void fill_hello(union request *request)
@@ -175,6 +177,30 @@ static void fill_submit(union request *request)
 	submit->traces = (uintptr_t)traces + (random_below(8) ? 0 : 1ull << 62);
 	submit->blocks = (uintptr_t)blocks + (random_below(8) ? 0 : 1ull << 46);
 	submit->reports = random_below(8) ? (uintptr_t)reports : 8;
+	if (random_below(2)) {
+		submit->flags |= DYNOPT_SUBMIT_QUEUE;
+		submit->reports = 0;
+	}
+}
+
+static void fill_reports(union request *request)
+{
+	static struct dynopt_ioc_report reports[8];
+
+	request->reports.n = random_below(9);
+	request->reports.reports = random_below(8) ? (uintptr_t)reports : 8;
+}
+
+/* Little, or all that is needed. */
+static void fill_policy(union request *request)
+{
+	request->policy.flags = random_below(16) ? random_below(2) : random_below(0xffffffff);
+	if (request->policy.flags != DYNOPT_POLICY_SET)
+		return;
+	request->policy.block_us = random_below(2) ? 1 : 10000000;
+	request->policy.queue_blocks = random_below(4) ? 128 : 1 + random_below(4);
+	request->policy.user_blocks = random_below(4) ? 64 : 1 + random_below(4);
+	request->policy.process_blocks = 1 + random_below(16);
 }
 
 static void fill_nothing(union request *request)
@@ -207,6 +233,8 @@ static struct call {
 	{ "query", DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 1, fill_query, { 0 } },
 	{ "submit", DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 1, fill_submit, { 0 } },
 	{ "sample", DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), 1, fill_sample, { 0 } },
+	{ "reports", DYNOPT_IOC_REPORTS, sizeof(struct dynopt_ioc_reports), 1, fill_reports, { 0 } },
+	{ "policy", DYNOPT_IOC_POLICY, sizeof(struct dynopt_ioc_policy), 1, fill_policy, { 0 } },
 	{ "none", _IOWR('D', 0x7f, struct dynopt_ioc_hello), 32, 1, fill_nothing, { 0 } },
 };
 #define CALLS_N (sizeof(calls) / sizeof(calls[0]))
@@ -405,11 +433,7 @@ static bool comes_by_chance(uint32_t status)
 	case DYNOPT_KMOD_INTERRUPTED:
 	case DYNOPT_KMOD_PROCESS_BUSY:
 	case DYNOPT_KMOD_KERNEL: /* of another version */
-	case DYNOPT_KMOD_FIFO_FULL:
-	case DYNOPT_KMOD_FIFO_QUOTA:
 	case DYNOPT_KMOD_BLOCK_TIME:
-	case DYNOPT_KMOD_NO_REPORTS:
-	case DYNOPT_KMOD_REPORTS_ROOM:
 	case DYNOPT_KMOD_DOMAIN:
 	case DYNOPT_KMOD_DOMAIN_OFF:
 	case DYNOPT_KMOD_DOMAIN_PAGES:

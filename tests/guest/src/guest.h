@@ -90,14 +90,14 @@ void child_end(struct child *child);
 void child_kill(struct child *child);
 void wait_ok(pid_t pid);
 
-/* The test's own file, started anew as `PROGRAM run`: it answers on RUN_REPLY what it is asked on RUN_ASK, until that is closed. */
+/* A file, the test's own or another's, started as `PROGRAM run`: it answers on RUN_REPLY what it is asked on RUN_ASK, until that is closed. */
 #define RUN_ASK 250 /* above all others that are open */
 #define RUN_REPLY 251
 struct run {
 	pid_t pid;
 	int ask, reply;
 };
-struct run run_start(const char *program);
+struct run run_start(const char *path, const char *program);
 /* Expects it to end well. */
 void run_end(struct run *run);
 

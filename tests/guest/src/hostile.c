@@ -190,6 +190,34 @@ static struct suggestion *suggest(int file)
 		call_raw(device, DYNOPT_IOC_SUBMIT, &s->submit); \
 	})
 
+/* The queue itself: queue.c. */
+static void budgets(int device)
+{
+	struct dynopt_ioc_reports reports = { .size = sizeof(reports) };
+	struct dynopt_ioc_policy policy = { .size = sizeof(policy) }, before;
+
+	refuses(call_raw(device, DYNOPT_IOC_REPORTS, &reports), NO_REPORTS);
+	reports.size--;
+	refuses(call_raw(device, DYNOPT_IOC_REPORTS, &reports), BAD_SIZE);
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), OK);
+	check(policy.block_us && policy.queue_blocks && policy.user_blocks &&
+	      policy.process_blocks && policy.user_pages);
+	before = policy;
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), BAD_REQUEST);
+	policy.flags = DYNOPT_POLICY_SET | DYNOPT_POLICY_SYSTEM_ON | DYNOPT_POLICY_SYSTEM_OFF;
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), BAD_REQUEST);
+	policy.flags = 8;
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), BAD_REQUEST);
+	policy = (struct dynopt_ioc_policy){ .size = sizeof(policy),
+		                             .flags = DYNOPT_POLICY_SET,
+		                             .block_us = 7 };
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), OK);
+	check_is(policy.block_us, 7);
+	check_is(policy.queue_blocks, before.queue_blocks);
+	before.flags = DYNOPT_POLICY_SET;
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &before), OK);
+}
+
 /* Translations themselves: translate.c. */
 static void suggestions(int device, int file)
 {
@@ -198,7 +226,8 @@ static void suggestions(int device, int file)
 	size_t bytes = 40ul << 20;
 	uint8_t *large;
 
-	refuses(SUBMIT_WITH(s->submit.flags = 2), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.flags = 4), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.flags = DYNOPT_SUBMIT_QUEUE), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.domain = -2), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = 0), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = s->submit.n_blocks = 257), BAD_REQUEST);
@@ -318,6 +347,8 @@ static void as_nobody(int device, int file)
 {
 	struct dynopt_ioc_hello hello;
 	struct dynopt_ioc_query query = { .size = sizeof(query) };
+	struct dynopt_ioc_reports reports = { .size = sizeof(reports) };
+	struct dynopt_ioc_policy policy = { .size = sizeof(policy) };
 
 	check(setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 &&
 	      setresuid(65534, 65534, 65534) == 0);
@@ -328,6 +359,8 @@ static void as_nobody(int device, int file)
 	check_is(call_undo_all(device, file), DYNOPT_KMOD_PERMISSION);
 	check_is(SUBMIT_WITH(), DYNOPT_KMOD_PERMISSION);
 	check_is(call_raw(device, DYNOPT_IOC_QUERY, &query), DYNOPT_KMOD_PERMISSION);
+	check_is(call_raw(device, DYNOPT_IOC_REPORTS, &reports), DYNOPT_KMOD_PERMISSION);
+	check_is(call_raw(device, DYNOPT_IOC_POLICY, &policy), DYNOPT_KMOD_PERMISSION);
 	check(open(DYNOPT_DEVICE, O_RDWR | O_CLOEXEC) < 0 && errno == EACCES);
 }
 
@@ -335,6 +368,7 @@ static void as_nobody(int device, int file)
 static void as_member(int device, int file)
 {
 	struct dynopt_ioc_query query = { .size = sizeof(query) };
+	struct dynopt_ioc_policy policy = { .size = sizeof(policy) };
 	int own;
 
 	check(chown(DYNOPT_DEVICE, 0, 4242) == 0);
@@ -349,6 +383,9 @@ static void as_member(int device, int file)
 	check_is(call_unregister(own, 0), DYNOPT_KMOD_OK);
 	check_is(call_register(own, 1), DYNOPT_KMOD_PERMISSION);
 	check_is(call_raw(own, DYNOPT_IOC_QUERY, &query), DYNOPT_KMOD_OK);
+	check_is(call_raw(own, DYNOPT_IOC_POLICY, &policy), DYNOPT_KMOD_OK);
+	policy = (struct dynopt_ioc_policy){ .size = sizeof(policy), .flags = DYNOPT_POLICY_SET };
+	check_is(call_raw(own, DYNOPT_IOC_POLICY, &policy), DYNOPT_KMOD_PERMISSION);
 	check_is(call_patch(own, file, &site_one), DYNOPT_KMOD_PERMISSION);
 	(void)device;
 }
@@ -384,10 +421,10 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_PROCESS_BUSY:
 	case DYNOPT_KMOD_NOT_SAMPLED:
 	case DYNOPT_KMOD_KERNEL: /* of another version */
+	/* queue */
 	case DYNOPT_KMOD_FIFO_FULL:
 	case DYNOPT_KMOD_FIFO_QUOTA:
 	case DYNOPT_KMOD_BLOCK_TIME:
-	case DYNOPT_KMOD_NO_REPORTS:
 	case DYNOPT_KMOD_REPORTS_ROOM:
 	case DYNOPT_KMOD_DOMAIN:
 	case DYNOPT_KMOD_DOMAIN_OFF:
@@ -420,6 +457,7 @@ int main(void)
 	lib = lib_map(LIB);
 	refuses(call_register(device, 0), OK);
 	fields(device, file);
+	budgets(device);
 	suggestions(device, file);
 	check_is(lib_call(lib, &site_one), site_one.plain);
 	rights(device, file);

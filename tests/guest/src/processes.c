@@ -41,7 +41,7 @@ static _Noreturn void serve(int from, int to, answer_fn answer)
 	_exit(0);
 }
 
-struct run run_start(const char *program)
+struct run run_start(const char *path, const char *program)
 {
 	int ask[2], reply[2];
 	struct run run;
@@ -52,7 +52,7 @@ struct run run_start(const char *program)
 	if (!run.pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		check(dup2(ask[0], RUN_ASK) == RUN_ASK && dup2(reply[1], RUN_REPLY) == RUN_REPLY);
-		execl("/proc/self/exe", program, "run", NULL);
+		execl(path, program, "run", NULL);
 		_exit(98);
 	}
 	close(ask[0]);

@@ -22,9 +22,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 #include "guest.h"
+#include "traced.h"
 
 #define EXE "/proc/self/exe"
-#define TRACES "/t/translate.traces"
 #define MANY 50
 #define VALUES 512
 
@@ -141,28 +141,10 @@ static void tick(void)
 	check(setitimer(ITIMER_REAL, &each, NULL) == 0);
 }
 
-struct question {
-	uint64_t seed, rounds, ticks; /* rounds: at least; then until there were so many signals */
-	uint64_t frame_of; /* address */
-};
-struct reply {
-	uint64_t sum, signals, in_cache, frame;
-};
-
-static void read_all(int fd, void *to, size_t n)
-{
-	ssize_t got;
-
-	for (char *at = to; n; at += got, n -= got) {
-		got = read(fd, at, n);
-		check(got > 0);
-	}
-}
-
 static int serve(void)
 {
-	struct question q;
-	struct reply r;
+	struct traced_question q;
+	struct traced_reply r;
 
 	while (read(RUN_ASK, &q, sizeof(q)) == sizeof(q)) {
 		memset(&r, 0, sizeof(r));
@@ -182,93 +164,23 @@ static int serve(void)
 	return 0;
 }
 
-static void ask(const struct run *run, uint64_t seed, uint64_t rounds, uint64_t ticks,
-                uint64_t frame_of)
-{
-	struct question q = { seed, rounds, ticks, frame_of };
-
-	check(write(run->ask, &q, sizeof(q)) == sizeof(q));
-}
-
-static struct reply answer(const struct run *run)
-{
-	struct reply r;
-
-	read_all(run->reply, &r, sizeof(r));
-	return r;
-}
-
-static uint64_t sum_of(const struct run *run, uint64_t seed)
-{
-	ask(run, seed, 1, 0, 0);
-	return answer(run).sum;
-}
-
 static struct run start(void)
 {
-	struct run run = run_start("translate");
-
-	sum_of(&run,
-	       1); /* it has been started now: what is registered is not what was there before */
-	return run;
+	return traced_start("/proc/self/exe");
 }
 
-static uint64_t frame(const struct run *run, uint64_t addr)
-{
-	ask(run, 1, 1, 0, addr);
-	return answer(run).frame;
-}
-
-/* ---- traces ---- */
-
-static struct dynopt_ioc_trace traces[4096];
-static struct dynopt_ioc_block blocks[65536];
-static uint32_t n_traces;
-
-static void read_traces(void)
-{
-	FILE *in = fopen(TRACES, "r");
-	unsigned long start;
-	char line[256];
-	uint32_t n = 0;
-
-	if (!in)
-		guest_skip("dynopt-clang was not built, so there are no traces");
-	while (fgets(line, sizeof(line), in)) {
-		uint32_t parent = 0xffffffff;
-
-		if (strstr(line, "trace ") == line) {
-			check(n_traces < sizeof(traces) / sizeof(traces[0]));
-			traces[n_traces++].n_blocks = 0;
-		} else if (sscanf(line, " block %lx after %u", &start, &parent) >= 1) {
-			check(n < sizeof(blocks) / sizeof(blocks[0]));
-			blocks[n++] = (struct dynopt_ioc_block){ .start = start, .parent = parent };
-			traces[n_traces - 1].n_blocks++;
-		}
-	}
-	fclose(in);
-	check(n_traces > 20);
-}
-
-static struct dynopt_ioc_report reports[4096];
+static struct dynopt_ioc_report reports[TRACES_MAX];
 
 /* All traces in as many calls as it takes; how many were published. */
 static uint32_t submit_all(int device, int file)
 {
-	uint32_t published = 0, block = 0, i, k;
+	uint32_t published = 0, i;
 
-	for (i = 0; i < n_traces; i += k) {
-		struct dynopt_ioc_submit submit = { .size = sizeof(submit),
-			                            .fd = file,
-			                            .flags = DYNOPT_SUBMIT_ALL,
-			                            .traces = (uintptr_t)(traces + i),
-			                            .blocks = (uintptr_t)(blocks + block),
-			                            .reports = (uintptr_t)(reports + i) };
+	for (i = 0; i < n_traces; i += DYNOPT_SUBMIT_TRACES_MAX) {
+		struct dynopt_ioc_submit submit;
 
-		for (k = 0; k < DYNOPT_SUBMIT_TRACES_MAX && i + k < n_traces; k++)
-			submit.n_blocks += traces[i + k].n_blocks;
-		submit.n_traces = k;
-		block += submit.n_blocks;
+		traced_fill(&submit, file, i, DYNOPT_SUBMIT_TRACES_MAX);
+		submit.reports = (uintptr_t)(reports + i);
 		check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
 		published += submit.published;
 	}
@@ -319,21 +231,21 @@ static uint64_t a_site(void)
 
 static void many(int device, const struct run *first, uint64_t plain)
 {
-	uint64_t site_frame = frame(first, a_site()), cache_frame;
+	uint64_t site_frame = traced_frame(first, a_site()), cache_frame;
 	uint64_t cache = (cache_addr + PAGE - 1) & ~(PAGE - 1);
 	struct run runs[MANY];
 	int i;
 
-	cache_frame = frame(first, cache);
+	cache_frame = traced_frame(first, cache);
 	check(site_frame && cache_frame);
 	for (i = 0; i < MANY; i++) {
 		runs[i] = start();
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}
 	for (i = 0; i < MANY; i++) {
-		check_is(sum_of(&runs[i], 7), plain);
-		check_is(frame(&runs[i], a_site()), site_frame);
-		check_is(frame(&runs[i], cache), cache_frame);
+		check_is(traced_sum(&runs[i], 7), plain);
+		check_is(traced_frame(&runs[i], a_site()), site_frame);
+		check_is(traced_frame(&runs[i], cache), cache_frame);
 	}
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 1);
 	for (i = 0; i < MANY; i++)
@@ -398,7 +310,7 @@ static uint64_t count_probes(const struct run *run, const uint64_t *offsets, int
 		probes[i] = probe_set(run->pid, offsets[i]);
 	if (leaves)
 		wait_for_debugged(device, before);
-	sum_of(run, 9);
+	traced_sum(run, 9);
 	for (i = 0; i < PROBES; i++) {
 		if (probes[i] < 0)
 			continue;
@@ -428,23 +340,23 @@ static void probed(int device, const char *program)
 /* What a tracer writes, be it what is there anyway, makes a process leave; the others stay. */
 static void poked(int device, const struct run *other)
 {
-	uint64_t before = counter(device, DYNOPT_COUNTER_DEBUGGED), plain = sum_of(other, 3);
-	uint64_t shared = frame(other, a_site());
+	uint64_t before = counter(device, DYNOPT_COUNTER_DEBUGGED), plain = traced_sum(other, 3);
+	uint64_t shared = traced_frame(other, a_site());
 	struct run run = start();
 	int status;
 	long word;
 
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
-	check_is(frame(&run, a_site()), shared);
+	check_is(traced_frame(&run, a_site()), shared);
 	check(ptrace(PTRACE_ATTACH, run.pid, NULL, NULL) == 0);
 	check(waitpid(run.pid, &status, 0) == run.pid);
 	word = ptrace(PTRACE_PEEKTEXT, run.pid, (void *)(uintptr_t)a_site(), NULL);
 	check(ptrace(PTRACE_POKETEXT, run.pid, (void *)(uintptr_t)a_site(), (void *)word) == 0);
 	wait_for_debugged(device, before);
 	check(ptrace(PTRACE_DETACH, run.pid, NULL, NULL) == 0);
-	check_is(sum_of(&run, 3), plain);
-	check(frame(&run, a_site()) != shared);
-	check_is(frame(other, a_site()), shared);
+	check_is(traced_sum(&run, 3), plain);
+	check(traced_frame(&run, a_site()) != shared);
+	check_is(traced_frame(other, a_site()), shared);
 	run_end(&run);
 }
 
@@ -457,7 +369,7 @@ static void stepped(int device)
 	int status;
 
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
-	ask(&run, 3, 1, 0, 0);
+	traced_ask(&run, 3, 1, 0, 0);
 	check(ptrace(PTRACE_ATTACH, run.pid, NULL, NULL) == 0);
 	check(waitpid(run.pid, &status, 0) == run.pid);
 	while (counter(device, DYNOPT_COUNTER_DEBUGGED) == before) {
@@ -467,7 +379,7 @@ static void stepped(int device)
 		check(regs.rip < cache_addr || regs.rip >= cache_end);
 	}
 	check(ptrace(PTRACE_DETACH, run.pid, NULL, NULL) == 0);
-	check(answer(&run).sum != 0);
+	check(traced_answer(&run).sum != 0);
 	run_end(&run);
 }
 
@@ -551,10 +463,10 @@ static void hostile_traces(int device, int file, int calls)
 /* Signals come at any instruction; all of them say that they came in the original. */
 static void under_signals(const struct run *run, uint64_t plain)
 {
-	struct reply r;
+	struct traced_reply r;
 
-	ask(run, 7, 1, 200, 0);
-	r = answer(run);
+	traced_ask(run, 7, 1, 200, 0);
+	r = traced_answer(run);
 	check_is(r.sum, plain);
 	check(r.signals >= 200);
 	check_is(r.in_cache, 0);
@@ -566,7 +478,7 @@ static void under_load(int device, int file, struct run *runs, int n, uint64_t p
 	int round, i;
 
 	for (i = 0; i < n; i++)
-		ask(&runs[i], 7, 400, 0, 0);
+		traced_ask(&runs[i], 7, 400, 0, 0);
 	for (round = 0; round < 2; round++) {
 		check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
 		check(submit_all(device, file) > 0);
@@ -574,7 +486,7 @@ static void under_load(int device, int file, struct run *runs, int n, uint64_t p
 		check_is(call_register(device, runs[0].pid), DYNOPT_KMOD_OK);
 	}
 	for (i = 0; i < n; i++)
-		check_is(answer(&runs[i]).sum, plain);
+		check_is(traced_answer(&runs[i]).sum, plain);
 }
 
 /* For who reads the log of a test that took too long. */
@@ -599,15 +511,15 @@ int main(int argc, char **argv)
 		return serve();
 	if (!cache_addr)
 		guest_skip("dynopt-clang was not built, so this program has no code cache");
-	read_traces();
+	traces_read();
 	device = device_open();
 	file = open(EXE, O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < 2; i++) {
 		runs[i] = start();
 		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
 	}
-	plain = sum_of(&runs[0], 7);
-	other = sum_of(&runs[0], 8);
+	plain = traced_sum(&runs[0], 7);
+	other = traced_sum(&runs[0], 8);
 	check(plain != other);
 
 	published = submit_all(device, file);
@@ -616,8 +528,8 @@ int main(int argc, char **argv)
 	check(published > 10);
 	check_is(counter(device, DYNOPT_COUNTER_PATCHES), published);
 	for (i = 0; i < 2; i++) {
-		check_is(sum_of(&runs[i], 7), plain);
-		check_is(sum_of(&runs[i], 8), other);
+		check_is(traced_sum(&runs[i], 7), plain);
+		check_is(traced_sum(&runs[i], 8), other);
 	}
 	many(device, &runs[0], plain);
 	stage("many");
@@ -633,13 +545,13 @@ int main(int argc, char **argv)
 	stage("under_load");
 	check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
 	for (i = 0; i < 2; i++)
-		ask(&runs[i], 7, 200, 0, 0);
+		traced_ask(&runs[i], 7, 200, 0, 0);
 	hostile_traces(device, file, argc > 1 ? atoi(argv[1]) : 60);
 	for (i = 0; i < 2; i++)
-		check_is(answer(&runs[i]).sum, plain);
+		check_is(traced_answer(&runs[i]).sum, plain);
 	file_same(EXE, program, bytes);
 	check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
-	check_is(sum_of(&runs[1], 8), other);
+	check_is(traced_sum(&runs[1], 8), other);
 	for (i = 0; i < 2; i++)
 		run_end(&runs[i]);
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
