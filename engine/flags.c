@@ -85,6 +85,20 @@ static bool walk_block(struct walk *w, struct way way)
 	return follow(w, &block->next, way.live) && follow(w, &block->taken, way.live);
 }
 
+static bool dead_from(struct pass *pass, u32 b, u32 op, u16 flags)
+{
+	struct walk w = { .pass = pass, .n_ways = 1 };
+
+	w.ways[0] = (struct way){ b, op, flags };
+	while (w.n_ways) {
+		struct way way = w.ways[--w.n_ways];
+
+		if (!walk_block(&w, way))
+			return false;
+	}
+	return true;
+}
+
 bool flags_dead_outside(struct pass *pass, u64 target)
 {
 	return dead_in_text(pass, target, FLAGS_ALL);
@@ -97,14 +111,10 @@ bool flags_dead_behind(struct pass *pass, u32 b, u32 op)
 
 bool flags_dead_before(struct pass *pass, u32 b, u32 op)
 {
-	struct walk w = { .pass = pass, .n_ways = 1 };
+	return dead_from(pass, b, op, FLAGS_ALL);
+}
 
-	w.ways[0] = (struct way){ b, op, FLAGS_ALL };
-	while (w.n_ways) {
-		struct way way = w.ways[--w.n_ways];
-
-		if (!walk_block(&w, way))
-			return false;
-	}
-	return true;
+bool flags_some_dead_behind(struct pass *pass, u32 b, u32 op, u16 flags)
+{
+	return !flags || dead_from(pass, b, op + 1, flags);
 }

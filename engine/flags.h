@@ -13,6 +13,8 @@
 
 /* Behind instruction `op` (index in block b, counted from 0) of the tree. */
 bool flags_dead_behind(struct pass *pass, u32 b, u32 op);
+/* The same of some flags only. */
+bool flags_some_dead_behind(struct pass *pass, u32 b, u32 op, u16 flags);
 /* In front of it. */
 bool flags_dead_before(struct pass *pass, u32 b, u32 op);
 /* On a way out of the tree. */

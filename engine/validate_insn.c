@@ -451,8 +451,24 @@ static bool interpret_stack(const struct step *t)
 	}
 }
 
+/* What is known of more than its name. */
+static bool make_value(const struct step *t)
+{
+	u32 value;
+	u8 reg;
+
+	if (!integer_value(t->v, t->m, t->insn, &reg, &value))
+		return false;
+	if (t->insn->flags_def)
+		apply_unknown(t->v, t->path, t->translated, t->insn);
+	t->m->v[reg] = value;
+	return true;
+}
+
 static bool interpret(const struct step *t)
 {
+	if (make_value(t))
+		return true;
 	if (!t->s.plain)
 		return false;
 	if (interpret_stack(t))
@@ -505,6 +521,7 @@ void insn_execute(struct validator *v, struct path *path, bool translated, const
 		*condition = apply_unknown(v, path, translated, insn) << SLOT_BITS | SLOT_CONDITION;
 	else if (!interpret(&step))
 		execute_unknown(v, path, translated, insn);
+	integer_flags(v, step.m, insn);
 	stack_escape(v, path, translated, insn->def.gpr);
 	if (translated)
 		return;

@@ -6,7 +6,9 @@
  *     validate_state.c  the translation's state, made good, against the original's
  *     validate_sides.c  one step of the original, one of the translation
  *     validate_insn.c   what an instruction does to symbolic state
+ *     validate_integer.c  flags of comparisons and results, constants
  *     validate_operand.c  operations without the names of registers
+ *     validate_range.c  conditions that follow from others
  *     validate_stack.c  memory of 8 bytes, and the stack of inlined calls
  *     validate_value.c  symbolic values, each kept once: equal numbers, equal values
  *     validate_flags.c  which flags are dead
@@ -55,6 +57,7 @@ enum node_kind {
 	NODE_INSN,    /* operation, what it reads */
 	NODE_OPERANDS, /* the same without the names of registers (validate_operand.c) */
 	NODE_ZERO,    /* value, its upper 32 bits cleared */
+	NODE_COMPARE, /* width, two values: their comparison, of which flags are results */
 };
 
 #define OWED_KEPT 32
@@ -90,6 +93,10 @@ static inline void node_add(struct node *node, u32 word)
 		node->word[node->n++] = word;
 }
 
+/* The words of the node that a value is a result of, kind first, and how many; NULL, 0: no value. */
+const u32 *value_node(const struct values *values, u32 value);
+u32 value_node_words(const struct values *values, u32 value);
+
 /* v = atom + c; atom 0: a constant. */
 struct sum {
 	u32 atom;
@@ -103,7 +110,7 @@ u32 value_pair(struct values *values, u32 base, u32 index, u32 scale);
 bool value_has(const struct values *values, u32 value, u32 atom);
 /* Its upper 32 bits cleared; and what has the same lower 32 bits, however often the upper ones were cleared. */
 u32 value_zero(struct values *values, u32 value);
-u32 value_narrow(const struct values *values, u32 value);
+u32 value_narrow(struct values *values, u32 value);
 u32 value_text(struct values *values, u64 addr); /* run-time address of a module address */
 u32 value_translated(struct values *values, u64 offset);
 
@@ -239,6 +246,21 @@ u32 operands_operation(const struct insn *insn, const struct operands *o, u8 *by
 /* Adds to v->node what it reads of registers, but for addresses. */
 void operands_add(struct validator *v, const struct machine *m, const struct insn *insn,
                   const struct operands *o);
+
+/* ---- validate_integer.c ---- */
+
+/* Behind an instruction: its flags, where they are those of a comparison. */
+void integer_flags(struct validator *v, struct machine *m, const struct insn *insn);
+/* What it makes of general register *reg, if more is known of that than that it is a function. */
+bool integer_value(struct validator *v, const struct machine *m, const struct insn *insn, u8 *reg,
+                   u32 *value);
+
+/* ---- validate_range.c ---- */
+
+/* The most that a value can be, without sign, by how it was made. */
+u64 range_most(const struct values *values, u32 value);
+/* Does a condition hold by what the path has tested so far? 1, 0; -1: not known. */
+int range_condition(struct validator *v, const struct path *path, u32 condition);
 
 /* ---- validate_stack.c ---- */
 

@@ -120,6 +120,8 @@ static void branch(struct validator *v, struct path *path, const struct insn *in
 	} else {
 		condition = insn_condition(v, &path->original, insn);
 		holds = fact_find(path, condition);
+		if (holds < 0)
+			holds = range_condition(v, path, condition);
 		holds = holds < 0 ? holds : holds ^ (insn->cc & 1);
 	}
 	if (holds < 0)

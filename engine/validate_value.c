@@ -112,6 +112,16 @@ static const u32 *words_of(const struct values *values, u32 value, enum node_kin
 	return words[0] == (u32)kind ? words : NULL;
 }
 
+const u32 *value_node(const struct values *values, u32 value)
+{
+	return NODE_OF(value) ? row(values, NODE_OF(value)) + HEADER : NULL;
+}
+
+u32 value_node_words(const struct values *values, u32 value)
+{
+	return NODE_OF(value) ? row(values, NODE_OF(value))[1] : 0;
+}
+
 struct sum value_sum(const struct values *values, u32 value)
 {
 	const u32 *words = words_of(values, value, NODE_SUM);
@@ -170,16 +180,25 @@ bool value_has(const struct values *values, u32 value, u32 atom)
 	return words && (words[1] == atom || words[2] == atom);
 }
 
-u32 value_narrow(const struct values *values, u32 value)
+u32 value_narrow(struct values *values, u32 value)
 {
 	const u32 *words = words_of(values, value, NODE_ZERO);
+	struct sum sum = value_sum(values, value);
 
+	if (!sum.atom && value)
+		return value_of(values, 0, (s64)((u64)sum.c & 0xffffffff));
 	return words ? words[1] : value;
 }
 
 u32 value_zero(struct values *values, u32 value)
 {
-	return make(values, NODE_ZERO, value_narrow(values, value), 0, 0);
+	u32 narrow = value_narrow(values, value);
+
+	if (range_most(values, value) <= 0xffffffff)
+		return value;
+	if (!value_sum(values, narrow).atom)
+		return narrow;
+	return make(values, NODE_ZERO, narrow, 0, 0);
 }
 
 u32 value_text(struct values *values, u64 addr)
