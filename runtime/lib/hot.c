@@ -138,6 +138,12 @@ static bool has_credit(u64 for_ns)
 	return !world->options.agent || sys_cpu_ns() + for_ns < (early < late ? early : late);
 }
 
+/* So many samples are wanted. For tests (--all) fewer do: more is translated, and earlier. */
+static u64 enough(u64 n)
+{
+	return world->options.all ? n / 16 : n;
+}
+
 /* Its workshop, opened if it is worth it. */
 static struct workshop *shop_of(const struct module *module, u64 samples)
 {
@@ -150,7 +156,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples)
 	workshop = workshop_find(record, module->base);
 	cost = record->size * READ_NS_PER_BYTE;
 	if (workshop || !has_credit(cost) ||
-	    (world->options.agent && samples * PERIOD_NS < cost * READ_WORTH))
+	    (world->options.agent && samples * PERIOD_NS < cost * enough(READ_WORTH)))
 		return workshop;
 	return workshop_open(record, module->base);
 }
@@ -214,8 +220,8 @@ static bool is_hot(const struct workshop *workshop, const struct span *span)
 
 	if (span->n < *before) /* it has cooled */
 		*before = span->n;
-	return span->n >= 2 * *before && span->n >= (u64)HOT_EACH * (span->to - span->from) &&
-	       ((span->fresh >= HOT_SAMPLES && span->fresh >= hot.heat.fresh / HOT_SHARE) ||
+	return span->n >= 2 * *before && span->n >= enough(HOT_EACH) * (span->to - span->from) &&
+	       ((span->fresh >= enough(HOT_SAMPLES) && span->fresh >= hot.heat.fresh / HOT_SHARE) ||
 	        (*before && span->n >= AGAIN * *before));
 }
 
@@ -482,7 +488,7 @@ static void adapt(void)
 
 static void look_if_due(void)
 {
-	if (hot.n_new >= NEW_SAMPLES && has_credit(0))
+	if (hot.n_new >= enough(NEW_SAMPLES) && has_credit(0))
 		look();
 }
 
