@@ -71,6 +71,8 @@ enum status_cause {
  */
 #define STATUS_SAMPLERS(X) \
 	X(lbr, "branch stacks of the processor, and instruction addresses as ip") \
+	X(walk, \
+	  "instruction addresses as ip, and the ways that go on from there, worked out from the registers") \
 	X(ip, "instruction addresses by perf_event_open, each millisecond of CPU time") \
 	X(timer, "instruction addresses by signal 63 of a CPU-time timer, at most 250 a second")
 enum status_sampler {
@@ -141,6 +143,9 @@ struct status_head {
 	uint64_t samples, samples_cache; /* taken by the sampler; of these in the code cache */
 	uint64_t recent, recent_cache; /* the same since the last batch */
 	uint64_t batches; /* translated so far */
+	uint64_t walks, walk_runs,
+		walk_insns; /* from samples, worked out from their registers: straight runs and instructions in them */
+	uint64_t walk_ns; /* CPU time that this took, reading of samples included */
 	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
 	uint32_t sampler; /* enum status_sampler */
 	struct status_heat heat;

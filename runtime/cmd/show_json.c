@@ -155,6 +155,10 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "cycles", h->cycles);
 	json_number(to, "samples", h->samples);
 	json_number(to, "samples_cache", h->samples_cache);
+	json_number(to, "walks", h->walks);
+	json_number(to, "walk_runs", h->walk_runs);
+	json_number(to, "walk_instructions", h->walk_insns);
+	json_number(to, "walk_ns", h->walk_ns);
 	json_number(to, "recent", h->recent);
 	json_number(to, "recent_cache", h->recent_cache);
 	json_number(to, "batches", h->batches);
