@@ -506,8 +506,8 @@ case_report()
 	json_is translations.2.passes.dead 5
 	json_is totals.passes.0.pass frames
 	json_is totals.passes.0.count 0
-	json_is totals.passes.4.counts "results that wait"
-	json_is totals.passes.4.count 12
+	json_is totals.passes.5.counts "results that wait"
+	json_is totals.passes.5.count 12
 	expect 0 "$DYNOPT" report --file=f --json
 	"$TOOL" json translations <out >/dev/null 2>&1 && fail "translations without being asked"
 	for oddity in failed traces samples cold unknown long_name refused none ended wild_name; do

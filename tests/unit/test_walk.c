@@ -20,7 +20,7 @@
 
 #define WALK_LONG 200 /* instructions */
 #define BETWEEN 37 /* from one walk's end to the next one's begin */
-#define WALKS 1200
+#define WALKS 1200u
 #define RUNS 64
 #define STACK 512
 #define PAGES 64
