@@ -9,7 +9,7 @@
  */
 #include "translate.h"
 
-#define WITHOUT (~(1u << PASS_same | 1u << PASS_known | 1u << PASS_straight))
+#define WITHOUT (~(1u << PASS_rotate | 1u << PASS_same | 1u << PASS_known | 1u << PASS_straight))
 
 /* The blocks of frame 0 that no block of another frame stands in front of. */
 static enum status cut_calls(const struct text *text, struct trace *trace, struct arena *arena,

@@ -5,7 +5,7 @@
  * Compilers keep a value in a register that calls preserve, and copy it back where ways join; on a path without the call the
  * copy changes nothing. Each value has a number: equal numbers, equal values. An instruction that reads nothing but general
  * registers makes a value of its bytes and of what it reads; everything else makes a new one. Each block begins with what
- * its parent ended with, the head of a loop with nothing known. A comparison is left out if the flags are its already, and a
+ * its parent ended with, the head of a loop with what of that every way back brings again. A comparison is left out if the flags are its already, and a
  * branch if the path has branched on the same before. Flags that another instruction writes must be dead. So the machine's state is
  * the original's at every boundary that is left, dead flags apart.
  */
@@ -48,7 +48,9 @@ struct same {
 	struct value *values;
 	u32 n_values, last; /* last: number given */
 	struct known *known; /* block: where it begins, and after the walk where it ends */
+	struct known *trial; /* block: where it begins, of a loop that is tried */
 	u8 *is_head;
+	u8 *inside; /* block: in the loop that is tried */
 };
 
 /* 64 bits from one general register to another: 48 89 /r, 48 8b /r. */
@@ -165,20 +167,118 @@ static bool decide(struct same *s, struct ir_block *block, const struct insn *in
 	return true;
 }
 
-/* Marks what can go in block b; *k moves to its end. */
+/* Marks what can go in block b; *k moves to its end. A block that leads back keeps one instruction: no loop is empty. */
 static void walk(struct same *s, u32 b, struct known *k, u8 *gone)
 {
 	struct ir_block *block = &s->tree->blocks[b];
+	bool none = block->next.kind == EDGE_BACK || block->taken.kind == EDGE_BACK;
 
 	for (u32 i = 0; i < block->n; i++) {
 		const struct insn *insn = &s->tree->ops[block->first + i];
-		bool idle =
-			step(s, insn, k->at) &&
-			(!insn->def.gpr || !insn->flags_def || flags_dead_behind(s->pass, b, i)) &&
-			pass_may(s->pass);
+		bool idle = step(s, insn, k->at);
+
+		if (none && i + 1 == block->n)
+			return;
+		idle = idle &&
+		       (!insn->def.gpr || !insn->flags_def || flags_dead_behind(s->pass, b, i)) &&
+		       pass_may(s->pass);
 
 		gone[block->first + i] = idle || decide(s, block, insn, k);
+		none &= gone[block->first + i];
 	}
+}
+
+/* ---- heads of loops ---- */
+
+static bool stays(const struct ir_edge *edge, u32 head, const u8 *inside)
+{
+	return edge->kind == EDGE_BACK ? edge->block >= head
+	                               : edge->kind == EDGE_CHILD && inside[edge->block];
+}
+
+/* Blocks under the head from which control comes back to it, or to a loop in it. */
+static void find_inside(struct same *s, u32 head)
+{
+	memset(s->inside, 0, s->tree->n_blocks);
+	for (u32 b = s->tree->n_blocks; b-- > head;)
+		s->inside[b] = stays(&s->tree->blocks[b].next, head, s->inside) ||
+		               stays(&s->tree->blocks[b].taken, head, s->inside);
+	for (u32 b = head + 1; b < s->tree->n_blocks; b++)
+		s->inside[b] &= s->inside[s->tree->blocks[b].parent];
+}
+
+static void forget(struct same *s, u32 *regs, u32 which)
+{
+	for (u32 i = 0; i < VALUES; i++)
+		if (which >> i & 1)
+			regs[i] = new_number(s);
+}
+
+/* What is written under a head: a loop within the one that is tried. */
+static u32 written_under(const struct same *s, u32 head)
+{
+	u32 set = 0;
+
+	for (u32 b = head; b < s->tree->n_blocks; b++) {
+		const struct ir_block *block = &s->tree->blocks[b];
+
+		for (u32 i = 0; s->inside[b] && i < block->n; i++) {
+			const struct insn *insn = &s->tree->ops[block->first + i];
+
+			set |= insn->def.gpr | (insn->flags_def ? 1u << FLAGS : 0);
+		}
+	}
+	return set;
+}
+
+/* Along one edge of the loop that is tried: *lost gets what its head does not find again. */
+static void try_edge(struct same *s, u32 head, const struct ir_edge *edge, const struct known *k,
+                     u32 *lost)
+{
+	if (edge->kind == EDGE_CHILD && s->inside[edge->block]) {
+		s->trial[edge->block] = *k;
+		if (s->is_head[edge->block])
+			forget(s, s->trial[edge->block].at, written_under(s, edge->block));
+	}
+	for (u32 i = 0; i < VALUES && edge->kind == EDGE_BACK && edge->block == head; i++)
+		if (k->at[i] != s->trial[head].at[i])
+			*lost |= 1u << i;
+}
+
+/* Once around, from a head where all is as before the loop but what has been lost: what is lost then. */
+static u32 go_round(struct same *s, u32 head, u32 lost)
+{
+	u32 n_values = s->n_values;
+
+	s->trial[head] = s->known[head];
+	forget(s, s->trial[head].at, lost);
+	for (u32 b = head; b < s->tree->n_blocks; b++) {
+		const struct ir_block *block = &s->tree->blocks[b];
+		struct known k;
+
+		if (!s->inside[b])
+			continue;
+		k = s->trial[b];
+		for (u32 i = 0; i < block->n; i++)
+			(void)step(s, &s->tree->ops[block->first + i], k.at);
+		try_edge(s, head, &block->next, &k, &lost);
+		try_edge(s, head, &block->taken, &k, &lost);
+	}
+	s->n_values = n_values;
+	return lost;
+}
+
+/* Facts are about values, which do not change. */
+static void enter_loop(struct same *s, u32 head)
+{
+	u32 lost = 0, before;
+
+	find_inside(s, head);
+	do {
+		before = lost;
+		lost = go_round(s, head, lost);
+	} while (lost != before);
+	forget(s, s->known[head].at, lost);
 }
 
 static void hand_on(struct same *s, u32 b, const struct ir_edge *edge)
@@ -195,11 +295,8 @@ static void hand_on(struct same *s, u32 b, const struct ir_edge *edge)
 		k->facts[k->n_facts++ % FACTS] =
 			(struct fact){ k->at[FLAGS], (u8)(last->cc >> 1),
 			               (edge == &block->taken) != (last->cc & 1) };
-	if (!s->is_head[edge->block])
-		return;
-	k->n_facts = 0;
-	for (u32 i = 0; i < VALUES; i++)
-		k->at[i] = new_number(s);
+	if (s->is_head[edge->block])
+		enter_loop(s, edge->block);
 }
 
 static void find_heads(struct same *s)
@@ -222,8 +319,10 @@ enum status pass_same(struct pass *pass)
 
 	s.values = arena_alloc(pass->arena, n_ops + 1, sizeof(*s.values));
 	s.known = arena_alloc(pass->arena, n_blocks, sizeof(*s.known));
+	s.trial = arena_alloc(pass->arena, n_blocks, sizeof(*s.trial));
 	s.is_head = arena_alloc(pass->arena, n_blocks, 1);
-	if (!gone || !s.values || !s.known || !s.is_head)
+	s.inside = arena_alloc(pass->arena, n_blocks, 1);
+	if (!gone || !s.values || !s.known || !s.trial || !s.is_head || !s.inside)
 		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
 	find_heads(&s);
 	for (u32 i = 0; i < VALUES; i++)

@@ -10,7 +10,8 @@
  *
  * A loop is proven by induction: where its head is met first, everything that the loop may change is forgotten, on both sides alike;
  * what the start supposes to stay (rsp, copies of it, equality of dead flags) is checked at each way back, and where that fails the loop is
- * followed again without it.
+ * followed again without it. If that proves nothing, the same is tried with more supposed at first: that no register changes. What
+ * a path has tested stays known in loops, for it is about values.
  */
 #include "validate_private.h"
 
@@ -165,20 +166,19 @@ static void forget(struct validator *v, struct path *path, struct head *head)
 		if (owed >> i & 1)
 			a->v[i] = good.v[i];
 	path->low = head->low;
-	path->facts = NULL;
 	path->stale = 0;
 	head->original = *a;
 	for (u32 i = 0; i < path->n_words; i++) /* what is left of them is owed */
 		path->words[i].value = owed_value(v, path, head->state, &path->words[i]);
 }
 
-/* What is supposed at first: pointers into the stack stay, flags that are equal stay equal. */
+/* What is supposed at first: pointers into the stack, or all registers, stay, flags that are equal stay equal. */
 static void suppose(struct validator *v, const struct path *path, struct head *head)
 {
 	u32 rsp = value_sum(&v->values, path->original.v[GPR_SP]).atom;
 
 	for (u32 i = 0; i < 16; i++)
-		if (value_sum(&v->values, path->original.v[i]).atom == rsp)
+		if (v->all_kept || value_sum(&v->values, path->original.v[i]).atom == rsp)
 			head->kept |= (u16)(1u << i);
 	for (u32 i = 0; i < N_FLAGS; i++)
 		if (path->original.v[SLOT_FLAGS + i] == path->translated.v[SLOT_FLAGS + i])
@@ -589,14 +589,22 @@ static enum status run(struct validator *v)
 enum status validate(const struct text *text, const struct ir_tree *lifted, const struct code *code,
                      struct arena *arena, struct failure *fail)
 {
-	struct validator v = {
-		.text = text, .tree = lifted, .code = code, .arena = arena, .fail = fail
-	};
 	u64 before = arena_mark(arena);
-	enum status status = code->head == lifted->head
-	                             ? run(&v)
-	                             : failed(fail, STATUS_VALIDATE_TABLE, code->head, 0);
+	enum status status = STATUS_VALIDATE_TABLE;
 
-	arena_release(arena, before);
+	if (code->head != lifted->head)
+		return failed(fail, STATUS_VALIDATE_TABLE, code->head, 0);
+	for (u32 all_kept = 0; all_kept < 2 && status_class(status) == STATUS_CLASS_REFUSED;
+	     all_kept++) {
+		struct validator v = { .text = text,
+			               .tree = lifted,
+			               .code = code,
+			               .arena = arena,
+			               .fail = fail,
+			               .all_kept = all_kept };
+
+		status = run(&v);
+		arena_release(arena, before);
+	}
 	return status;
 }

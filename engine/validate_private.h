@@ -185,6 +185,7 @@ struct validator {
 	struct path *top, *spare; /* of paths */
 	u64 steps;
 	u32 serial;
+	bool all_kept; /* of all registers it is supposed at first that loops do not change them */
 	bool by_stack; /* the instruction's operand is based on rsp or rbp: it faults in another way (SDM 1, 3.3.7.1) */
 	enum status why; /* first thing that went wrong within a step */
 };

@@ -79,29 +79,26 @@ static const struct argp argp = {
 	       "  $ dynopt report --json --last | jq '.totals.refused'"
 };
 
-/* The file to show, to be freed; NULL if there is none. False after saying why a folder cannot be used. */
-static bool choose(const struct options *o, char **path)
+/* The file to show, to be freed; NULL if there is none. */
+static char *choose(const struct options *o, const char *dir)
 {
 	struct status_names names = { 0 };
 	const struct status_name *best = NULL;
+	char *path = NULL;
 
-	*path = o->file ? base_printf("%s", o->file) : NULL;
 	if (o->file)
-		return true;
-	if (!status_dir_list_all(o->dir, &names))
-		return false;
+		return base_printf("%s", o->file);
+	status_dir_list(dir, &names);
 	for (size_t i = 0; i < names.v.n; i++) {
 		const struct status_name *n = &names.v.at[i];
 
-		if (o->pid && n->pid != o->pid)
-			continue;
-		if (!best || n->changed >= best->changed)
+		if (o->pid ? n->pid == o->pid : !best || n->changed >= best->changed)
 			best = n;
 	}
 	if (best)
-		*path = base_printf("%s", best->path);
+		path = base_printf("%s", best->path);
 	status_names_free(&names);
-	return true;
+	return path;
 }
 
 static int show(const struct options *o, const char *path)
@@ -130,13 +127,18 @@ static int show(const struct options *o, const char *path)
 int command_report(int argc, char **argv)
 {
 	struct options o = { 0 };
-	char *path;
+	char *dir, *path, *error = NULL;
+	bool missing;
 	int code;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return SHOW_EXIT_BAD;
-	if (!choose(&o, &path))
+	dir = status_dir_path(o.dir);
+	if (!o.file && !status_dir_check(dir, false, &missing, &error) && (!missing || o.dir)) {
+		base_complain(dir, "%s", error);
 		return SHOW_EXIT_BAD;
+	}
+	path = choose(&o, dir);
 	if (path) {
 		code = show(&o, path);
 	} else {
@@ -149,5 +151,7 @@ int command_report(int argc, char **argv)
 		code = SHOW_EXIT_NOTHING;
 	}
 	free(path);
+	free(error);
+	free(dir);
 	return code;
 }

@@ -444,6 +444,98 @@ static void test_verify_fields(void)
 	CU_ASSERT_EQUAL(ir_verify(&tree, &failure), STATUS_OK);
 }
 
+/* What flows into a block, but for entries, is how often it runs; so is what flows out of it. */
+static void check_flows(const struct ir_tree *tree, u64 ways_out)
+{
+	u64 in[LIMIT_TREE_BLOCKS] = { COST_ENTRY }, out = 0;
+
+	for (u32 b = 0; b < tree->n_blocks; b++) {
+		const struct ir_block *block = &tree->blocks[b];
+
+		for (u32 way = 0; way < 2; way++) {
+			const struct ir_edge *edge = way ? &block->taken : &block->next;
+
+			if (edge->kind == EDGE_CHILD || edge->kind == EDGE_BACK)
+				in[edge->block] += edge->flow;
+			else if (edge->kind == EDGE_EXIT)
+				out += edge->flow;
+		}
+		CU_ASSERT(block->freq - (block->next.flow + block->taken.flow) + 8 < 16);
+	}
+	for (u32 b = 0; b < tree->n_blocks; b++)
+		CU_ASSERT(tree->blocks[b].freq - in[b] + 8 < 16);
+	CU_ASSERT(out - ways_out + 8 < 16);
+}
+
+/* 1000: dec edi; jz 100c; 1004: dec esi; jz 1000; 1008: inc eax; jmp 1000 */
+static const u8 two_ways_back[] = { 0xff, 0xcf, 0x74, 0x08, 0xff, 0xce,
+	                            0x74, 0xf8, 0xff, 0xc0, 0xeb, 0xf4 };
+static const struct trace_block of_two_ways[] = {
+	{ ADDR, TRACE_NO_PARENT, 20000, 0 },
+	{ ADDR + 4, 0, 19000, 0 },
+	{ ADDR + 8, 1, 12000, 0 },
+};
+
+static enum status run_pass(struct ir_tree *tree, struct arena *arena, enum pass_name name,
+                            u32 *done)
+{
+	struct pass pass = {
+		.tree = tree, .text = &text, .arena = arena, .name = name, .left = 1000
+	};
+	enum status status = name == PASS_rotate ? pass_rotate(&pass) : pass_unroll(&pass);
+
+	*done = pass.done[name];
+	return status;
+}
+
+/* What runs is divided between a loop's parts and their copies. */
+static void test_copies(void)
+{
+	const struct trace trace = { .blocks = of_two_ways, .n_blocks = 3 };
+	struct arena arena;
+	struct ir_tree tree;
+	u32 done;
+
+	memcpy(code, two_ways_back, sizeof(two_ways_back));
+	make_text(sizeof(two_ways_back));
+	for (u32 rotate = 0; rotate < 2; rotate++) {
+		arena_init(&arena, memory, sizeof(memory));
+		CU_ASSERT_EQUAL_FATAL(lift_trace(&text, &trace, &arena, &tree, NULL), STATUS_OK);
+		cost_weigh(&tree);
+		check_flows(&tree, COST_ENTRY);
+		CU_ASSERT_EQUAL(run_pass(&tree, &arena, rotate ? PASS_rotate : PASS_unroll, &done),
+		                STATUS_OK);
+		CU_ASSERT_EQUAL(done, 1);
+		CU_ASSERT_EQUAL(tree.n_blocks, rotate ? 4 : 6);
+		check_flows(&tree, COST_ENTRY);
+	}
+}
+
+/* Where there is room for the tree, but not for copies in it, it is made without. */
+static void test_no_room_for_copies(void)
+{
+	const struct trace trace = { .blocks = of_two_ways, .n_blocks = 3 };
+	struct translate_options once = TRANSLATE_ALL;
+	struct arena arena;
+	struct code made;
+	u64 size = 0;
+
+	once.without = 1u << PASS_rotate | 1u << PASS_unroll;
+	memcpy(code, two_ways_back, sizeof(two_ways_back));
+	make_text(sizeof(two_ways_back));
+	do {
+		size += 64;
+		CU_ASSERT_FATAL(size < sizeof(memory));
+		arena_init(&arena, memory, size);
+	} while (translate_with(&text, &trace, &once, &arena, &made, NULL) != STATUS_OK);
+	arena_init(&arena, memory, size);
+	CU_ASSERT_EQUAL_FATAL(translate(&text, &trace, &arena, &made, NULL), STATUS_OK);
+	CU_ASSERT(!made.done[PASS_rotate] && !made.done[PASS_unroll]);
+	arena_init(&arena, memory, sizeof(memory));
+	CU_ASSERT_EQUAL_FATAL(translate(&text, &trace, &arena, &made, NULL), STATUS_OK);
+	CU_ASSERT(made.done[PASS_rotate] || made.done[PASS_unroll]);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -455,6 +547,8 @@ int main(void)
 		{ "memory runs out", test_memory },
 		{ "random code", test_random },
 		{ "fields that contradict", test_verify_fields },
+		{ "loops that stand twice", test_copies },
+		{ "no room for copies", test_no_room_for_copies },
 	};
 
 	if (decode_scratch_size() > sizeof(scratch))
