@@ -206,9 +206,10 @@ struct dynopt_ioc_undo {
 #define DYNOPT_UNDO_COOKIE 0x2 /* in place, under an int3 */
 
 /*
- * Samples of where a registered process executes in user mode, itself or, for the administrator, another. Addresses are
- * as executed: in a translation, of the code cache.
+ * Samples of where a registered process executes in user mode, itself or, for the administrator, another. In what was translated from
+ * traces: the address of the original, and DYNOPT_SAMPLE_INSIDE.
  */
+#define DYNOPT_SAMPLE_INSIDE (1ull << 63)
 #define DYNOPT_SAMPLE_STOP 0
 #define DYNOPT_SAMPLE_START 1
 #define DYNOPT_SAMPLE_READ 2

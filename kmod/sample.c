@@ -212,6 +212,28 @@ static u32 take_some(struct sampler *sampler, u64 *ips, u32 most)
 	return n;
 }
 
+/* What is in translations becomes an address of the original, and is marked. */
+static void find_origins(struct mm_struct *mm, u64 *ips, u32 n)
+{
+	int index = srcu_read_lock(&faults);
+	u32 i;
+
+	mmap_read_lock(mm);
+	for (i = 0; i < n; i++) {
+		struct vm_area_struct *vma = vma_lookup(mm, ips[i]);
+		u64 base, origin;
+
+		if (!vma || !mapping_is_taken(vma))
+			continue;
+		base = vma->vm_start - ((u64)vma->vm_pgoff << PAGE_SHIFT);
+		origin = patch_origin(mapping_file(vma), ips[i] - base);
+		if (origin)
+			ips[i] = (base + origin) | DYNOPT_SAMPLE_INSIDE;
+	}
+	mmap_read_unlock(mm);
+	srcu_read_unlock(&faults, index);
+}
+
 static enum dynopt_kmod_status read_ring(struct mm_struct *mm, struct dynopt_ioc_sample *request)
 {
 	struct sampler *sampler = process_get_sampler(mm);
@@ -224,6 +246,7 @@ static enum dynopt_kmod_status read_ring(struct mm_struct *mm, struct dynopt_ioc
 		return DYNOPT_KMOD_NOT_SAMPLED;
 	status = count_threads(sampler, mm);
 	while (!status && (n = take_some(sampler, some, min_t(u32, AT_ONCE, request->n - done)))) {
+		find_origins(mm, some, n);
 		if (copy_to_user(to + done, some, n * sizeof(*some)))
 			status = DYNOPT_KMOD_BAD_ADDRESS;
 		done += n;

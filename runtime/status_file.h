@@ -24,7 +24,10 @@
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
 #define STATUS_PATH_MAX 256
-#define STATUS_REASONS 96 /* counters of enum status, by number; room for more */
+/* Counters of enum status, by number, and from STATUS_KMOD_FIRST on of the kernel module's (kmod_status.def); room for more of both. */
+#define STATUS_REASONS 160
+#define STATUS_KMOD_FIRST 96
+_Static_assert(STATUS_N <= STATUS_KMOD_FIRST, "a counter for each status");
 #define STATUS_PASSES 16 /* counters of enum pass_name, by number; room for more */
 _Static_assert(PASS_N <= STATUS_PASSES, "a counter for each pass");
 
@@ -58,7 +61,9 @@ enum status_state {
 	  "the dynamic loader has no hook that can be used, so libraries are not followed") \
 	X(SAMPLES, "the file of samples cannot be read") \
 	X(POLICY, "a policy file is wrong (dynopt doctor says where)") \
-	X(GATE, "the system lets no executable memory be replaced (dynopt doctor tries it)")
+	X(GATE, "the system lets no executable memory be replaced (dynopt doctor tries it)") \
+	X(LEFT, \
+	  "the kernel module has it no longer: it executes another program, or a debugger came")
 enum status_cause {
 #define X(name, text) STATUS_CAUSE_##name,
 	STATUS_CAUSES(X)
@@ -71,6 +76,8 @@ enum status_cause {
  */
 #define STATUS_SAMPLERS(X) \
 	X(lbr, "branch stacks of the processor, and instruction addresses as ip") \
+	X(walk, \
+	  "instruction addresses as ip, and the ways that go on from there, worked out from the registers") \
 	X(ip, "instruction addresses by perf_event_open, each millisecond of CPU time") \
 	X(timer, "instruction addresses by signal 63 of a CPU-time timer, at most 250 a second")
 enum status_sampler {
@@ -100,6 +107,16 @@ enum status_heat_why {
 
 #define STATUS_FUNCTIONS 32 /* in a file, at most */
 #define STATUS_NO_MODULE 0xffffffffu
+
+/* X(name): who translates: the library in the program, or the kernel module, for all processes at once. */
+#define STATUS_BACKENDS(X) \
+	X(embedded) \
+	X(kernel)
+enum status_backend {
+#define X(name) STATUS_BACKEND_##name,
+	STATUS_BACKENDS(X)
+#undef X
+};
 
 /* With cause TRACES or SAMPLES, detail is an errno, or this and the line of the file that is wrong. */
 #define STATUS_DETAIL_LINE 4096
@@ -141,8 +158,12 @@ struct status_head {
 	uint64_t samples, samples_cache; /* taken by the sampler; of these in the code cache */
 	uint64_t recent, recent_cache; /* the same since the last batch */
 	uint64_t batches; /* translated so far */
+	uint64_t walks, walk_runs,
+		walk_insns; /* from samples, worked out from their registers: straight runs and instructions in them */
+	uint64_t walk_ns; /* CPU time that this took, reading of samples included */
 	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
 	uint32_t sampler; /* enum status_sampler */
+	uint32_t backend, pad; /* enum status_backend */
 	struct status_heat heat;
 	char program[STATUS_PATH_MAX]; /* cut if longer */
 };
@@ -165,6 +186,7 @@ struct status_module {
 	uint32_t noted; /* has notes */
 	uint32_t refusal; /* enum status: the module as a whole; 0: none */
 	uint32_t n_replaced; /* translations whose place later ones have taken */
+	uint32_t n_processes, pad; /* backend kernel: attached ones that share its translations */
 	uint64_t refusal_addr, refusal_detail;
 	uint64_t build_ns, translate_ns, apply_ns; /* wall time by phase */
 	uint64_t insns; /* original instructions in translations */

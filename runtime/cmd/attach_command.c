@@ -2,9 +2,11 @@
 /*
  * attach_command.c - `dynopt attach` and `dynopt detach`: a running process, and the kernel module.
  *
- * The module translates what the file of traces suggests, once for all processes of a program that are attached, those that
- * are attached later included; nothing is loaded into them.
+ * The module translates what is suggested to it, once for all processes of a program that are attached, those that
+ * are attached later included; nothing is loaded into them. Where dynoptd runs, it has the process, samples it and suggests what is
+ * hot; else the process is only registered. What a file of traces suggests this command submits itself.
  */
+#include "daemon_client.h"
 #include "kernel_device.h"
 #include "runtime_commands.h"
 
@@ -18,16 +20,18 @@
 
 struct options {
 	const char *traces;
-	bool all;
+	bool all, eager;
 	VEC(u32) pids;
 };
 
-enum { KEY_TRACES = 256, KEY_ALL };
+enum { KEY_TRACES = 256, KEY_ALL, KEY_EAGER };
 
 static const struct argp_option attach_table[] = {
 	{ "traces", KEY_TRACES, "FILE", 0,
 	  "translate the traces in this file (engine/trace.h) that are of the process's files", 0 },
-	{ "all", KEY_ALL, NULL, 0, "also those that are not expected to save instructions", 0 },
+	{ "eager", KEY_EAGER, NULL, 0,
+	  "by dynoptd: everything in its files that can be translated, instead of what is hot", 0 },
+	{ "all", KEY_ALL, NULL, 0, "also what is not expected to save instructions", 0 },
 	{ 0 },
 };
 
@@ -41,6 +45,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_ALL:
 		o->all = true;
+		return 0;
+	case KEY_EAGER:
+		o->eager = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		*vec_add(&o->pids) = argument_pid(state, argument);
@@ -62,10 +69,12 @@ static const struct argp attach_argp = {
 	.args_doc = "PID...",
 	.help_filter = help,
 	.doc = "Gives running processes to the kernel module dynopt.ko: from now on they execute the translations that it has of their "
-	       "files, and those that it makes of the traces given here."
+	       "files. If dynoptd runs, it samples them and has translated what is hot."
 	       "\v"
-	       "For the administrator. The files have to be linked with a code cache (-fdynopt-jumpstations).\n\n"
+	       "For the administrator; where dynoptd runs, members of the device's group may attach processes of their own. The files have "
+	       "to be linked with a code cache (-fdynopt-jumpstations).\n\n"
 	       "Example:\n"
+	       "  # dynopt attach $(pidof lua)\n"
 	       "  # dynopt attach --traces=hot.traces $(pidof lua)"
 };
 
@@ -123,70 +132,141 @@ static void print_sharing(int device)
 		       (unsigned long long)all.processes, (unsigned long long)all.pages);
 }
 
+static void complain_of(u32 pid, const char *error)
+{
+	char *who = base_printf("%u", pid);
+
+	base_complain(who, "%s", error);
+	free(who);
+}
+
+/* Asks the daemon; `what` is "attach" or "detach". False and *error. */
+static enum daemon_answer ask_daemon(const char *what, const struct options *o, u32 pid,
+                                     char **error)
+{
+	char *line = base_printf("%s %u%s%s", what, pid, o->eager ? " eager" : "",
+	                         o->all && !o->traces ? " all" : "");
+	enum daemon_answer answer = daemon_ask(line, NULL, error);
+
+	free(line);
+	return answer;
+}
+
 /* Traces once for all: those of the first process are there for the others, whose files may be others, too. */
-static bool attach_one(int device, const struct options *o, u32 pid, const char *text, size_t size)
+static bool submit_one(int device, u64 features, const struct options *o, u32 pid, const char *text,
+                       size_t size, char **error)
 {
 	struct kernel_sum sum = { 0 };
-	char *error = NULL;
-	bool done = kernel_register(device, (pid_t)pid, &error);
+	s32 domain = features & DYNOPT_FEATURE_DOMAINS ? (s32)pid : DYNOPT_DOMAIN_OWN;
+	bool done = kernel_submit_text(device, (pid_t)pid, domain, text, size, o->all, &sum, error);
 
-	if (done && size)
-		done = kernel_submit(device, (pid_t)pid, text, size, o->all, &sum, &error);
-	if (!done) {
-		char *who = base_printf("%u", pid);
-
-		base_complain(who, "%s", error);
-		free(who);
-	} else if (size) {
+	if (done)
 		print_sum(pid, &sum);
-	}
 	free(sum.refusals.at);
-	free(error);
 	return done;
+}
+
+struct module {
+	int device; /* -1: not opened yet */
+	u64 features;
+};
+
+static bool open_module(struct module *module)
+{
+	char *error = NULL;
+
+	if (module->device < 0)
+		module->device = kernel_open(&module->features, &error);
+	if (module->device >= 0)
+		return true;
+	base_complain(DYNOPT_DEVICE, "%s", error);
+	free(error);
+	return false;
+}
+
+static int attach_one(struct module *module, const struct options *o, u32 pid, const char *text,
+                      size_t size)
+{
+	char *error = NULL;
+	enum daemon_answer answer = ask_daemon("attach", o, pid, &error);
+	bool done = answer == DAEMON_OK;
+
+	if (answer == DAEMON_ABSENT) {
+		free(error);
+		error = NULL;
+		if (o->eager) {
+			base_complain("attach", "--eager wants dynoptd, which does not run");
+			return ATTACH_EXIT_NONE;
+		}
+		if (!open_module(module))
+			return ATTACH_EXIT_NONE;
+		done = kernel_register(module->device, (pid_t)pid, &error);
+	}
+	if (done && size) {
+		if (!open_module(module))
+			return ATTACH_EXIT_NONE;
+		done = submit_one(module->device, module->features, o, pid, text, size, &error);
+	}
+	if (!done)
+		complain_of(pid, error);
+	free(error);
+	return done ? ATTACH_EXIT_DONE : ATTACH_EXIT_REFUSED;
 }
 
 static int attach(const struct options *o)
 {
+	struct module module = { -1, 0 };
 	const char *text = NULL;
 	size_t size = 0;
-	char *error = NULL;
-	int device, code = ATTACH_EXIT_DONE;
+	int code = ATTACH_EXIT_DONE;
 
 	if (o->traces && !map_traces(o->traces, &text, &size))
 		return ATTACH_EXIT_USAGE;
-	device = kernel_open(&error);
-	if (device < 0) {
-		base_complain(DYNOPT_DEVICE, "%s", error);
-		free(error);
-		return ATTACH_EXIT_NONE;
+	for (size_t i = 0; i < o->pids.n && code != ATTACH_EXIT_NONE; i++) {
+		int one = attach_one(&module, o, o->pids.at[i], text, size);
+
+		code = one > code ? one : code;
 	}
-	for (size_t i = 0; i < o->pids.n; i++)
-		if (!attach_one(device, o, o->pids.at[i], text, size))
-			code = ATTACH_EXIT_REFUSED;
-	print_sharing(device);
-	close(device);
+	if (module.device >= 0) {
+		print_sharing(module.device);
+		close(module.device);
+	}
 	return code;
+}
+
+/* What the daemon does not have the module may have all the same. */
+static int detach_one(struct module *module, const struct options *o, u32 pid)
+{
+	char *error = NULL;
+	bool done = ask_daemon("detach", o, pid, &error) == DAEMON_OK;
+
+	if (!done) {
+		free(error);
+		error = NULL;
+		if (!open_module(module))
+			return ATTACH_EXIT_NONE;
+		done = kernel_unregister(module->device, (pid_t)pid, &error);
+	}
+	if (!done)
+		complain_of(pid, error);
+	free(error);
+	return done ? ATTACH_EXIT_DONE : ATTACH_EXIT_REFUSED;
 }
 
 static int detach(const struct options *o)
 {
-	char *error = NULL;
-	int device = kernel_open(&error), code = ATTACH_EXIT_DONE;
+	struct module module = { -1, 0 };
+	int code = ATTACH_EXIT_DONE;
 
-	if (device < 0) {
-		base_complain(DYNOPT_DEVICE, "%s", error);
-		free(error);
-		return ATTACH_EXIT_NONE;
+	for (size_t i = 0; i < o->pids.n && code != ATTACH_EXIT_NONE; i++) {
+		int one = detach_one(&module, o, o->pids.at[i]);
+
+		code = one > code ? one : code;
 	}
-	for (size_t i = 0; i < o->pids.n; i++) {
-		if (kernel_unregister(device, (pid_t)o->pids.at[i], &error))
-			continue;
-		base_complain("detach", "%u: %s", o->pids.at[i], error);
-		free(error);
-		code = ATTACH_EXIT_REFUSED;
+	if (module.device >= 0) {
+		print_sharing(module.device);
+		close(module.device);
 	}
-	print_sharing(device);
-	close(device);
 	return code;
 }
 

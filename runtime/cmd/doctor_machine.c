@@ -92,7 +92,7 @@ static void look_samplers(struct findings_list *list)
 	enum hardware_answer answer = hardware_branches(&event, &error);
 	u32 used = ip                         ? STATUS_SAMPLER_timer
 	           : answer == HARDWARE_WORKS ? STATUS_SAMPLER_lbr
-	                                      : STATUS_SAMPLER_ip;
+	                                      : STATUS_SAMPLER_walk;
 
 	look_lbr(list, answer, &event, error);
 	finding_add(

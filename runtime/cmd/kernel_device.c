@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kernel_device.c - see kernel_device.h.
- *
- * Which files a process maps its memory map says; they are opened through map_files, so that what is meant is what is mapped, not
- * what has its name now. Only the module decides what of a trace is true.
  */
 #include "kernel_device.h"
-#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +11,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define PARSER_BYTES (1u << 20)
-
 static const char *const texts[] = {
 	"done",
 #define X(name, error, text) text,
@@ -24,8 +18,8 @@ static const char *const texts[] = {
 #undef X
 };
 
-/* False and *error, with the module's own words. Every request starts with its size and its status. */
-static bool call(int device, unsigned long command, void *request, const char *what, char **error)
+/* Every request starts with its size and its status. DYNOPT_KMOD_OK, or what was met; UNKNOWN_CALL where the module says nothing. */
+static u32 ask(int device, unsigned long command, void *request)
 {
 	u32 *head = request;
 	int result;
@@ -35,15 +29,26 @@ static bool call(int device, unsigned long command, void *request, const char *w
 		result = ioctl(device, command, request);
 	} while (result != 0 && errno == EINTR);
 	if (result == 0)
-		return true;
-	if (head[1] && head[1] < sizeof(texts) / sizeof(texts[0]))
-		*error = base_printf("%s: %s", what, texts[head[1]]);
-	else
-		*error = base_printf("%s: %s", what, strerror(errno));
-	return false;
+		return DYNOPT_KMOD_OK;
+	return head[1] ? head[1] : DYNOPT_KMOD_UNKNOWN_CALL;
 }
 
-int kernel_open(char **error)
+const char *kernel_status_text(u32 status)
+{
+	return status < sizeof(texts) / sizeof(texts[0]) ? texts[status] : "an unknown answer";
+}
+
+/* False and *error, with the module's own words. */
+static bool call(int device, unsigned long command, void *request, const char *what, char **error)
+{
+	u32 status = ask(device, command, request);
+
+	if (status)
+		*error = base_printf("%s: %s", what, kernel_status_text(status));
+	return !status;
+}
+
+int kernel_open(u64 *features, char **error)
 {
 	struct dynopt_ioc_hello hello = { .size = sizeof(hello),
 		                          .min = DYNOPT_ABI_MIN,
@@ -56,8 +61,10 @@ int kernel_open(char **error)
 		return -1;
 	}
 	if (call(device, DYNOPT_IOC_HELLO, &hello, "the module", error)) {
-		if (hello.features & DYNOPT_FEATURE_TRACES)
+		if (hello.features & DYNOPT_FEATURE_TRACES) {
+			*features = hello.features;
 			return device;
+		}
 		*error = base_printf("this module does not translate traces");
 	}
 	close(device);
@@ -94,14 +101,31 @@ bool kernel_sharing(int device, struct kernel_sharing *sharing)
 	return true;
 }
 
-/* ---- traces ---- */
+u32 kernel_sample(int device, pid_t pid, u32 flags, u32 period_us)
+{
+	struct dynopt_ioc_sample sample = {
+		.size = sizeof(sample), .pid = pid, .flags = flags, .period_us = period_us
+	};
 
-struct batch {
-	VEC(struct dynopt_ioc_trace) traces;
-	VEC(struct dynopt_ioc_block) blocks;
-};
+	return ask(device, DYNOPT_IOC_SAMPLE, &sample);
+}
 
-static void add_trace(struct batch *batch, const struct trace *trace)
+u32 kernel_read_samples(int device, pid_t pid, u64 *ips, u32 *n, u64 *lost)
+{
+	struct dynopt_ioc_sample sample = { .size = sizeof(sample),
+		                            .pid = pid,
+		                            .flags = DYNOPT_SAMPLE_READ,
+		                            .n = *n,
+		                            .ips = (uintptr_t)ips };
+	u32 status = ask(device, DYNOPT_IOC_SAMPLE, &sample);
+
+	*n = status ? 0 : sample.n;
+	if (!status)
+		*lost = sample.lost;
+	return status;
+}
+
+void kernel_batch_add(struct kernel_batch *batch, const struct trace *trace)
 {
 	*vec_add(&batch->traces) = (struct dynopt_ioc_trace){ trace->n_blocks, trace->entries };
 	for (u32 i = 0; i < trace->n_blocks; i++)
@@ -111,152 +135,56 @@ static void add_trace(struct batch *batch, const struct trace *trace)
 			                                              trace->blocks[i].branch, 0 };
 }
 
-/* The text's traces for the module `name`. */
-static bool read_traces(const char *text, size_t size, const char *name, struct batch *batch,
-                        char **error)
+void kernel_batch_free(struct kernel_batch *batch)
 {
-	struct failure fail = { STATUS_OK, 0, 0 };
-	void *memory = malloc(PARSER_BYTES);
-	struct trace_stanza stanza;
-	struct arena arena;
-	enum status status = STATUS_WORKSPACE;
-	u64 pos = 0;
-	u32 line = 0;
+	free(batch->traces.at);
+	free(batch->blocks.at);
+}
 
-	for (arena_init(&arena, memory, memory ? PARSER_BYTES : 0);; arena_release(&arena, 0)) {
-		status = trace_parse(text, size, &pos, &line, &arena, &stanza, &fail);
-		if (status)
+/* As many of the traces from `from` on as one request holds; their blocks begin at `block`. */
+static u32 fill(struct dynopt_ioc_submit *request, const struct kernel_batch *batch, size_t from,
+                size_t block)
+{
+	u32 n;
+
+	for (n = 0; n < DYNOPT_SUBMIT_TRACES_MAX && from + n < batch->traces.n; n++) {
+		u32 more = batch->traces.at[from + n].n_blocks;
+
+		if (n && request->n_blocks + more > DYNOPT_SUBMIT_BLOCKS_MAX)
 			break;
-		if (strlen(name) == stanza.module_len &&
-		    memcmp(name, stanza.module, stanza.module_len) == 0)
-			add_trace(batch, &stanza.trace);
+		request->n_blocks += more;
 	}
-	free(memory);
-	if (status == STATUS_END)
-		return true;
-	*error = base_printf("the traces, line %llu: %s", (unsigned long long)fail.detail,
-	                     status_text(status));
-	return false;
+	request->n_traces = n;
+	request->traces = (uintptr_t)(batch->traces.at + from);
+	request->blocks = (uintptr_t)(batch->blocks.at + block);
+	return n;
 }
 
-static void add_refusal(struct kernel_sum *sum, const char *name)
-{
-	struct kernel_refusal *refusal;
-
-	for (size_t i = 0; i < sum->refusals.n; i++) {
-		if (strcmp(sum->refusals.at[i].name, name) == 0) {
-			sum->refusals.at[i].n++;
-			return;
-		}
-	}
-	refusal = vec_add(&sum->refusals);
-	*refusal = (struct kernel_refusal){ .n = 1 };
-	memcpy(refusal->name, name, sizeof(refusal->name) - 1);
-}
-
-static void add_reports(struct kernel_sum *sum, struct dynopt_ioc_report *reports, u32 n)
-{
-	for (u32 i = 0; i < n; i++) {
-		reports[i].status[sizeof(reports[i].status) - 1] = 0;
-		sum->n_traces++;
-		if (strcmp(reports[i].status, "OK") != 0) {
-			add_refusal(sum, reports[i].status);
-			continue;
-		}
-		sum->published++;
-		sum->bytes += reports[i].bytes;
-	}
-}
-
-/* In as many requests as it takes. */
-static bool submit(int device, int file, const struct batch *batch, bool all,
-                   struct kernel_sum *sum, char **error)
+u32 kernel_submit(int device, int file, s32 domain, bool all, const struct kernel_batch *batch,
+                  void (*take)(void *ctx, size_t trace, const struct dynopt_ioc_report *report),
+                  void *ctx)
 {
 	struct dynopt_ioc_report reports[DYNOPT_SUBMIT_TRACES_MAX];
 	size_t block = 0, n;
-	bool done = true;
 
-	for (size_t i = 0; i < batch->traces.n && done; i += n) {
+	for (size_t i = 0; i < batch->traces.n; i += n) {
 		struct dynopt_ioc_submit request = { .size = sizeof(request),
 			                             .fd = file,
-			                             .flags = all ? DYNOPT_SUBMIT_ALL : 0 };
+			                             .domain = domain,
+			                             .flags = all ? DYNOPT_SUBMIT_ALL : 0,
+			                             .reports = (uintptr_t)reports };
+		u32 status;
 
-		request.traces = (uintptr_t)(batch->traces.at + i);
-		request.blocks = (uintptr_t)(batch->blocks.at + block);
-		request.reports = (uintptr_t)reports;
-		for (n = 0; n < DYNOPT_SUBMIT_TRACES_MAX && i + n < batch->traces.n; n++) {
-			u32 more = batch->traces.at[i + n].n_blocks;
-
-			if (n && request.n_blocks + more > DYNOPT_SUBMIT_BLOCKS_MAX)
-				break;
-			request.n_blocks += more;
-		}
-		request.n_traces = (u32)n;
+		n = fill(&request, batch, i, block);
 		block += request.n_blocks;
 		memset(reports, 0, sizeof(reports));
-		done = call(device, DYNOPT_IOC_SUBMIT, &request, "submitting", error);
-		if (done)
-			add_reports(sum, reports, (u32)n);
+		status = ask(device, DYNOPT_IOC_SUBMIT, &request);
+		if (status)
+			return status;
+		for (size_t k = 0; k < n; k++) {
+			reports[k].status[sizeof(reports[k].status) - 1] = 0;
+			take(ctx, i + k, &reports[k]);
+		}
 	}
-	return done;
-}
-
-/* ---- what a process maps ---- */
-
-/* "START-END r-xp … PATH": of a private executable file mapping the range and the file's name. */
-static const char *mapped_name(char *line, char *range, size_t room)
-{
-	char *blank = strchr(line, ' '), *path = strchr(line, '/'), *end;
-
-	if (!blank || !path || (size_t)(blank - line) >= room || blank[3] != 'x' || blank[4] != 'p')
-		return NULL;
-	memcpy(range, line, (size_t)(blank - line));
-	range[blank - line] = 0;
-	end = strstr(path, " (deleted)");
-	path[end ? (size_t)(end - path) : strcspn(path, "\n")] = 0;
-	return strrchr(path, '/') + 1;
-}
-
-static bool submit_mapped(int device, pid_t pid, const char *range, const struct batch *batch,
-                          bool all, struct kernel_sum *sum, char **error)
-{
-	char *path = base_printf("/proc/%d/map_files/%s", (int)pid, range);
-	int file = open(path, O_RDONLY | O_CLOEXEC);
-	bool done;
-
-	if (file < 0)
-		*error = base_printf("%s: %s", path, strerror(errno));
-	done = file >= 0 && submit(device, file, batch, all, sum, error);
-	if (file >= 0)
-		close(file);
-	free(path);
-	return done;
-}
-
-bool kernel_submit(int device, pid_t pid, const char *text, size_t size, bool all,
-                   struct kernel_sum *sum, char **error)
-{
-	char *path = base_printf("/proc/%d/maps", (int)pid), *line = NULL, range[64];
-	FILE *maps = fopen(path, "re");
-	size_t room = 0;
-	bool done = maps;
-
-	if (!maps)
-		*error = base_printf("%s: %s", path, strerror(errno));
-	while (done && getline(&line, &room, maps) > 0) {
-		const char *name = mapped_name(line, range, sizeof(range));
-		struct batch batch = { 0 };
-
-		if (!name)
-			continue;
-		done = read_traces(text, size, name, &batch, error) &&
-		       submit_mapped(device, pid, range, &batch, all, sum, error);
-		free(batch.traces.at);
-		free(batch.blocks.at);
-	}
-	if (maps)
-		fclose(maps);
-	free(line);
-	free(path);
-	return done;
+	return DYNOPT_KMOD_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "dynopt_ioctl.h"
+#include "trace.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -27,17 +28,36 @@ struct kernel_sharing {
 	u64 processes, files, translations, pages;
 };
 
-/* -1 and *error (to be freed) if there is no module, or it is not understood. */
-int kernel_open(char **error);
+/* -1 and *error (to be freed) if there is no module, or it is not understood. *features: DYNOPT_FEATURE_... */
+int kernel_open(u64 *features, char **error);
+const char *kernel_status_text(u32 status);
 /* False and *error. */
 bool kernel_register(int device, pid_t pid, char **error);
 bool kernel_unregister(int device, pid_t pid, char **error);
-/*
- * Submits the traces of the text (engine/trace.h) that name a module of the process; *sum is added up. `all`: also those that
- * are not expected to save instructions.
- */
-bool kernel_submit(int device, pid_t pid, const char *text, size_t size, bool all,
-                   struct kernel_sum *sum, char **error);
 bool kernel_sharing(int device, struct kernel_sharing *sharing);
+
+/* DYNOPT_SAMPLE_START or _STOP; enum dynopt_kmod_status. */
+u32 kernel_sample(int device, pid_t pid, u32 flags, u32 period_us);
+/* At most *n; enum dynopt_kmod_status. *lost: since the start. */
+u32 kernel_read_samples(int device, pid_t pid, u64 *ips, u32 *n, u64 *lost);
+
+/* Traces of one file. */
+struct kernel_batch {
+	VEC(struct dynopt_ioc_trace) traces;
+	VEC(struct dynopt_ioc_block) blocks;
+};
+void kernel_batch_add(struct kernel_batch *batch, const struct trace *trace);
+void kernel_batch_free(struct kernel_batch *batch);
+/*
+ * Has them translated, in as many requests as it takes, and hands over what became of each. `all`: also those that are not expected to
+ * save instructions. The domain is DYNOPT_DOMAIN_..., or a PID. enum dynopt_kmod_status of the first request that was refused as a
+ * whole; those behind it were not made.
+ */
+u32 kernel_submit(int device, int file, s32 domain, bool all, const struct kernel_batch *batch,
+                  void (*take)(void *ctx, size_t trace, const struct dynopt_ioc_report *report),
+                  void *ctx);
+/* kernel_traces.c: the traces of the text that name a module of the process; *sum is added up. False and *error. */
+bool kernel_submit_text(int device, pid_t pid, s32 domain, const char *text, size_t size, bool all,
+                        struct kernel_sum *sum, char **error);
 
 #endif

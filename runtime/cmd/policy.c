@@ -205,14 +205,43 @@ static void nothing_said(struct policy *policy)
 #undef X
 }
 
+static const char *system_file(void)
+{
+	const char *other = getenv("DYNOPT_SYSTEM_CONFIG");
+
+	return other ? other : POLICY_SYSTEM;
+}
+
+/* 0 ends the reading. */
+static int take_kernel(void *ctx, const char *section, const char *key, const char *value)
+{
+	bool *named = ctx;
+	long yes = 0;
+
+	(void)section;
+	*named |= strcmp(key, "kernel") == 0 && !read_YES_NO(&yes, value) && yes;
+	return !*named;
+}
+
+bool policy_names_kernel(void)
+{
+	FILE *in = fopen(system_file(), "re");
+	bool named = false;
+
+	if (in) {
+		ini_parse_file(in, take_kernel, &named);
+		fclose(in);
+	}
+	return named;
+}
+
 void policy_read(struct policy *policy, const char *program)
 {
 	char *user = policy_user_file();
-	const char *other = getenv("DYNOPT_SYSTEM_CONFIG");
 
 	nothing_said(policy);
 	for (int general = 1; general >= 0; general--) {
-		read_file(policy, other ? other : POLICY_SYSTEM, program, general);
+		read_file(policy, system_file(), program, general);
 		read_file(policy, user, program, general);
 	}
 	read_environment(policy);

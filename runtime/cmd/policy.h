@@ -28,6 +28,8 @@ struct policy {
 /* `program`: path of the file that runs. */
 void policy_read(struct policy *policy, const char *program);
 void policy_free(struct policy *policy);
+/* Does the system's file say `kernel = yes` anywhere? */
+bool policy_names_kernel(void);
 /* The user's file, to be freed: DYNOPT_CONFIG, or XDG_CONFIG_HOME or ~/.config with dynopt/config; NULL: nobody knows one. */
 char *policy_user_file(void);
 

@@ -79,26 +79,29 @@ static const struct argp argp = {
 	       "  $ dynopt report --json --last | jq '.totals.refused'"
 };
 
-/* The file to show, to be freed; NULL if there is none. */
-static char *choose(const struct options *o, const char *dir)
+/* The file to show, to be freed; NULL if there is none. False after saying why a folder cannot be used. */
+static bool choose(const struct options *o, char **path)
 {
 	struct status_names names = { 0 };
 	const struct status_name *best = NULL;
-	char *path = NULL;
 
+	*path = o->file ? base_printf("%s", o->file) : NULL;
 	if (o->file)
-		return base_printf("%s", o->file);
-	status_dir_list(dir, &names);
+		return true;
+	if (!status_dir_list_all(o->dir, &names))
+		return false;
 	for (size_t i = 0; i < names.v.n; i++) {
 		const struct status_name *n = &names.v.at[i];
 
-		if (o->pid ? n->pid == o->pid : !best || n->changed >= best->changed)
+		if (o->pid && n->pid != o->pid)
+			continue;
+		if (!best || n->changed >= best->changed)
 			best = n;
 	}
 	if (best)
-		path = base_printf("%s", best->path);
+		*path = base_printf("%s", best->path);
 	status_names_free(&names);
-	return path;
+	return true;
 }
 
 static int show(const struct options *o, const char *path)
@@ -127,18 +130,13 @@ static int show(const struct options *o, const char *path)
 int command_report(int argc, char **argv)
 {
 	struct options o = { 0 };
-	char *dir, *path, *error = NULL;
-	bool missing;
+	char *path;
 	int code;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return SHOW_EXIT_BAD;
-	dir = status_dir_path(o.dir);
-	if (!o.file && !status_dir_check(dir, false, &missing, &error) && (!missing || o.dir)) {
-		base_complain(dir, "%s", error);
+	if (!choose(&o, &path))
 		return SHOW_EXIT_BAD;
-	}
-	path = choose(&o, dir);
 	if (path) {
 		code = show(&o, path);
 	} else {
@@ -151,7 +149,5 @@ int command_report(int argc, char **argv)
 		code = SHOW_EXIT_NOTHING;
 	}
 	free(path);
-	free(error);
-	free(dir);
 	return code;
 }

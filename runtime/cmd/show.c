@@ -147,6 +147,10 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 		    "%llu, %.1f %% of them in translations; since the last of %llu batches %llu, %.1f %%",
 		    (ull)h->samples, percent(h->samples_cache, h->samples), (ull)h->batches,
 		    (ull)h->recent, percent(h->recent_cache, h->recent));
+	if (h->walks)
+		ROW(out, "walks",
+		    "%llu from samples, %.1f straight runs each; %.1f ms of the agent's time",
+		    (ull)h->walks, (double)h->walk_runs / (double)h->walks, ms(h->walk_ns));
 	if (h->cycles)
 		ROW(out, "cycles", "%llu times undone and applied", (ull)h->cycles);
 }

@@ -81,6 +81,7 @@ static void put_module(struct json_object *to, const struct status_module *m)
 	json_number(to, "heads", m->n_heads);
 	json_number(to, "translated", m->n_translated);
 	json_number(to, "replaced", m->n_replaced);
+	json_number(to, "processes", m->n_processes);
 	json_number(to, "instructions", m->insns);
 	json_number(to, "slots", m->n_slots);
 	json_number(to, "cache_reserved", m->cache_reserved);
@@ -140,7 +141,11 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_text(to, "program", h->program);
 	json_flag(to, "alive", v->alive);
 	json_text(to, "mode", status_mode_key(h->mode));
-	json_text(to, "sampler", status_sampler_key(h->sampler));
+	json_text(to, "backend", status_backend_key(h->backend));
+	json_text(to, "sampler",
+	          h->backend == STATUS_BACKEND_kernel && h->mode == 3
+	                  ? "module"
+	                  : status_sampler_key(h->sampler));
 	json_text(to, "state", status_state_key(h->state));
 	json_text(to, "state_text", status_state_words(h->state));
 	json_text(to, "cause", status_cause_key(h->cause));
@@ -155,6 +160,10 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "cycles", h->cycles);
 	json_number(to, "samples", h->samples);
 	json_number(to, "samples_cache", h->samples_cache);
+	json_number(to, "walks", h->walks);
+	json_number(to, "walk_runs", h->walk_runs);
+	json_number(to, "walk_instructions", h->walk_insns);
+	json_number(to, "walk_ns", h->walk_ns);
 	json_number(to, "recent", h->recent);
 	json_number(to, "recent_cache", h->recent_cache);
 	json_number(to, "batches", h->batches);

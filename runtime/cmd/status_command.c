@@ -129,13 +129,14 @@ static int show(const struct options *o, const struct status_name *name, struct 
 	return SHOW_EXIT_DONE;
 }
 
-static int show_all(const struct options *o, const char *dir, struct json_object *array)
+static int show_all(const struct options *o, struct json_object *array)
 {
 	struct status_names names = { 0 };
 	int worst = SHOW_EXIT_DONE;
 	size_t n = 0;
 
-	status_dir_list(dir, &names);
+	if (!status_dir_list_all(o->dir, &names))
+		return SHOW_EXIT_BAD;
 	for (size_t i = 0; i < o->pids.n; i++) {
 		bool found = false;
 
@@ -162,28 +163,18 @@ int command_status(int argc, char **argv)
 {
 	struct options o = { 0 };
 	struct json_object *root = NULL, *array = NULL;
-	char *dir, *error = NULL;
-	bool missing;
 	int code;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return SHOW_EXIT_BAD;
-	dir = status_dir_path(o.dir);
-	/* Where nothing ever ran there is no folder: that is no error, unless it was named. */
-	if (!status_dir_check(dir, false, &missing, &error) && (!missing || o.dir)) {
-		base_complain(dir, "%s", error);
-		return SHOW_EXIT_BAD;
-	}
 	if (o.json) {
 		root = json_object_new_object();
 		array = json_list(root, "processes");
 	}
-	code = show_all(&o, dir, array);
+	code = show_all(&o, array);
 	if (root)
 		json_print(root, stdout);
 	json_object_put(root);
 	free(o.pids.at);
-	free(error);
-	free(dir);
 	return code;
 }

@@ -4,6 +4,8 @@
  * it, nobody else may enter it, and its name is no symbolic link.
  */
 #include "status_dir.h"
+#include "daemon_client.h"
+#include "daemon_protocol.h"
 #include "status_file.h"
 
 #include <dirent.h>
@@ -84,7 +86,14 @@ static int by_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-void status_dir_list(const char *path, struct status_names *names)
+static void sort_names(struct status_names *names)
+{
+	if (names->v.n)
+		qsort(names->v.at, names->v.n, sizeof(*names->v.at), by_pid);
+}
+
+/* `readable`: only what this user may read. */
+static void add_names(const char *path, bool readable, struct status_names *names)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -95,7 +104,7 @@ void status_dir_list(const char *path, struct status_names *names)
 
 		if (!parse_name(entry->d_name, &pid) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    !S_ISREG(st.st_mode))
+		    !S_ISREG(st.st_mode) || (readable && geteuid() != 0 && st.st_uid != geteuid()))
 			continue;
 		*vec_add(&names->v) = (struct status_name){
 			.path = base_printf("%s/%s", path, entry->d_name),
@@ -105,8 +114,40 @@ void status_dir_list(const char *path, struct status_names *names)
 	}
 	if (dir)
 		closedir(dir);
-	if (names->v.n)
-		qsort(names->v.at, names->v.n, sizeof(*names->v.at), by_pid);
+}
+
+void status_dir_list(const char *path, struct status_names *names)
+{
+	add_names(path, false, names);
+	sort_names(names);
+}
+
+/* Root's, and nobody else writes there: then what is in it is the daemon's word. */
+static void add_daemons(struct status_names *names)
+{
+	char *path = daemon_path(DAEMON_STATUS);
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0 && !(st.st_mode & 022))
+		add_names(path, true, names);
+	free(path);
+}
+
+bool status_dir_list_all(const char *given, struct status_names *names)
+{
+	char *path = status_dir_path(given), *error = NULL;
+	bool missing, good = status_dir_check(path, false, &missing, &error) || (missing && !given);
+
+	if (!good)
+		base_complain(path, "%s", error);
+	else
+		add_names(path, false, names);
+	if (good && !given)
+		add_daemons(names);
+	sort_names(names);
+	free(error);
+	free(path);
+	return good;
 }
 
 void status_names_free(struct status_names *names)

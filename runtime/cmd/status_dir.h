@@ -26,6 +26,11 @@ struct status_names {
 
 /* The status files in `path`; other names are skipped. */
 void status_dir_list(const char *path, struct status_names *names);
+/*
+ * Those of a user: in `given`, if it is not NULL; else in the user's own folder, and in dynoptd's (daemon_protocol.h) what this user
+ * may read. False after saying why a folder cannot be used; that there is none is no error, unless it was given.
+ */
+bool status_dir_list_all(const char *given, struct status_names *names);
 void status_names_free(struct status_names *names);
 
 #endif

@@ -34,6 +34,8 @@ LOOKUP(status_state_words, STATUS_STATES(WORDS))
 LOOKUP(status_cause_key, STATUS_CAUSES(NAME))
 LOOKUP(status_cause_words, STATUS_CAUSES(WORDS))
 LOOKUP(status_mode_key, "off", "eager", "traces", "sampled")
+#define NAME_ONLY(name) #name,
+LOOKUP(status_backend_key, STATUS_BACKENDS(NAME_ONLY))
 LOOKUP(status_sampler_key, "none", STATUS_SAMPLERS(NAME))
 LOOKUP(status_sampler_words, "", STATUS_SAMPLERS(WORDS))
 LOOKUP(status_heat_key, STATUS_HEAT_WHYS(NAME))
@@ -63,29 +65,50 @@ const char *status_pass_counts(u32 pass)
 	return passes[pass].counts;
 }
 
-static const struct {
+struct reason {
 	const char *name, *class, *words;
-} reasons[] = {
+};
+
+static const struct reason reasons[] = {
 	{ "OK", "OK", "" },
 #define X(name, class, detail, text) { #name, #class, text },
 #include "engine_status.def"
 #undef X
 };
 
+/* Behind STATUS_KMOD_FIRST. */
+static const struct reason kernel_reasons[] = {
+	{ "OK", "OK", "" },
+#define X(name, error, text) { #name, "REFUSED", text },
+#include "kmod_status.def"
+#undef X
+};
+
+static const struct reason *reason_of(u32 status)
+{
+	static const struct reason unknown = { "?", "?",
+		                               "a reason that this version does not know" };
+
+	if (status < COUNT(reasons))
+		return &reasons[status];
+	if (status >= STATUS_KMOD_FIRST && status - STATUS_KMOD_FIRST < COUNT(kernel_reasons))
+		return &kernel_reasons[status - STATUS_KMOD_FIRST];
+	return &unknown;
+}
+
 const char *status_reason_name(u32 status)
 {
-	return status < COUNT(reasons) ? reasons[status].name : "?";
+	return reason_of(status)->name;
 }
 
 const char *status_reason_class(u32 status)
 {
-	return status < COUNT(reasons) ? reasons[status].class : "?";
+	return reason_of(status)->class;
 }
 
 const char *status_reason_words(u32 status)
 {
-	return status < COUNT(reasons) ? reasons[status].words
-	                               : "a reason that this version does not know";
+	return reason_of(status)->words;
 }
 
 const char *status_detail_words(const struct status_head *head, char *buffer, size_t size)

@@ -27,6 +27,7 @@ const char *status_state_words(u32 state);
 const char *status_cause_key(u32 cause);
 const char *status_cause_words(u32 cause);
 const char *status_mode_key(u32 mode);
+const char *status_backend_key(u32 backend);
 const char *status_sampler_key(u32 sampler); /* "?" behind the last one */
 const char *status_sampler_words(u32 sampler);
 /* What head->detail says beside the cause, in buffer: an error's words, a line, a number, or ""; returns buffer. */

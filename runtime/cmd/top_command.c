@@ -179,7 +179,7 @@ static void page_read(struct page *page, const struct page *before, const char *
 	struct status_names names = { 0 };
 
 	*page = (struct page){ .at_ms = now_ms(CLOCK_MONOTONIC) };
-	status_dir_list(dir, &names);
+	status_dir_list_all(dir, &names);
 	for (size_t i = 0; i < names.v.n; i++) {
 		struct row row = { 0 };
 		char *error = NULL;
@@ -304,20 +304,14 @@ static void show_pages(const struct options *o, const char *dir)
 int command_top(int argc, char **argv)
 {
 	struct options o = { .interval_ms = INTERVAL_MS };
-	char *dir, *error = NULL;
-	int code = SHOW_EXIT_BAD;
-	bool missing;
+	struct status_names names = { 0 };
+	bool good;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return SHOW_EXIT_BAD;
-	dir = status_dir_path(o.dir);
-	if (!status_dir_check(dir, false, &missing, &error) && (!missing || o.dir)) {
-		base_complain(dir, "%s", error);
-	} else {
-		show_pages(&o, dir);
-		code = SHOW_EXIT_DONE;
-	}
-	free(error);
-	free(dir);
-	return code;
+	good = status_dir_list_all(o.dir, &names);
+	status_names_free(&names);
+	if (good)
+		show_pages(&o, o.dir);
+	return good ? SHOW_EXIT_DONE : SHOW_EXIT_BAD;
 }

@@ -19,6 +19,7 @@
 #include "samples.h"
 #include "status_write.h"
 #include "sys.h"
+#include "walker.h"
 
 #define PERIOD_NS 1000000u /* while something new is found */
 #define PERIOD_QUIET_NS 10000000u
@@ -26,6 +27,7 @@
 #define CREDIT_FIRST_NS 10000000u
 #define CREDIT_NS 100000000u
 #define CREDIT_HASTE 3 /* the budget so many times, until there */
+#define WALK_PART 3 /* of the budget */
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (64 * OUTSIDE) /* until what is hot is looked at again */
 #define READ_NS_PER_BYTE 30 /* of a file */
@@ -40,6 +42,7 @@
 
 static struct {
 	bool open, quiet, kept;
+	bool walking; /* samples of this tick are walked from */
 	struct heat_table heat;
 	struct runs runs;
 	u32 n_new; /* samples since the last look */
@@ -63,6 +66,8 @@ static void learn(const struct perf_sample *more)
 	               store_origin(more->ip, &origin) ? 0 : more->ip);
 }
 
+static walker_code_fn code_at;
+
 static void take(void *ctx, const struct sample *sample)
 {
 	u64 origin, rip = sample->rip;
@@ -73,6 +78,8 @@ static void take(void *ctx, const struct sample *sample)
 		learn(sample->more);
 	if (!sample->timed)
 		return;
+	if (hot.walking && sample->more && !inside)
+		walker_take(sample->more, code_at, &hot.runs, &world->walks);
 	world->samples++;
 	world->recent++;
 	world->samples_cache += inside;
@@ -121,6 +128,27 @@ static struct image *record_of(const struct module *module)
 	return *record;
 }
 
+/* Code as it is without patches: of a module that is read as its file has it, of others, which are never patched, as it is in memory. */
+static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
+{
+	u64 end, n = 0;
+	const struct module *module = module_of(addr, &end);
+	const struct image *record = module ? record_of(module) : NULL;
+	const struct workshop *workshop = record ? workshop_find(record, module->base) : NULL;
+	const u8 *bytes = NULL;
+
+	if (workshop) {
+		bytes = text_bytes(&workshop->reading.text, addr - module->base, &n);
+	} else if (record && !record->n_translations) {
+		bytes = walker_page(ctx, page_down(addr));
+		bytes = bytes ? bytes + addr % PAGE_SIZE : NULL;
+		n = PAGE_SIZE - addr % PAGE_SIZE;
+	}
+	n = bytes ? (n < size ? n : size) : 0;
+	memcpy(out, bytes, n);
+	return (u32)n;
+}
+
 static const char *module_name(const struct module *module)
 {
 	const struct image *record = record_of(module);
@@ -128,14 +156,26 @@ static const char *module_name(const struct module *module)
 	return record ? names_file(record->status.path) : "";
 }
 
-/* Without an agent everything that a file says is done at once. */
-static bool has_credit(u64 for_ns)
+/* CPU time that the agent may have used by now. */
+static u64 credit(void)
 {
 	u64 slow = hot.cpu_ns / 1000 * world->options.budget;
 	u64 early = CREDIT_FIRST_NS + slow * CREDIT_HASTE;
 	u64 late = CREDIT_NS + slow;
 
-	return !world->options.agent || sys_cpu_ns() + for_ns < (early < late ? early : late);
+	return early < late ? early : late;
+}
+
+/* Without an agent everything that a file says is done at once. */
+static bool has_credit(u64 for_ns)
+{
+	return !world->options.agent || sys_cpu_ns() + for_ns < credit();
+}
+
+/* So many samples are wanted. For tests (--all) fewer do: more is translated, and earlier. */
+static u64 enough(u64 n)
+{
+	return world->options.all ? n / 16 : n;
 }
 
 /* Its workshop, opened if it is worth it. */
@@ -150,7 +190,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples)
 	workshop = workshop_find(record, module->base);
 	cost = record->size * READ_NS_PER_BYTE;
 	if (workshop || !has_credit(cost) ||
-	    (world->options.agent && samples * PERIOD_NS < cost * READ_WORTH))
+	    (world->options.agent && samples * PERIOD_NS < cost * enough(READ_WORTH)))
 		return workshop;
 	return workshop_open(record, module->base);
 }
@@ -214,8 +254,8 @@ static bool is_hot(const struct workshop *workshop, const struct span *span)
 
 	if (span->n < *before) /* it has cooled */
 		*before = span->n;
-	return span->n >= 2 * *before && span->n >= (u64)HOT_EACH * (span->to - span->from) &&
-	       ((span->fresh >= HOT_SAMPLES && span->fresh >= hot.heat.fresh / HOT_SHARE) ||
+	return span->n >= 2 * *before && span->n >= enough(HOT_EACH) * (span->to - span->from) &&
+	       ((span->fresh >= enough(HOT_SAMPLES) && span->fresh >= hot.heat.fresh / HOT_SHARE) ||
 	        (*before && span->n >= AGAIN * *before));
 }
 
@@ -482,7 +522,7 @@ static void adapt(void)
 
 static void look_if_due(void)
 {
-	if (hot.n_new >= NEW_SAMPLES && has_credit(0))
+	if (hot.n_new >= enough(NEW_SAMPLES) && has_credit(0))
 		look();
 }
 
@@ -497,6 +537,20 @@ static void ended(long result)
 	status_soon();
 }
 
+/* From samples others follow by walks, which may take a part of the agent's time. */
+static long read_samples(void)
+{
+	u64 began = sys_cpu_ns();
+	long result;
+
+	hot.walking = world->walks.cpu_ns < credit() / WALK_PART;
+	walker_round(hot.cpu_ns, world->mailbox.answered);
+	result = sampler_read(take, NULL);
+	if (hot.walking)
+		world->walks.cpu_ns += sys_cpu_ns() - began;
+	return result;
+}
+
 void hot_tick(void)
 {
 	long result;
@@ -504,7 +558,7 @@ void hot_tick(void)
 	if (!hot.open)
 		return;
 	look_if_due(); /* what a file has said, by itself */
-	result = sampler_read(take, NULL);
+	result = read_samples();
 	look_if_due();
 	if (sys_failed(result))
 		ended(result);

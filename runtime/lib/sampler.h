@@ -30,7 +30,7 @@ struct sampler {
 };
 
 /* One for each row of STATUS_SAMPLERS. */
-extern const struct sampler sampler_lbr, sampler_ip, sampler_timer;
+extern const struct sampler sampler_lbr, sampler_walk, sampler_ip, sampler_timer;
 
 /* Opens the one of that name, or with "" the first that works. 0, or -errno of the last one that was tried: then *kind is STATUS_SAMPLER_none. */
 long sampler_open(const char *name, int pid, u32 *kind); /* kind: enum status_sampler */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sampler_ip.c - the software event cpu-clock of perf_event_open(2). Needs no hardware counter, and no privilege while
- * perf_event_paranoid is at most 2.
+ * perf_event_paranoid is at most 2. Sampler `walk` is the same with the thread's registers and
+ * the top of its stack in each sample (walker.h), for which there is less room where memory for rings is short (perf_event_mlock_kb).
  */
 #include "sampler_ip.h"
 
-#include "sys.h"
+#include "walker.h"
 
 #define RING_PAGES 8
+#define RING_PAGES_WALK 16 /* for 90 samples */
 #define FIRST_PERIOD_NS 1000000u
 
 static struct {
@@ -16,16 +18,26 @@ static struct {
 	void *ctx;
 } ip;
 
+static const struct perf_event_attr event = {
+	.type = PERF_TYPE_SOFTWARE,
+	.config = PERF_COUNT_SW_CPU_CLOCK,
+	.sample_period = FIRST_PERIOD_NS,
+	.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID,
+};
+
 long sampler_ip_open(int pid)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = FIRST_PERIOD_NS,
-		.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID,
-	};
+	return perf_rings_open(&ip.rings, &event, pid, RING_PAGES);
+}
 
-	return perf_rings_open(&ip.rings, &attr, pid, RING_PAGES);
+static long walk_open(int pid)
+{
+	struct perf_event_attr attr = event;
+
+	attr.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+	attr.sample_regs_user = WALKER_REGS;
+	attr.sample_stack_user = WALKER_STACK;
+	return perf_rings_open(&ip.rings, &attr, pid, RING_PAGES_WALK);
 }
 
 u64 sampler_ip_period(u64 ns)
@@ -55,3 +67,5 @@ void sampler_ip_close(void)
 
 const struct sampler sampler_ip = { "ip", sampler_ip_open, sampler_ip_period, sampler_ip_read,
 	                            sampler_ip_close };
+const struct sampler sampler_walk = { "walk", walk_open, sampler_ip_period, sampler_ip_read,
+	                              sampler_ip_close };

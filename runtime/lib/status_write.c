@@ -105,6 +105,10 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.flip_ns = world->flip_ns;
 	head.samples = world->samples;
 	head.samples_cache = world->samples_cache;
+	head.walks = world->walks.walks;
+	head.walk_runs = world->walks.runs;
+	head.walk_insns = world->walks.insns;
+	head.walk_ns = world->walks.cpu_ns;
 	head.recent = world->recent;
 	head.recent_cache = world->recent_cache;
 	head.batches = world->batches;

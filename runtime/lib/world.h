@@ -21,6 +21,7 @@
 #include "sampler_timer.h"
 #include "status_file.h"
 #include "store.h"
+#include "walker.h"
 
 #define PAGE_SIZE 4096u
 #define PAGE_MASK (~(u64)(PAGE_SIZE - 1))
@@ -146,6 +147,7 @@ struct world {
 	/* options.sample: taken, of these in the code cache; since the last batch; batches translated */
 	u64 samples, samples_cache, recent, recent_cache, batches;
 	u32 sampler; /* enum status_sampler */
+	struct walker_sums walks; /* from samples outside of translations */
 	struct sampler_timer timer;
 	u64 status_ns; /* when the status file was written last */
 	bool status_due;

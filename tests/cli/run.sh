@@ -970,9 +970,32 @@ case_attach()
 	done
 }
 
+# What it does with the module: tests/guest.
+case_daemon()
+{
+	expect 0 "$DYNOPTD" --help
+	says out "Usage: dynoptd"
+	says out "Example:"
+	says out "Exit codes:"
+	expect 2 "$DYNOPTD" --threads=0
+	says err "--threads wants a number"
+	expect 2 "$DYNOPTD" now
+	DYNOPT_RUN_DIR=$WORK/none
+	export DYNOPT_RUN_DIR
+	expect 3 "$DYNOPT" attach --eager 1
+	one_line
+	says err "dynoptd, which does not run"
+	[ ! -e /dev/dynopt ] || skip "the module is loaded here"
+	expect 3 "$DYNOPTD" --foreground --run-dir="$WORK/none"
+	one_line
+	says err "load dynopt.ko"
+	[ ! -e none ] || fail "it has made its folder without a module"
+}
+
 case ${1:-} in
 help) case_help ;;
 attach) case_attach ;;
+daemon) case_daemon ;;
 program) case_program ;;
 scripts) case_scripts ;;
 refusals) case_refusals ;;
@@ -986,7 +1009,7 @@ doctor) case_doctor ;;
 profile) case_profile ;;
 policy) case_policy ;;
 *)
-	echo "usage: run.sh help|attach|program|scripts|refusals|status_dir|status|top|report|supervise|real|doctor|profile|policy" >&2
+	echo "usage: run.sh help|attach|daemon|program|scripts|refusals|status_dir|status|top|report|supervise|real|doctor|profile|policy" >&2
 	exit 2
 	;;
 esac

@@ -139,7 +139,7 @@ copy_programs()
 	[ -x "$work/programs/lua/lua" ] && [ -x "$build/bin/dynopt" ] || return 0
 	mkdir -p "$root/programs" "$root/lib" "$root/scripts"
 	cp "$here"/../programs/scripts/*.lua "$here/../../bench/inputs/objects.lua" "$root/scripts/"
-	for program in "$build/bin/dynopt" "$work"/programs/lua/lua "$work"/programs/speedtest1/speedtest1; do
+	for program in "$build/bin/dynopt" "$build/bin/dynoptd" "$work"/programs/lua/lua "$work"/programs/speedtest1/speedtest1; do
 		[ -x "$program" ] || continue
 		name=${program##*/}
 		strip -g -o "$root/programs/$name" "$program"
@@ -147,7 +147,7 @@ copy_programs()
 			while read -r library; do
 				cp -L "$library" "$root/lib/"
 			done
-		[ "$name" = dynopt ] ||
+		[ "${name#dynopt}" != "$name" ] ||
 			"$build/tests/guest/grow_traces" --loops "$root/programs/$name" >"$root/$name.traces" || exit 1
 	done
 }
@@ -157,7 +157,7 @@ make_disks() # FILE-WITH-ROWS
 	root=$work/disk
 	rm -rf "$root"
 	mkdir -p "$root/bin"
-	cp "$build"/tests/guest/bin/* "$root/bin/"
+	cp -L "$build"/tests/guest/bin/* "$root/bin/"
 	compile_flagged flagged
 	compile_flagged translate
 	copy_programs

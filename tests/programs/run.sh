@@ -6,6 +6,7 @@
 #     run.sh BUILD test PROGRAM              every way of linking, with its tests
 #     run.sh BUILD foreign PROGRAM           the first way, compiled without the flag, its tests
 #                                            under dynopt: foreign text
+#     run.sh BUILD sampled PROGRAM           the first way, its tests while what is hot is sampled
 #     run.sh BUILD build PROGRAM flag|plain FOLDER
 #                                            only the first way, into FOLDER
 #
@@ -22,7 +23,7 @@ build=$(cd "$1" && pwd)
 action=$2
 program=$3
 full=${DYNOPT_TEST_FULL:-0}
-eager=0
+eager=0 rounds=1
 jobs=${DYNOPT_TEST_JOBS:-1}
 export DYNOPT_SOURCES="${DYNOPT_SOURCES:-$build/sources}"
 : "${DYNOPT_PLAIN_CC:=clang-19}" "${DYNOPT_PLAIN_CXX:=clang++-19}"
@@ -120,22 +121,27 @@ noted() # FILE...
 	done
 }
 
-# The same tests once more, with the programs of `runs` (and the files built here that they load) executed from
-# translations: every head of theirs is patched before main. --full: libc and the other libraries, too.
-test_eagerly()
+# The same tests once more, with the programs of `runs` executed from translations. Eagerly: every head of theirs (and of the files
+# built here that they load) is patched before main. --full: of libc and the other libraries, too. Sampled: what is hot anywhere, as
+# early as it can be, whatever that costs.
+test_translated() # eager|sampled
 {
 	names=
 	for file in $files; do
 		names="$names:${file##*/}"
 	done
 	modules=$(eval echo "$names:$runs" | sed 's/^://; s/ /:/g')
-	[ "$full" = 0 ] || modules=
-	echo "$program, $linking: testing under dynopt, eagerly"
+	mode="eager=1"
+	[ "$full$1" = 0eager ] || modules=
+	[ "$1" = eager ] || mode="sample=1
+budget=1000000"
+	echo "$program, $linking: testing under dynopt, $1"
 	compared=0 eager=1
+	[ "$1" = eager ] || rounds=50
 	rm -rf status
 	mkdir status
 	LD_PRELOAD=$build/lib/dynopt/libdynopt.so
-	DYNOPT_OPTIONS="eager=1
+	DYNOPT_OPTIONS="$mode
 all=1
 children=1
 status_dir=$PWD/status
@@ -144,21 +150,32 @@ programs=$(echo "$runs" | tr ' ' ':')"
 	export LD_PRELOAD DYNOPT_OPTIONS
 	run_lines "$row_tests"
 	unset LD_PRELOAD DYNOPT_OPTIONS
-	eager=0
-	eagerly=$(find status -name '*.dynopt' | wc -l)
-	[ "$eagerly" -gt 0 ] || {
-		echo "FAILED: $program, $linking: no process ran under dynopt"
-		exit 1
-	}
+	eager=0 rounds=1
+	count_translated "$1"
+	rm -rf status
+}
+
+# Every process that ran eagerly has translations; of those that were sampled, those that ran long enough.
+count_translated() # eager|sampled
+{
+	processes=0 translated=0
 	for file in status/*.dynopt; do
-		"$build/bin/dynopt" report --json --file="$file" | grep -q '"state": *"RUNNING"' || {
+		[ -e "$file" ] || continue
+		processes=$((processes + 1))
+		"$build/bin/dynopt" report --json --file="$file" >report.json
+		if grep -q '"state": *"RUNNING"' report.json; then
+			translated=$((translated + 1))
+		elif [ "$1" = eager ] || grep -q '"state": *"FAILED"' report.json; then
 			echo "FAILED: $program, $linking: nothing was translated"
 			"$build/bin/dynopt" report --file="$file"
 			exit 1
-		}
+		fi
 	done
-	echo "$program, $linking: $eagerly processes ran from translations"
-	rm -rf status
+	[ "$translated" -gt 0 ] || {
+		echo "FAILED: $program, $linking: none of $processes processes ran from translations"
+		exit 1
+	}
+	echo "$program, $linking: $translated of $processes processes ran from translations"
 }
 
 test_program()
@@ -181,36 +198,37 @@ test_program()
 		run_lines "$row_tests"
 		[ "$compared" = 0 ] || echo "$program, $linking: $compared outputs equal to the plain build's"
 		if [ -n "$runs" ]; then
-			test_eagerly
+			test_translated eager
 		fi
 		echo "$program, $linking: passed"
 		[ -n "${DYNOPT_TEST_KEEP:-}" ] || rm -rf "$work" "$work-plain"
 	done
 }
 
-# bzip2 and lua always, the others with --full.
-foreign_program()
+# Built in the first way only, and tested in one. Of each, bzip2 and lua always, the others with --full.
+test_once() # flag|plain eager|sampled
 {
 	case $full:$program in
 	1:* | 0:bzip2 | 0:lua) ;;
 	*)
-		echo "SKIP: $program as foreign text runs with ./dev test --full"
+		echo "SKIP: $program, $action, runs with ./dev test --full"
 		exit 77
 		;;
 	esac
 	linking=${linkings%% *}
-	work=$build/programs/$program-foreign
+	work=$build/programs/$program-$action
 	plain=$work-plain
 	select_compiler plain
 	if [ -n "$against" ]; then
 		fresh_folder "$plain"
 		run_lines "$row_builds"
 	fi
-	echo "$program, $linking: building without the flag"
+	echo "$program, $linking, $action: building"
+	select_compiler "$1"
 	fresh_folder "$work"
 	run_lines "$row_builds"
-	test_eagerly
-	echo "$program, $linking, without the flag: passed"
+	test_translated "$2"
+	echo "$program, $linking, $action: passed"
 	[ -n "${DYNOPT_TEST_KEEP:-}" ] || rm -rf "$work" "$plain"
 }
 
@@ -221,7 +239,10 @@ test)
 	test_program
 	;;
 foreign)
-	foreign_program
+	test_once plain eager
+	;;
+sampled)
+	test_once flag sampled
 	;;
 build)
 	linking=${linkings%% *}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * binary.c - see binary.h.
+ */
+#include "binary.h"
+
+#include "leave.h"
+#include "limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static bool arena_open(struct arena *arena, u64 size)
+{
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	arena_init(arena, base == MAP_FAILED ? NULL : base, base == MAP_FAILED ? 0 : size);
+	return base != MAP_FAILED;
+}
+
+static void arena_close(struct arena *arena)
+{
+	if (arena->base)
+		munmap(arena->base, arena->size);
+	arena_init(arena, NULL, 0);
+}
+
+static void refuse_file(struct binary *b, u32 reason, u64 addr, u64 detail)
+{
+	b->status.refusal = reason;
+	b->status.refusal_addr = addr;
+	b->status.refusal_detail = detail;
+}
+
+static u64 executable_bytes(const struct elf_view *view)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < view->n_loads; i++)
+		if (view->loads[i].flags & ELF_VIEW_X)
+			sum += view->loads[i].size;
+	return sum;
+}
+
+static void map_bytes(struct binary *b)
+{
+	struct notes_failure why = { 0 };
+	void *at = b->size ? mmap(NULL, b->size, PROT_READ, MAP_PRIVATE, b->fd, 0) : MAP_FAILED;
+
+	if (at == MAP_FAILED) {
+		refuse_file(b, STATUS_TEXT_FILE, 0, 0);
+		return;
+	}
+	b->bytes = at;
+	if (elf_view_file(&b->view, b->bytes, b->size, &why) != NOTES_OK)
+		refuse_file(b, STATUS_TEXT_FILE, why.addr, why.status);
+	else
+		b->status.text_bytes = executable_bytes(&b->view);
+}
+
+struct binary *binary_new(int fd, const struct stat *st, const struct domain *domain,
+                          const char *path)
+{
+	struct binary *b = base_calloc(1, sizeof(*b));
+
+	b->domain = *domain;
+	b->dev = st->st_dev;
+	b->ino = st->st_ino;
+	b->size = (u64)st->st_size;
+	b->mtime_ns = (u64)st->st_mtim.tv_sec * 1000000000u + (u64)st->st_mtim.tv_nsec;
+	pthread_mutex_init(&b->lock, NULL);
+	b->fd = fd;
+	snprintf(b->status.path, sizeof(b->status.path), "%s", path);
+	b->status.live = 1;
+	map_bytes(b);
+	return b;
+}
+
+void binary_free(struct binary *b)
+{
+	arena_close(&b->keep);
+	arena_close(&b->scratch);
+	if (b->bytes)
+		munmap((void *)(uintptr_t)b->bytes, b->size);
+	close(b->fd);
+	free(b->decoder);
+	free(b->judged);
+	free(b->fates);
+	kernel_batch_free(&b->kept);
+	free(b->translations.at);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+/* The link-time address of a byte of the file; 0: it is in no executable segment. */
+static u64 address_of(const struct binary *b, u64 offset)
+{
+	for (u32 i = 0; i < b->view.n_loads; i++) {
+		const struct elf_span *load = &b->view.loads[i];
+		u64 start = (u64)(load->bytes - b->bytes);
+
+		if ((load->flags & ELF_VIEW_X) && offset - start < load->size)
+			return load->addr + (offset - start);
+	}
+	return 0;
+}
+
+void binary_sample(struct binary *b, u64 offset, bool inside)
+{
+	u64 addr;
+
+	pthread_mutex_lock(&b->lock);
+	addr = address_of(b, offset);
+	if (addr) {
+		heat_add(&b->heat, addr, 1, inside);
+		b->fresh++;
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+static enum status build(struct binary *b, const struct work *work, struct failure *fail)
+{
+	const struct elf_span *last = &b->view.loads[b->view.n_loads - 1];
+	u64 span = last->addr - b->view.loads[0].addr + b->status.text_bytes, keep, scratch;
+	enum status status;
+
+	if (!b->status.text_bytes || b->status.text_bytes > LIMIT_TEXT_BYTES)
+		return failed(fail, STATUS_TEXT_LARGE, 0, span);
+	text_build_size(&b->view, &keep, &scratch);
+	if (!arena_open(&b->keep, keep) ||
+	    !arena_open(&b->scratch, scratch + span * 8 + (16u << 20)))
+		return failed(fail, STATUS_WORKSPACE, 0, span);
+	status = text_build(&b->text, &b->view, &b->keep, &b->scratch, fail);
+	if (status)
+		return status;
+	leave_mark(work->leave ? work->leave : "", strrchr(b->status.path, '/') + 1, &b->text);
+	return STATUS_OK;
+}
+
+static void note_text(struct binary *b)
+{
+	u64 bytes = b->text.end - b->text.start + 1;
+
+	b->decoder = base_calloc(1, decode_scratch_size());
+	b->judged = base_calloc(bytes, 1);
+	b->fates = base_calloc(bytes, 1);
+	b->status.proven_bytes = b->text.proven_bytes;
+	b->status.n_functions = b->text.n_functions;
+	b->status.n_slots = b->text.n_slots;
+	b->status.noted = b->text.noted;
+	b->status.cache_reserved = b->text.cache_end - b->text.cache;
+	for (u32 i = 0; i < STATUS_N; i++)
+		b->status.refused[i] += b->text.refused[i];
+}
+
+bool binary_read(struct binary *b, const struct work *work)
+{
+	struct failure fail = { 0 };
+	enum status status;
+
+	if (b->was_read || b->status.refusal)
+		return !b->status.refusal;
+	b->was_read = true;
+	status = build(b, work, &fail);
+	if (status) {
+		refuse_file(b, status, fail.addr, fail.detail);
+	} else {
+		note_text(b);
+		if (b->text.cache_end <= b->text.cache)
+			refuse_file(b, STATUS_KMOD_FIRST + DYNOPT_KMOD_NO_CACHE, 0, 0);
+	}
+	if (!b->status.refusal)
+		return true;
+	arena_close(&b->keep);
+	arena_close(&b->scratch);
+	return false;
+}
+
+void binary_refuse(struct binary *b, u64 head, u32 reason)
+{
+	if (reason >= STATUS_REASONS)
+		return;
+	b->status.refused[reason]++;
+	if (!b->status.refused_at[reason])
+		b->status.refused_at[reason] = head;
+	b->fates[head - b->text.start] = (u8)reason;
+}

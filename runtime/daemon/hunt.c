@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hunt.c - from what is hot in a file to what the module is asked to translate.
+ *
+ * A function is looked at when enough of its samples are new (lib/hot.c has the same rules). Its warm heads that were never asked for
+ * get a tree each; nothing is asked for twice, as neither what is translated nor what is refused becomes another by asking again.
+ * What was not looked at because the module had no time for it is asked for when it has.
+ */
+#include "binary.h"
+
+#include "warm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOT_SAMPLES 32 /* of a function, at least */
+#define HOT_EACH 2 /* and so many for each of its addresses that were hit */
+#define HOT_SHARE 1000 /* one of so many of all samples outside of translations */
+#define NEW_SAMPLES 64 /* of a file, until what is hot in it is looked at again */
+#define PERIOD_NS 1000000u
+#define READ_NS_PER_BYTE 30 /* of a file */
+#define READ_WORTH 20 /* as much time is spent in it as reading takes */
+
+/* ---- what the module answers ---- */
+
+struct asked {
+	struct binary *b;
+	const struct kernel_batch *batch;
+	const u64 *starts; /* of each trace's first block in batch->blocks */
+	u32 n_ok;
+	bool later; /* some were not looked at */
+};
+
+static const char *const engine_names[] = {
+	"OK",
+#define X(name, class, detail, text) #name,
+#include "engine_status.def"
+#undef X
+};
+
+static const char *const kernel_names[] = {
+	"OK",
+#define X(name, error, text) #name,
+#include "kmod_status.def"
+#undef X
+};
+
+/* As in struct status_module; 0: it was translated. */
+static u32 reason_of(const char *name)
+{
+	for (u32 i = 0; i < sizeof(engine_names) / sizeof(engine_names[0]); i++)
+		if (strcmp(name, engine_names[i]) == 0)
+			return i;
+	for (u32 i = 1; i < sizeof(kernel_names) / sizeof(kernel_names[0]); i++)
+		if (strcmp(name, kernel_names[i]) == 0)
+			return STATUS_KMOD_FIRST + i;
+	return STATUS_REASONS - 1;
+}
+
+/* Says nothing of the trace. */
+static bool is_passing(u32 status)
+{
+	return status == DYNOPT_KMOD_FIFO_FULL || status == DYNOPT_KMOD_FIFO_QUOTA ||
+	       status == DYNOPT_KMOD_BLOCK_TIME || status == DYNOPT_KMOD_PROCESS_BUSY ||
+	       status == DYNOPT_KMOD_INTERRUPTED || status == DYNOPT_KMOD_MEMORY ||
+	       status == DYNOPT_KMOD_NOT_MAPPED;
+}
+
+static struct trace trace_at(const struct asked *asked, size_t i, struct trace_block *blocks)
+{
+	const struct dynopt_ioc_trace *trace = &asked->batch->traces.at[i];
+
+	for (u32 k = 0; k < trace->n_blocks; k++) {
+		const struct dynopt_ioc_block *block =
+			&asked->batch->blocks.at[asked->starts[i] + k];
+
+		blocks[k] = (struct trace_block){ block->start, block->parent, block->weight,
+			                          block->branch };
+	}
+	return (struct trace){ blocks, trace->n_blocks, trace->entries };
+}
+
+static void keep(struct asked *asked, size_t i, const struct dynopt_ioc_report *report)
+{
+	struct binary *b = asked->b;
+	struct trace_block blocks[GROW_BLOCKS];
+	struct trace trace = trace_at(asked, i, blocks);
+
+	kernel_batch_add(&b->kept, &trace);
+	b->fates[report->head - b->text.start] = FATE_TRANSLATED;
+	b->status.n_translated++;
+	b->status.insns += report->insns;
+	b->status.cache_used += report->bytes;
+	b->status.hops[HOP_DIRECT]++;
+	*vec_add(&b->translations) = (struct status_translation){
+		.head = report->head,
+		.site = report->site,
+		.size = report->bytes,
+		.n_insns = report->insns,
+		.n_blocks = (u16)trace.n_blocks,
+		.hop = HOP_DIRECT,
+	};
+}
+
+static void take(void *ctx, size_t i, const struct dynopt_ioc_report *report)
+{
+	struct asked *asked = ctx;
+	struct binary *b = asked->b;
+	u32 reason = reason_of(report->status);
+
+	if (report->head < b->text.start || report->head >= b->text.end)
+		return;
+	if (!reason) {
+		asked->n_ok++;
+		keep(asked, i, report);
+	} else if (reason > STATUS_KMOD_FIRST && is_passing(reason - STATUS_KMOD_FIRST)) {
+		b->fates[report->head - b->text.start] = 0;
+		b->judged[report->head - b->text.start] = 0;
+		asked->later = true;
+	} else {
+		binary_refuse(b, report->head, reason);
+	}
+}
+
+/* With the lock. What is refused as a whole is refused for good, if that is not for want of time. */
+static void submit(struct binary *b, const struct work *work, const struct kernel_batch *batch)
+{
+	u64 *starts = base_calloc(batch->traces.n, sizeof(*starts)), at = 0;
+	struct asked asked = { .b = b, .batch = batch, .starts = starts };
+	u32 status;
+
+	for (size_t i = 0; i < batch->traces.n; i++) {
+		starts[i] = at;
+		at += batch->traces.at[i].n_blocks;
+	}
+	b->owned = true;
+	status = kernel_submit(work->device, b->fd, work->domain, work->all, batch, take, &asked);
+	if (status && !is_passing(status)) {
+		b->status.refusal = STATUS_KMOD_FIRST + status;
+	} else if (status) {
+		/* Those that were not answered are asked for again. */
+		for (size_t i = 0; i < batch->traces.n; i++) {
+			u64 head = batch->blocks.at[starts[i]].start - b->text.start;
+
+			if (b->fates[head] == STATUS_END)
+				b->fates[head] = b->judged[head] = 0;
+		}
+	}
+	free(starts);
+}
+
+/* ---- what is asked for ---- */
+
+/* Heads that wait for their answer have STATUS_END, which no report has. */
+static void ask_for(struct binary *b, struct kernel_batch *batch, const struct grown *grown)
+{
+	kernel_batch_add(batch, &grown->trace);
+	b->fates[grown->blocks[0].start - b->text.start] = STATUS_END;
+	b->status.n_heads++;
+}
+
+struct hot {
+	u64 start, end;
+	u32 n, fresh, addresses;
+};
+
+/* The function of the heat table's entry `from`; *to is behind its last entry. */
+static bool function_at(struct binary *b, u32 from, u32 *to, struct hot *out)
+{
+	struct heat_table *table = &b->heat;
+	bool known = flow_function(&b->text, table->at[from].rip, &out->start, &out->end);
+
+	if (!known)
+		out->end = table->at[from].rip + 1;
+	out->n = out->fresh = out->addresses = 0;
+	for (*to = from; *to < table->n && table->at[*to].rip < out->end; ++*to) {
+		out->n += table->at[*to].n;
+		out->fresh += table->at[*to].fresh;
+		out->addresses++;
+	}
+	return known;
+}
+
+static bool is_hot(const struct binary *b, const struct hot *f)
+{
+	return f->fresh >= HOT_SAMPLES && f->fresh >= b->heat.fresh / HOT_SHARE &&
+	       2 * f->fresh >= f->n && f->n >= HOT_EACH * f->addresses;
+}
+
+static u32 heat_at(const void *ctx, u64 addr)
+{
+	return heat_of(ctx, addr);
+}
+
+static void find_heads(struct binary *b, struct flows *flows, const struct hot *f,
+                       struct kernel_batch *batch)
+{
+	for (u64 addr = f->start; addr < f->end; addr++) {
+		u64 i = addr - b->text.start;
+		u16 marks = text_marks(&b->text, addr);
+		struct grown grown;
+
+		if (b->fates[i] ||
+		    !(warm_is_head(marks) || (warm_may_begin(marks) && (marks & TEXT_TARGET))))
+			continue;
+		if (!warm_again(flows, addr, false, &b->judged[i]))
+			continue;
+		warm_grow(flows, addr, false, &grown);
+		if (grown.trace.n_blocks)
+			ask_for(b, batch, &grown);
+	}
+}
+
+static void find_hot(struct binary *b, struct kernel_batch *batch)
+{
+	struct flows *flows = base_calloc(1, sizeof(*flows));
+	u64 mark = arena_mark(&b->scratch);
+	struct hot f;
+
+	*flows = (struct flows){ .text = &b->text,
+		                 .heat = heat_at,
+		                 .ctx = &b->heat,
+		                 .decoder = b->decoder,
+		                 .arena = &b->scratch };
+	for (u32 from = 0, to; from < b->heat.n; from = to) {
+		if (!function_at(b, from, &to, &f) || !is_hot(b, &f))
+			continue;
+		find_heads(b, flows, &f, batch);
+		for (u32 i = from; i < to; i++) {
+			b->heat.fresh -= b->heat.at[i].fresh;
+			b->heat.at[i].fresh = 0;
+		}
+	}
+	arena_release(&b->scratch, mark);
+	free(flows);
+}
+
+bool binary_look(struct binary *b, const struct work *work)
+{
+	struct kernel_batch batch = { 0 };
+	bool asked = false;
+
+	pthread_mutex_lock(&b->lock);
+	if (!b->status.refusal && b->fresh >= NEW_SAMPLES &&
+	    (b->was_read ||
+	     b->heat.samples * PERIOD_NS / READ_NS_PER_BYTE / READ_WORTH >= b->size)) {
+		b->fresh = 0;
+		if (binary_read(b, work))
+			find_hot(b, &batch);
+	}
+	if (batch.traces.n) {
+		submit(b, work, &batch);
+		asked = true;
+	}
+	kernel_batch_free(&batch);
+	pthread_mutex_unlock(&b->lock);
+	return asked;
+}
+
+static bool no_site(const void *ctx, u64 addr)
+{
+	(void)ctx;
+	(void)addr;
+	return false;
+}
+
+void binary_eager(struct binary *b, const struct work *work)
+{
+	static const struct grow_rules rules = { .is_site = no_site };
+	struct kernel_batch batch = { 0 };
+
+	pthread_mutex_lock(&b->lock);
+	if (binary_read(b, work)) {
+		for (u64 addr = b->text.start; addr < b->text.end; addr++) {
+			struct grown grown;
+
+			if (b->fates[addr - b->text.start] ||
+			    !warm_is_head(text_marks(&b->text, addr)))
+				continue;
+			grow_trace(&b->text, addr, &rules, b->decoder, &grown);
+			if (grown.trace.n_blocks)
+				ask_for(b, &batch, &grown);
+		}
+		if (batch.traces.n)
+			submit(b, work, &batch);
+	}
+	kernel_batch_free(&batch);
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* What the module has of it all the same it refuses: OVERLAP, which tells nothing new. */
+static void told_again(void *ctx, size_t i, const struct dynopt_ioc_report *report)
+{
+	(void)ctx;
+	(void)i;
+	(void)report;
+}
+
+void binary_begin(struct binary *b, const struct work *work)
+{
+	pthread_mutex_lock(&b->lock);
+	if (!b->owned && b->kept.traces.n && !b->status.refusal) {
+		struct work again = *work;
+
+		again.all = true; /* it was worth it once */
+		b->owned = true;
+		if (kernel_submit(again.device, b->fd, again.domain, again.all, &b->kept,
+		                  told_again, NULL))
+			b->owned = false;
+	}
+	pthread_mutex_unlock(&b->lock);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.c - see walk.h: one instruction after the other, and where control goes.
+ */
+#include "walk.h"
+
+#include "reencode.h"
+#include "walk_private.h"
+
+#define RCX 1
+#define RSP 4
+#define JRCXZ 0xe3
+#define LOOP 0xe2
+
+void walk_begin_round(struct walk *w)
+{
+	w->round++; /* 0 is no round: nothing is kept yet */
+}
+
+/* The place of the instruction at addr among those that are kept, or the one that it is to take. */
+static u32 place_of(const struct walk *w, u64 addr, bool *there)
+{
+	u32 first = (u32)((addr * 0x9e3779b97f4a7c15u) >> 40) & (WALK_CODE - WALK_CODE_WAYS);
+	u32 at = first + w->n_insns % WALK_CODE_WAYS;
+
+	for (u32 i = first; i < first + WALK_CODE_WAYS; i++) {
+		*there = w->code[i].round == w->round && w->code[i].at == addr;
+		if (*there)
+			return i;
+		if (w->code[i].round != w->round)
+			at = i;
+	}
+	return at;
+}
+
+/* NULL: it cannot be read, or decoded; w->end says which. */
+static const struct insn *insn_at(struct walk *w, u64 addr)
+{
+	bool there = false;
+	u32 at = place_of(w, addr, &there), n;
+	struct failure fail = { STATUS_OK, 0, 0 };
+	u8 bytes[INSN_MAX_LEN];
+
+	if (there)
+		return &w->code[at].insn;
+	n = w->world->code(w->world->ctx, addr, bytes, sizeof(bytes));
+	if (!n) {
+		w->end = WALK_UNREAD;
+		return NULL;
+	}
+	w->code[at].at = 0;
+	if (decode_insn(bytes, n, addr, w->decoder, &w->code[at].insn, &fail)) {
+		w->end = WALK_SYSTEM;
+		return NULL;
+	}
+	w->code[at].at = addr;
+	w->code[at].round = w->round;
+	return &w->code[at].insn;
+}
+
+/* ---- what is not among the forms that are executed ---- */
+
+/* Something unknown is written to an operand in memory. */
+static void spoil_memory(struct walk_step *s, u32 number)
+{
+	const struct insn_mem *mem = &s->insn->mem[number];
+	bool known;
+	u64 addr = walk_address(s->w, s->insn, number, &known);
+
+	if (!mem->size || !known) {
+		walk_stop(s, WALK_STORE);
+		return;
+	}
+	for (u32 at = 0; at < mem->size && !s->ended; at += 8)
+		walk_store_bytes(s, addr + at, (struct walk_word){ 0, 0 },
+		                 mem->size - at < 8 ? mem->size - at : 8);
+}
+
+static void spoil(struct walk_step *s)
+{
+	const struct insn *insn = s->insn;
+	struct walk_machine *m = &s->w->m;
+
+	if (insn->flags & (INSN_OPAQUE | INSN_REP)) {
+		walk_stop(s, WALK_SYSTEM);
+		return;
+	}
+	for (u32 i = 0; i < insn->n_mem && !s->ended; i++)
+		if (insn->mem[i].store)
+			spoil_memory(s, i);
+	for (u32 i = 0; i < 16 && !s->ended; i++) {
+		if (insn->def.gpr >> i & 1)
+			m->gpr[i].known = 0;
+		if (insn->def.vec >> i & 1)
+			m->vec[i][0].known = m->vec[i][1].known = 0;
+	}
+	m->flags_known &= (u16)~insn->flags_def;
+}
+
+/* Prefixes, and where ModRM leads; of an instruction without ModRM nobody asks that. False: VEX and its like, 32-bit addresses, operands whose place the address does not tell. */
+static bool take_apart(struct walk_step *s)
+{
+	const struct insn *insn = s->insn;
+	u32 modrm_at = reencode_modrm_at(insn);
+
+	for (u32 i = 0; i < insn->opcode_at; i++) {
+		u8 byte = insn->bytes[i];
+
+		if (byte == 0xc4 || byte == 0xc5 || byte == 0x62 || byte == 0x8f || byte == 0x67)
+			return false;
+		if (byte == 0x66)
+			s->word = true;
+		else if (byte == 0xf2 || byte == 0xf3)
+			s->prefix = byte;
+		else if ((byte & 0xf0) == 0x40 && i + 1u == insn->opcode_at)
+			s->rex = byte;
+	}
+	s->size = s->rex & 8 ? 8 : s->word ? 2 : 4;
+	s->op = insn->bytes + insn->opcode_at;
+	if (!modrm_at)
+		return true;
+	s->modrm = insn->bytes[modrm_at];
+	s->memory = insn->n_mem && s->modrm < 0xc0;
+	if (!s->memory)
+		return true;
+	s->addr = walk_address(s->w, insn, 0, &s->addr_known);
+	return insn->mem[0].size || !(insn->mem[0].load || insn->mem[0].store);
+}
+
+/* ---- where control goes ---- */
+
+/* Goes on at `to`. */
+static void go(struct walk_step *s, u64 *start, u64 to)
+{
+	struct walk *w = s->w;
+
+	w->world->run(w->world->ctx, *start, s->insn->addr, to);
+	w->n_runs++;
+	*start = w->m.rip = to;
+}
+
+static void branch(struct walk_step *s, u64 *start)
+{
+	struct walk_word *rcx = &s->w->m.gpr[RCX];
+	u8 op = s->insn->bytes[s->insn->opcode_at];
+	bool known, taken;
+
+	if (s->insn->role == ROLE_JCC) {
+		known = walk_condition(&s->w->m, s->insn->cc, &taken);
+	} else {
+		known = rcx->known == WALK_ALL && (op == JRCXZ || op == LOOP) &&
+		        s->insn->bytes[0] != 0x67;
+		taken = op == JRCXZ ? !rcx->value : rcx->value != 1;
+		if (known && op == LOOP)
+			rcx->value--;
+	}
+	if (!known)
+		walk_stop(s, WALK_WAY);
+	else if (taken)
+		go(s, start, s->insn->target);
+	else
+		s->w->m.rip += s->insn->len;
+}
+
+/* Where an indirect branch leads to. */
+static struct walk_value destination(struct walk_step *s)
+{
+	if (s->memory)
+		return walk_load(s, s->addr, s->addr_known, 8);
+	return (struct walk_value){ s->w->m.gpr[walk_rm_field(s)].value,
+		                    s->w->m.gpr[walk_rm_field(s)].known == WALK_ALL };
+}
+
+static void transfer(struct walk_step *s, u64 *start)
+{
+	const struct insn *insn = s->insn;
+	struct walk_value to = walk_known(insn->target);
+	u16 gone = 0;
+
+	if (insn->role == ROLE_JMP_INDIRECT || insn->role == ROLE_CALL_INDIRECT)
+		to = destination(s);
+	if (insn->role == ROLE_RET)
+		to = walk_return_address(s);
+	if (!to.known || !to.v) {
+		walk_stop(s, WALK_WAY);
+		return;
+	}
+	if (insn->role == ROLE_RET) {
+		if (*s->op == 0xc2)
+			memcpy(&gone, s->op + 1, sizeof(gone));
+		s->w->m.gpr[RSP].value += 8u + gone;
+	}
+	if (insn->role == ROLE_CALL || insn->role == ROLE_CALL_INDIRECT)
+		walk_push(s, walk_known(insn->addr + insn->len));
+	if (!s->ended)
+		go(s, start, to.v);
+}
+
+/* False: the walk ends in front of this instruction. */
+static bool step(struct walk *w, const struct insn *insn, u64 *start)
+{
+	struct walk_step s = { .w = w, .insn = insn };
+	bool whole = take_apart(&s);
+
+	switch (insn->role) {
+	case ROLE_PLAIN:
+		if (!(insn->flags & INSN_NOP) && (!whole || (!walk_insn(&s) && !walk_vec(&s))))
+			spoil(&s);
+		if (!s.ended)
+			w->m.rip += insn->len;
+		break;
+	case ROLE_JCC:
+	case ROLE_COUNT:
+		branch(&s, start);
+		break;
+	case ROLE_JMP:
+	case ROLE_CALL:
+	case ROLE_JMP_INDIRECT:
+	case ROLE_CALL_INDIRECT:
+	case ROLE_RET:
+		if (whole)
+			transfer(&s, start);
+		else
+			walk_stop(&s, WALK_SYSTEM);
+		break;
+	default:
+		walk_stop(&s, WALK_SYSTEM);
+		break;
+	}
+	return !s.ended;
+}
+
+void walk_on(struct walk *w, u32 runs, u32 insns)
+{
+	u64 start = w->m.rip;
+
+	w->number++;
+	w->n_insns = w->n_runs = 0;
+	w->end = WALK_LIMIT;
+	while (w->n_runs < runs && w->n_insns < insns) {
+		const struct insn *insn = insn_at(w, w->m.rip);
+
+		if (!insn || !step(w, insn, &start))
+			break;
+		w->n_insns++;
+	}
+	if (w->m.rip != start)
+		w->world->run(w->world->ctx, start, w->m.rip, 0);
+}

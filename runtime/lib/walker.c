@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walker.c - see walker.h.
+ */
+#include "walker.h"
+
+#include "sys.h"
+#include "walk.h"
+#include "world.h"
+
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#define RUNS 48
+#define INSNS 400
+#define PAGES 128u /* that are kept, a power of 2 */
+
+static struct {
+	struct walk walk;
+	struct walk_world world;
+	void *decoder;
+	struct runs *runs;
+	u32 modules;
+	u64 read_ns; /* CPU time of the program when the first page was read */
+	u64 kept[PAGES]; /* address and 1 if it was read, or 2 if it cannot be; 0: none */
+	u8 pages[PAGES][PAGE_SIZE];
+} walker;
+
+const u8 *walker_page(void *ctx, u64 page)
+{
+	u32 i = (u32)((page / PAGE_SIZE * 0x9e3779b97f4a7c15u) >> 40) & (PAGES - 1);
+	struct iovec to = { walker.pages[i], PAGE_SIZE },
+		     from = { (void *)(uintptr_t)page, PAGE_SIZE };
+
+	(void)ctx;
+	if ((walker.kept[i] & PAGE_MASK) != page || !walker.kept[i])
+		walker.kept[i] = page + (sys6(SYS_process_vm_readv, world->agent_pid, (long)&to, 1,
+		                              (long)&from, 1, 0) == PAGE_SIZE
+		                                 ? 1
+		                                 : 2);
+	return walker.kept[i] % PAGE_SIZE == 1 ? walker.pages[i] : NULL;
+}
+
+static void add(void *ctx, u64 start, u64 last, u64 to)
+{
+	(void)ctx;
+	runs_add(walker.runs, start, last, to, 1);
+}
+
+static bool open_once(void)
+{
+	long memory;
+
+	if (walker.decoder)
+		return true;
+	memory = sys_mmap(0, page_up(decode_scratch_size()), PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed(memory))
+		return false;
+	walker.decoder = (void *)memory;
+	walker.walk.decoder = walker.decoder;
+	walker.walk.world = &walker.world;
+	walker.world.page = walker_page;
+	walker.world.run = add;
+	/* The agent has the first thread's. */
+	__asm__("mov %%fs:0x28, %0" : "=r"(walker.world.guard));
+	return true;
+}
+
+void walker_round(u64 cpu_ns, u32 modules)
+{
+	if (cpu_ns - walker.read_ns >= WALKER_FRESH_NS) {
+		memset(walker.kept, 0, sizeof(walker.kept));
+		walker.read_ns = cpu_ns;
+	}
+	if (modules != walker.modules || !walker.walk.round)
+		walk_begin_round(&walker.walk);
+	walker.modules = modules;
+}
+
+/* Registers in the kernel's order, lowest bit of WALKER_REGS first, to the instructions'. */
+static void begin(struct walk_machine *m, const u64 *regs)
+{
+	static const u8 order[16] = { 0, 2, 3, 1, 7, 6, 4, 5, 10, 11, 12, 13, 14, 15, 16, 17 };
+
+	memset(m, 0, sizeof(*m));
+	for (u32 i = 0; i < 16; i++)
+		m->gpr[i] = (struct walk_word){ regs[order[i]], 0xff };
+	m->rip = regs[8];
+	m->flags = (u16)regs[9];
+	m->flags_known = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_DF | FLAG_OF;
+}
+
+void walker_take(const struct perf_sample *sample, walker_code_fn *code, struct runs *runs,
+                 struct walker_sums *sums)
+{
+	struct walk *w = &walker.walk;
+
+	if (sample->n_regs != (u32)__builtin_popcount(WALKER_REGS) || !open_once())
+		return;
+	begin(&w->m, sample->regs);
+	walker.world.code = code;
+	walker.runs = runs;
+	w->stack_at = w->m.gpr[4].value;
+	w->stack = sample->stack;
+	w->n_stack = sample->n_stack;
+	walk_on(w, RUNS, INSNS);
+	sums->walks++;
+	sums->runs += w->n_runs;
+	sums->insns += w->n_insns;
+}

@@ -1,0 +1,119 @@
+#!/bin/busybox sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: MIT
+#
+# daemon.sh - dynoptd finds by itself what is hot in lua, which the kernel module then translates: outputs are those of lua alone, a later
+# process has it at once, killing the daemon harms nobody, and the next daemon goes on.
+#
+# /t/programs has lua, sqlite's benchmark, dynopt and dynoptd. lua works until /tmp/enough is there, and then
+# prints what each of its rounds has come to.
+set -eu
+if [ ! -x /t/programs/lua ] || [ ! -x /t/programs/dynoptd ]; then
+	echo "SKIP: lua was not compiled with the flag (dynopt-clang, Debian's sources)"
+	exit 77
+fi
+DYNOPT_RUN_DIR=/tmp/run
+export DYNOPT_RUN_DIR
+rm -rf /tmp/run /tmp/enough
+# Emulation makes the daemon's work dear.
+printf '[default]\nbudget = 1000\n' >/tmp/policy
+DYNOPT_SYSTEM_CONFIG=/tmp/policy
+export DYNOPT_SYSTEM_CONFIG
+dynopt=/t/programs/dynopt
+
+fail()
+{
+	echo "daemon.sh: $*"
+	$dynopt status --all || :
+	cat /tmp/daemon.log
+	exit 1
+}
+
+start_daemon()
+{
+	rm -f /tmp/run/socket
+	/t/programs/dynoptd --foreground --run-dir=/tmp/run 2>>/tmp/daemon.log &
+	daemon=$!
+	until [ -S /tmp/run/socket ]; do
+		[ -d /proc/$daemon ] || fail "the daemon has ended"
+	done
+}
+
+work='local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
+local function round()
+	local words, t = {}, {}
+	for i = 1, 300 do t[i] = i * 7919 % 1009 end
+	table.sort(t, function(a, b) return a < b end)
+	for i = 1, 300, 10 do words[#words + 1] = t[i] .. ":" .. fib(i % 12) end
+	return table.concat(words, ",")
+end
+local first = round()
+repeat
+	local again = round()
+	if again ~= first then print(again) end
+until io.open("/tmp/enough")
+print(first)'
+
+value() # PID KEY [COMMAND]
+{
+	$dynopt "${3:-status}" --json "$1" >/tmp/report || fail "no report of $1"
+	sed -n "s/^ *\"$2\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},*\$/\1/p" /tmp/report | head -n 1
+}
+
+# Until the report of a process has at least so much of a key.
+wait_for() # PID KEY LEAST
+{
+	while :; do
+		now=$(value "$1" "$2")
+		[ "${now:-0}" -lt "$3" ] || return 0
+		[ -d "/proc/$1" ] || fail "process $1 has ended"
+		[ -d "/proc/$daemon" ] || fail "the daemon has ended"
+	done
+}
+
+touch /tmp/enough
+/t/programs/lua -e "$work" >/tmp/alone
+rm /tmp/enough
+
+start_daemon
+echo "lua alone: $(wc -c </tmp/alone) bytes"
+/t/programs/lua -e "$work" >/tmp/first &
+first=$!
+$dynopt attach $first || fail "cannot attach"
+wait_for $first translated 1
+echo "translated: $(value $first translated), of $(value $first samples) samples"
+wait_for $first samples_cache 1
+[ "$(value $first backend)" = kernel ] || fail "another backend"
+
+# A later one has it at once: one translation, two processes.
+/t/programs/lua -e "$work" >/tmp/second &
+second=$!
+$dynopt attach $second || fail "cannot attach the second"
+[ "$(value $second translated)" -ge 1 ] || fail "nothing is there for the second"
+wait_for $second samples_cache 1
+[ "$(value $second processes report)" = 2 ] || fail "they do not share"
+$dynopt status | grep -q 'lua' || fail "status does not show it"
+
+echo "two share: $(value $second translated)"
+
+# Killed, and another one goes on: with the same processes, of which nobody was harmed.
+kill -KILL $daemon
+wait $daemon || :
+for process in $first $second; do
+	[ -d /proc/$process ] || fail "process $process has ended with the daemon"
+done
+start_daemon
+before=$(value $first samples)
+wait_for $first samples $((before + 1))
+$dynopt detach $second || fail "cannot detach"
+touch /tmp/enough
+wait $first || fail "the first has failed"
+wait $second || fail "the second has failed"
+for output in first second; do
+	cmp /tmp/alone /tmp/$output || fail "another output"
+done
+[ "$(value $second state)" = WITHDRAWN ] || fail "the second has not the state WITHDRAWN"
+kill -TERM $daemon
+wait $daemon || fail "the daemon has failed"
+[ ! -e /tmp/run/socket ] || fail "the socket is left"
+cat /tmp/daemon.log
