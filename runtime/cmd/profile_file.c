@@ -52,6 +52,25 @@ const char *profile_module(const char *path)
 
 enum line { LINE_EMPTY, LINE_SAMPLE, LINE_WRONG };
 
+/* "run MODULE 0xSTART 0xLAST 0xTO COUNT", which no format takes yet: after its keyword. */
+static enum line parse_run(char **save)
+{
+	static const char *const sets[] = { NULL, "x", "x", "x", "" };
+	char *end, *field;
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		field = strtok_r(NULL, " \t", save);
+		if (!field || (sets[i] && (field[0] < '0' || field[0] > '9')))
+			return LINE_WRONG;
+		if (sets[i]) {
+			strtoull(field, &end, *sets[i] ? 16 : 10);
+			if (*end || (*sets[i] && strncmp(field, "0x", 2) != 0))
+				return LINE_WRONG;
+		}
+	}
+	return strtok_r(NULL, " \t", save) ? LINE_WRONG : LINE_EMPTY;
+}
+
 static enum line parse(char *line, char *module, size_t size, struct sample *out)
 {
 	char *save, *keyword, *name, *addr, *count, *end_addr, *end_count;
@@ -60,6 +79,8 @@ static enum line parse(char *line, char *module, size_t size, struct sample *out
 	keyword = strtok_r(line, " \t", &save);
 	if (!keyword)
 		return LINE_EMPTY;
+	if (strcmp(keyword, "run") == 0)
+		return parse_run(&save);
 	name = strtok_r(NULL, " \t", &save);
 	addr = strtok_r(NULL, " \t", &save);
 	count = strtok_r(NULL, " \t", &save);

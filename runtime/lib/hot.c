@@ -28,6 +28,8 @@
 #define CREDIT_NS 100000000u
 #define CREDIT_HASTE 3 /* the budget so many times, until there */
 #define WALK_PART 3 /* of the budget */
+#define WALKS_ALL 2000 /* walks, until then from each sample of a module that is read */
+#define WALK_ONE_OF 8 /* samples else */
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (64 * OUTSIDE) /* until what is hot is looked at again */
 #define READ_NS_PER_BYTE 30 /* of a file */
@@ -67,6 +69,7 @@ static void learn(const struct perf_sample *more)
 }
 
 static walker_code_fn code_at;
+static bool is_worth_walk(u64 rip);
 
 static void take(void *ctx, const struct sample *sample)
 {
@@ -78,7 +81,7 @@ static void take(void *ctx, const struct sample *sample)
 		learn(sample->more);
 	if (!sample->timed)
 		return;
-	if (hot.walking && sample->more && !inside)
+	if (hot.walking && sample->more && !inside && is_worth_walk(rip))
 		walker_take(sample->more, code_at, &hot.runs, &world->walks);
 	world->samples++;
 	world->recent++;
@@ -147,6 +150,19 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 	n = bytes ? (n < size ? n : size) : 0;
 	memcpy(out, bytes, n);
 	return (u32)n;
+}
+
+/* Most of what walks from a module's samples say is known after some; of one that is not read yet, maybe never is, a few must do. */
+static bool is_worth_walk(u64 rip)
+{
+	u64 end;
+	const struct module *module = module_of(rip, &end);
+	const struct image *record = module ? record_of(module) : NULL;
+
+	if (!record || !record->wanted || record->status.refusal)
+		return false;
+	return (workshop_find(record, module->base) && world->walks.walks < WALKS_ALL) ||
+	       world->samples % WALK_ONE_OF == 0;
 }
 
 static const char *module_name(const struct module *module)
@@ -454,6 +470,12 @@ static bool is_name(const char *name, const struct sample_line *line)
 	return n == line->name_len && !name[n];
 }
 
+/* 0 is not known, here and there. */
+static u64 moved(u64 addr, u64 by)
+{
+	return addr ? addr + by : 0;
+}
+
 static void take_line(void *ctx, const struct sample_line *line)
 {
 	(void)ctx;
@@ -462,15 +484,37 @@ static void take_line(void *ctx, const struct sample_line *line)
 
 		if (!is_name(module_name(module), line))
 			continue;
+		if (line->is_run) {
+			runs_add(&hot.runs, moved(line->start, module->base),
+			         module->base + line->addr, moved(line->to, module->base), line->n);
+			return;
+		}
 		heat_add(&hot.heat, module->base + line->addr, line->n, false);
 		hot.n_new = NEW_SAMPLES;
 		return;
 	}
 }
 
+/* Of a branch into another module it is kept that it was reached. */
+static void keep_run(struct sample_file *file, const struct run *run)
+{
+	u64 end;
+	const struct module *module = module_of(run->last, &end);
+	bool here = module && run->to >= module->base && run->to < end;
+
+	if (module && run->start >= module->base)
+		samples_put_run(file, module_name(module), run->start - module->base,
+		                run->last - module->base, here ? run->to - module->base : 0,
+		                run->n);
+	else if (here && !run->start)
+		samples_put_run(file, module_name(module), 0, run->last - module->base,
+		                run->to - module->base, run->n);
+}
+
 void hot_keep(void)
 {
 	static struct sample_file file;
+	u32 at = 0;
 
 	if (!world->options.keep_samples[0] || !hot.heat.n || hot.kept || !samples_create(&file))
 		return;
@@ -483,6 +527,8 @@ void hot_keep(void)
 		if (module)
 			samples_put(&file, module_name(module), heat->rip - module->base, heat->n);
 	}
+	for (const struct run *run; (run = runs_next(&hot.runs, &at));)
+		keep_run(&file, run);
 	samples_close(&file);
 }
 

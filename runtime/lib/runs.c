@@ -89,6 +89,14 @@ void runs_add_stack(struct runs *runs, const struct perf_branch *branches, u32 n
 		runs_add(runs, start, ip, 0, 1);
 }
 
+const struct run *runs_next(const struct runs *runs, u32 *at)
+{
+	while (*at < runs->touched)
+		if (runs->at[(*at)++].n)
+			return &runs->at[*at - 1];
+	return NULL;
+}
+
 void runs_each(const struct runs *runs, u64 from, u64 to,
                void (*each)(void *ctx, const struct run *run), void *ctx)
 {

@@ -33,6 +33,8 @@ void runs_add(struct runs *runs, u64 start, u64 last, u64 to, u32 n);
 /* What a processor keeps of the last branches before `ip`, newest first; addresses that are 0 are not known. */
 struct perf_branch;
 void runs_add_stack(struct runs *runs, const struct perf_branch *branches, u32 n, u64 ip);
+/* The next one in no order, from *at on, which begins as 0; NULL: that was all. */
+const struct run *runs_next(const struct runs *runs, u32 *at);
 /* Those whose `last` is in [from, to). */
 void runs_each(const struct runs *runs, u64 from, u64 to,
                void (*each)(void *ctx, const struct run *run), void *ctx);

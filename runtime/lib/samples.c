@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 
 #define NAME_MAX_LEN 255
-#define LINE_ROOM (NAME_MAX_LEN + 64)
+#define LINE_ROOM (NAME_MAX_LEN + 96)
 
-static const char keyword[] = "samples";
+static const char keyword[] = "samples", run_keyword[] = "run";
 
 /* ---- reading ---- */
 
@@ -49,22 +49,39 @@ static bool digits(const char *text, u64 at, u64 end, u32 base, u64 *out)
 	return true;
 }
 
+static bool is_word(const char *text, u64 at, u64 end, const char *what, u64 len)
+{
+	return end - at == len && memcmp(text + at, what, len) == 0;
+}
+
+/* 0x and hexadecimal digits; *at moves behind what follows. */
+static bool address(const char *text, u64 *at, u64 end, u64 *out)
+{
+	u64 from = *at, to = word(text, from, end);
+
+	*at = blanks(text, to, end);
+	return to - from >= 3 && text[from] == '0' && text[from + 1] == 'x' &&
+	       digits(text, from + 2, to, 16, out);
+}
+
 static bool parse(const char *text, u64 at, u64 end, struct sample_line *out)
 {
 	u64 to = word(text, at, end), n;
 
-	if (to - at != sizeof(keyword) - 1 || memcmp(text + at, keyword, to - at) != 0)
+	*out = (struct sample_line){ 0 };
+	out->is_run = is_word(text, at, to, run_keyword, sizeof(run_keyword) - 1);
+	if (!out->is_run && !is_word(text, at, to, keyword, sizeof(keyword) - 1))
 		return false;
 	at = blanks(text, to, end);
 	to = word(text, at, end);
 	out->name = text + at;
 	out->name_len = (u32)(to - at);
 	at = blanks(text, to, end);
-	to = word(text, at, end);
-	if (!out->name_len || out->name_len > NAME_MAX_LEN || to - at < 3 || text[at] != '0' ||
-	    text[at + 1] != 'x' || !digits(text, at + 2, to, 16, &out->addr))
+	if (!out->name_len || out->name_len > NAME_MAX_LEN ||
+	    (out->is_run && !address(text, &at, end, &out->start)) ||
+	    !address(text, &at, end, &out->addr) ||
+	    (out->is_run && !address(text, &at, end, &out->to)))
 		return false;
-	at = blanks(text, to, end);
 	to = word(text, at, end);
 	if (!digits(text, at, to, 10, &n) || n > 0xffffffffu || blanks(text, to, end) != end)
 		return false;
@@ -175,6 +192,13 @@ static void put_number(struct sample_file *file, u64 value, u32 base)
 
 static void put_text(struct sample_file *file, const char *text)
 {
+	while (*text)
+		file->buffer[file->used++] = *text++;
+}
+
+/* As one word. */
+static void put_name(struct sample_file *file, const char *text)
+{
 	for (; *text; text++) {
 		bool odd = (u8)*text <= ' ' || *text == '#';
 
@@ -182,25 +206,52 @@ static void put_text(struct sample_file *file, const char *text)
 	}
 }
 
-void samples_put(struct sample_file *file, const char *name, u64 addr, u32 n)
+static void put_address(struct sample_file *file, u64 addr)
+{
+	put_text(file, " 0x");
+	put_number(file, addr, 16);
+}
+
+/* False: such a module has no line. */
+static bool begin_line(struct sample_file *file, const char *word, const char *name)
 {
 	u32 len = 0;
 
 	while (name[len])
 		len++;
 	if (!len || len > NAME_MAX_LEN)
-		return;
+		return false;
 	if (file->used + LINE_ROOM > sizeof(file->buffer))
 		flush(file);
-	put_text(file, keyword);
+	put_text(file, word);
 	file->buffer[file->used++] = ' ';
-	put_text(file, name);
-	memcpy(file->buffer + file->used, " 0x", 3);
-	file->used += 3;
-	put_number(file, addr, 16);
+	put_name(file, name);
+	return true;
+}
+
+static void end_line(struct sample_file *file, u32 n)
+{
 	file->buffer[file->used++] = ' ';
 	put_number(file, n, 10);
 	file->buffer[file->used++] = '\n';
+}
+
+void samples_put(struct sample_file *file, const char *name, u64 addr, u32 n)
+{
+	if (!begin_line(file, keyword, name))
+		return;
+	put_address(file, addr);
+	end_line(file, n);
+}
+
+void samples_put_run(struct sample_file *file, const char *name, u64 start, u64 last, u64 to, u32 n)
+{
+	if (!begin_line(file, run_keyword, name))
+		return;
+	put_address(file, start);
+	put_address(file, last);
+	put_address(file, to);
+	end_line(file, n);
 }
 
 void samples_close(struct sample_file *file)

@@ -2,7 +2,8 @@
 /*
  * samples.h - samples of an earlier run, as a file: what `dynopt run --keep-samples` writes and `--samples` begins with.
  *
- *     samples lua 0x1a2c 12        module: file name without folders; link-time address of an instruction; how many
+ *     samples lua 0x1a2c 12                module: file name without folders; link-time address of an instruction; how many
+ *     run lua 0x1a20 0x1a2c 0x1b00 7       a run (runs.h): start, last, to; times. 0x0: not known
  *
  * '#' begins a comment. A file is mapped while it is read and not kept.
  */
@@ -16,6 +17,8 @@ struct sample_line {
 	const char *name;
 	u32 name_len, n;
 	u64 addr;
+	bool is_run; /* addr is its last */
+	u64 start, to;
 };
 
 /*
@@ -39,6 +42,8 @@ struct sample_file {
 /* False: it cannot be written. */
 bool samples_create(struct sample_file *file);
 void samples_put(struct sample_file *file, const char *name, u64 addr, u32 n);
+void samples_put_run(struct sample_file *file, const char *name, u64 start, u64 last, u64 to,
+                     u32 n);
 /* It takes the place of the old one if nothing has failed. */
 void samples_close(struct sample_file *file);
 

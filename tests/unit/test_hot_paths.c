@@ -67,12 +67,18 @@ static const char *const wrong_lines[] = {
 	"samples lua 0x10 -1",
 	"trace lua 0x10 1",
 	"samples lua 0x1000000000000000000 1",
+	"run lua 0x10 0x20 1",
+	"run lua 0x10 0x20 0x30",
+	"run lua 0x10 0x20 0x30 1 1",
+	"run lua 0x10 20 0x30 1",
+	"runs lua 0x10 0x20 0x30 1",
 };
 
 static void test_lines(void)
 {
 	static const char text[] = "# head\n\n  samples lua 0x1aF 3\nsamples\tb 0x20 12 # why\n";
-	static const char good[] = "samples lua 0x1af 3\n \t\nsamples\tb 0x20 12 # why";
+	static const char good[] =
+		"samples lua 0x1af 3\n \t\nsamples\tb 0x20 12 # why\nrun lua 0x0 0x12 0x34 5\n";
 	struct sample_line line;
 	u64 pos = 0;
 	u32 number = 0;
@@ -90,6 +96,14 @@ static void test_lines(void)
 	CU_ASSERT_EQUAL(line.addr, 0x20);
 	CU_ASSERT_EQUAL(line.n, 12);
 	CU_ASSERT_EQUAL(number, 3);
+	CU_ASSERT_FALSE(line.is_run);
+	CU_ASSERT_TRUE_FATAL(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
+	CU_ASSERT_TRUE(line.is_run);
+	CU_ASSERT_EQUAL(line.start, 0);
+	CU_ASSERT_EQUAL(line.addr, 0x12);
+	CU_ASSERT_EQUAL(line.to, 0x34);
+	CU_ASSERT_EQUAL(line.n, 5);
+	CU_ASSERT_EQUAL(line.name_len, 3);
 	CU_ASSERT_FALSE(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
 	CU_ASSERT_FALSE(wrong);
 	for (u32 i = 0; i < sizeof(wrong_lines) / sizeof(wrong_lines[0]); i++) {
@@ -102,10 +116,18 @@ static void test_lines(void)
 	}
 }
 
-static u64 told;
+static u64 told, told_runs;
 
 static void tell(void *ctx, const struct sample_line *line)
 {
+	if (line->is_run) {
+		CU_ASSERT_EQUAL(line->start, 0x1234);
+		CU_ASSERT_EQUAL(line->addr, 0xffffffffff);
+		CU_ASSERT_EQUAL(line->to, 0);
+		CU_ASSERT_EQUAL(line->n, 0xffffffff);
+		told_runs++;
+		return;
+	}
 	CU_ASSERT_EQUAL(line->addr, 0x1000 + told);
 	CU_ASSERT_EQUAL(line->n, told + 1);
 	CU_ASSERT_EQUAL(memcmp(line->name, "a_b", line->name_len), 0);
@@ -124,10 +146,13 @@ static void test_file(void)
 	CU_ASSERT_TRUE_FATAL(samples_create(&file));
 	for (u32 i = 0; i < 1000; i++)
 		samples_put(&file, "a b", 0x1000 + i, i + 1);
+	for (u32 i = 0; i < 1000; i++)
+		samples_put_run(&file, "a b", 0x1234, 0xffffffffff, 0, 0xffffffff);
 	samples_close(&file);
 	told = 0;
 	CU_ASSERT_TRUE(samples_read(tell, NULL));
 	CU_ASSERT_EQUAL(told, 1000);
+	CU_ASSERT_EQUAL(told_runs, 1000);
 	CU_ASSERT_FATAL(truncate(path, 40) == 0);
 	told = 0;
 	CU_ASSERT_FALSE(samples_read(tell, NULL));
