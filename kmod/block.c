@@ -4,6 +4,7 @@
  *
  * Memory is charged to who sends.
  */
+#include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -18,6 +19,7 @@ void block_free(struct block *block)
 	if (block->opened)
 		fput(block->opened);
 	mem_cgroup_put(block->memory);
+	domain_put(block->domain);
 	kvfree(block->blocks);
 	kvfree(block->traces);
 	kvfree(block->reports);
@@ -47,6 +49,20 @@ static enum dynopt_kmod_status copy_traces(struct block *block,
 	return status;
 }
 
+/*
+ * While the file is owned nobody can write to it. So it must be one that the caller could do that to anyway, by executing it; the
+ * administrator may do it to others, too.
+ */
+static enum dynopt_kmod_status open_file(struct block *block, s32 fd)
+{
+	block->opened = patch_open_file(fd);
+	if (!block->opened)
+		return DYNOPT_KMOD_FILE;
+	return capable(CAP_SYS_ADMIN) || !file_permission(block->opened, MAY_EXEC)
+	               ? DYNOPT_KMOD_OK
+	               : DYNOPT_KMOD_NOT_EXECUTABLE;
+}
+
 static enum dynopt_kmod_status fill(struct block *block, const struct dynopt_ioc_submit *request)
 {
 	enum dynopt_kmod_status status;
@@ -61,18 +77,17 @@ static enum dynopt_kmod_status fill(struct block *block, const struct dynopt_ioc
 	if (!block->blocks || !block->traces || !block->reports)
 		return DYNOPT_KMOD_MEMORY;
 	status = copy_traces(block, request);
-	if (status)
-		return status;
-	block->opened = patch_open_file(request->fd);
-	return block->opened ? DYNOPT_KMOD_OK : DYNOPT_KMOD_FILE;
+	return status ? status : open_file(block, request->fd);
 }
 
-static struct block *block_new(void)
+static struct block *block_new(struct domain *domain)
 {
 	struct block *block = kzalloc(sizeof(*block), GFP_KERNEL_ACCOUNT);
 
-	if (block)
-		count(DYNOPT_COUNTER_BLOCKS, 1);
+	if (!block)
+		return NULL;
+	block->domain = domain_hold(domain);
+	count(DYNOPT_COUNTER_BLOCKS, 1);
 	return block;
 }
 
@@ -96,17 +111,13 @@ static enum dynopt_kmod_status wait_for(struct block *block, struct dynopt_ioc_s
 	return status;
 }
 
-enum dynopt_kmod_status block_submit(struct client *client, struct dynopt_ioc_submit *request)
+enum dynopt_kmod_status block_submit(struct client *client, struct domain *domain,
+                                     struct dynopt_ioc_submit *request)
 {
-	enum dynopt_kmod_status status = request_submit(request);
-	struct block *block;
+	struct block *block = block_new(domain);
+	enum dynopt_kmod_status status;
 	u64 id = 0;
 
-	request->published = 0;
-	request->id = 0;
-	if (status)
-		return status;
-	block = block_new();
 	if (!block)
 		return DYNOPT_KMOD_MEMORY;
 	status = fill(block, request);

@@ -47,11 +47,12 @@ static enum dynopt_kmod_status do_hello(struct file *device, union request *requ
 	if (!TAKES_OVER)
 		return DYNOPT_KMOD_OK;
 	hello->features = DYNOPT_FEATURE_FIXED_PATCH | DYNOPT_FEATURE_GATE | DYNOPT_FEATURE_TRACES |
-	                  DYNOPT_FEATURE_COOKIE | DYNOPT_FEATURE_SAMPLES | DYNOPT_FEATURE_QUEUE;
+	                  DYNOPT_FEATURE_COOKIE | DYNOPT_FEATURE_SAMPLES | DYNOPT_FEATURE_QUEUE |
+	                  DYNOPT_FEATURE_DOMAINS;
 	return DYNOPT_KMOD_OK;
 }
 
-/* The device's group may register itself, and look; all else is the administrator's. */
+/* The device's group may do what concerns itself; all else is the administrator's. */
 static bool is_member(struct file *device)
 {
 	kgid_t group = file_inode(device)->i_gid;
@@ -59,10 +60,10 @@ static bool is_member(struct file *device)
 	return capable(CAP_SYS_ADMIN) || (!gid_eq(group, GLOBAL_ROOT_GID) && in_group_p(group));
 }
 
-static enum dynopt_kmod_status memory_of(s32 number, struct mm_struct **out)
+/* To be put; 0 is the caller. */
+static enum dynopt_kmod_status find_process(s32 number, struct task_struct **out)
 {
 	struct task_struct *task;
-	struct mm_struct *mm;
 	struct pid *pid;
 
 	if (number < 0)
@@ -74,22 +75,78 @@ static enum dynopt_kmod_status memory_of(s32 number, struct mm_struct **out)
 	put_pid(pid);
 	if (!task)
 		return DYNOPT_KMOD_NO_PROCESS;
-	mm = get_task_mm(task);
-	put_task_struct(task);
-	if (!mm)
-		return DYNOPT_KMOD_NO_PROCESS;
-	*out = mm;
+	*out = task;
 	return DYNOPT_KMOD_OK;
 }
 
-static enum dynopt_kmod_status register_memory(struct mm_struct *mm)
+/* Of a member's own process, or of any. */
+static enum dynopt_kmod_status memory_of(struct file *device, s32 number, struct mm_struct **out)
+{
+	enum dynopt_kmod_status status;
+	struct task_struct *task;
+
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	status = find_process(number, &task);
+	if (status)
+		return status;
+	*out = get_task_mm(task);
+	put_task_struct(task);
+	return *out ? DYNOPT_KMOD_OK : DYNOPT_KMOD_NO_PROCESS;
+}
+
+/* Who a process is, looked at after its memory: a program that it has started since has other memory. */
+static enum dynopt_kmod_status user_domain_of(s32 number, struct domain **out)
+{
+	enum dynopt_kmod_status status;
+	struct task_struct *task;
+	const struct cred *cred;
+
+	status = find_process(number, &task);
+	if (status)
+		return status;
+	cred = get_task_cred(task);
+	put_task_struct(task);
+	status = domain_of(cred, out);
+	put_cred(cred);
+	return status;
+}
+
+static enum dynopt_kmod_status domain_of_registered(struct file *device, s32 number,
+                                                    struct domain **out)
+{
+	enum dynopt_kmod_status status;
+	struct mm_struct *mm;
+
+	status = memory_of(device, number, &mm);
+	if (status)
+		return status;
+	*out = process_domain(mm);
+	mmput(mm);
+	return *out ? DYNOPT_KMOD_OK : DYNOPT_KMOD_NO_PROCESS;
+}
+
+/* Whose translations a request is about; held. */
+static enum dynopt_kmod_status domain_named(struct file *device, s32 number, struct domain **out)
+{
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	if (number == DYNOPT_DOMAIN_OWN)
+		return domain_of(current_cred(), out);
+	if (!capable(CAP_SYS_ADMIN))
+		return DYNOPT_KMOD_PERMISSION;
+	return number == DYNOPT_DOMAIN_SYSTEM ? domain_of_system(out)
+	                                      : domain_of_registered(device, number, out);
+}
+
+static enum dynopt_kmod_status register_memory(struct mm_struct *mm, struct domain *domain)
 {
 	enum dynopt_kmod_status status;
 	struct owned_file *file;
 
-	if (get_dumpable(mm) != SUID_DUMP_USER)
-		return DYNOPT_KMOD_NOT_DUMPABLE;
-	status = process_register(mm);
+	if (!domain_is_on(domain))
+		return DYNOPT_KMOD_DOMAIN_OFF;
+	status = process_register(mm, domain);
 	if (status)
 		return status;
 	for (file = file_next(NULL); file; file = file_next(file))
@@ -99,17 +156,27 @@ static enum dynopt_kmod_status register_memory(struct mm_struct *mm)
 
 static enum dynopt_kmod_status do_register(struct file *device, union request *request)
 {
-	struct mm_struct *mm;
+	struct dynopt_ioc_process *process = &request->process;
 	enum dynopt_kmod_status status;
+	struct domain *domain;
+	struct mm_struct *mm;
 
-	if (!is_member(device))
-		return DYNOPT_KMOD_PERMISSION;
-	status = memory_of(request->process.pid, &mm);
+	status = memory_of(device, process->pid, &mm);
 	if (status)
 		return status;
-	status = register_memory(mm);
+	status = request_process(process);
+	if (!status && get_dumpable(mm) != SUID_DUMP_USER)
+		status = DYNOPT_KMOD_NOT_DUMPABLE;
+	if (!status)
+		status = process->domain == DYNOPT_DOMAIN_OWN
+		                 ? user_domain_of(process->pid, &domain)
+		                 : domain_named(device, process->domain, &domain);
+	if (!status) {
+		status = register_memory(mm, domain);
+		domain_put(domain);
+	}
 	mmap_write_lock(mm);
-	request->process.mappings = mappings_count(mm);
+	process->mappings = mappings_count(mm);
 	mmap_write_unlock(mm);
 	mmput(mm);
 	return status;
@@ -117,15 +184,15 @@ static enum dynopt_kmod_status do_register(struct file *device, union request *r
 
 static enum dynopt_kmod_status do_unregister(struct file *device, union request *request)
 {
-	struct mm_struct *mm;
 	enum dynopt_kmod_status status;
+	struct mm_struct *mm;
 
-	if (!is_member(device))
-		return DYNOPT_KMOD_PERMISSION;
-	status = memory_of(request->process.pid, &mm);
+	status = memory_of(device, request->process.pid, &mm);
 	if (status)
 		return status;
-	status = leave_process(mm);
+	status = request_process(&request->process);
+	if (!status)
+		status = leave_process(mm);
 	request->process.mappings = 0;
 	mmput(mm);
 	return status;
@@ -136,9 +203,7 @@ static enum dynopt_kmod_status do_sample(struct file *device, union request *req
 	struct mm_struct *mm;
 	enum dynopt_kmod_status status;
 
-	if (!is_member(device))
-		return DYNOPT_KMOD_PERMISSION;
-	status = memory_of(request->sample.pid, &mm);
+	status = memory_of(device, request->sample.pid, &mm);
 	if (status)
 		return status;
 	status = sample_run(mm, &request->sample);
@@ -148,20 +213,57 @@ static enum dynopt_kmod_status do_sample(struct file *device, union request *req
 
 static enum dynopt_kmod_status do_patch(struct file *device, union request *request)
 {
-	return capable(CAP_SYS_ADMIN) ? patch_apply(&request->patch) : DYNOPT_KMOD_PERMISSION;
+	enum dynopt_kmod_status status;
+	struct domain *domain;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return DYNOPT_KMOD_PERMISSION;
+	status = domain_of(current_cred(), &domain);
+	if (status)
+		return status;
+	status = patch_apply(&request->patch, domain);
+	domain_put(domain);
+	return status;
 }
 
 static enum dynopt_kmod_status do_undo(struct file *device, union request *request)
 {
-	request->undo.undone = 0;
-	return capable(CAP_SYS_ADMIN) ? patch_undo(&request->undo, &request->undo.undone)
-	                              : DYNOPT_KMOD_PERMISSION;
+	struct dynopt_ioc_undo *undo = &request->undo;
+	enum dynopt_kmod_status status;
+	struct domain *domain;
+
+	undo->undone = 0;
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	status = request_undo(undo);
+	if (!status)
+		status = domain_named(device, undo->domain, &domain);
+	if (status)
+		return status;
+	status = patch_undo(undo, domain, &undo->undone);
+	domain_put(domain);
+	return status;
 }
 
 static enum dynopt_kmod_status do_submit(struct file *device, union request *request)
 {
-	return capable(CAP_SYS_ADMIN) ? block_submit(device->private_data, &request->submit)
-	                              : DYNOPT_KMOD_PERMISSION;
+	struct dynopt_ioc_submit *submit = &request->submit;
+	enum dynopt_kmod_status status;
+	struct domain *domain;
+
+	submit->published = 0;
+	submit->id = 0;
+	if (!is_member(device))
+		return DYNOPT_KMOD_PERMISSION;
+	status = request_submit(submit);
+	if (!status)
+		status = domain_named(device, submit->domain, &domain);
+	if (status)
+		return status;
+	status = domain_is_on(domain) ? block_submit(device->private_data, domain, submit)
+	                              : DYNOPT_KMOD_DOMAIN_OFF;
+	domain_put(domain);
+	return status;
 }
 
 static enum dynopt_kmod_status do_reports(struct file *device, union request *request)

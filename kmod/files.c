@@ -17,13 +17,13 @@ DEFINE_MUTEX(requests);
 DEFINE_SRCU(faults);
 enum leave_state leave_state;
 
-struct owned_file *file_find(struct inode *inode)
+struct owned_file *file_find(struct inode *inode, const struct domain *domain)
 {
 	struct owned_file *file, *found = NULL;
 
 	spin_lock(&registry);
 	list_for_each_entry(file, &owned_files, list) {
-		if (file->inode == inode) {
+		if (file->inode == inode && file->domain == domain) {
 			file->n_held++;
 			found = file;
 			break;
@@ -59,7 +59,8 @@ void file_hold(struct owned_file *file)
 	spin_unlock(&registry);
 }
 
-enum dynopt_kmod_status file_new(struct file *opened, const struct vm_operations_struct *original,
+enum dynopt_kmod_status file_new(struct file *opened, struct domain *domain,
+                                 const struct vm_operations_struct *original,
                                  struct owned_file **out)
 {
 	struct owned_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
@@ -73,6 +74,7 @@ enum dynopt_kmod_status file_new(struct file *opened, const struct vm_operations
 	file->file = get_file(opened);
 	file->mapping = opened->f_mapping;
 	file->inode = file_inode(opened);
+	file->domain = domain_hold(domain);
 	file->original = original;
 	mappings_init_ops(file);
 	mutex_init(&file->gate);
@@ -100,6 +102,8 @@ static void file_free(struct rcu_head *rcu)
 		put_page(page);
 		count(DYNOPT_COUNTER_PAGES, -1);
 	}
+	domain_pages_sub(file->domain, file->n_pages);
+	domain_put(file->domain);
 	xa_destroy(&file->pages);
 	list_for_each_entry_safe(patch, next, &file->patches, list)
 		patch_free(patch);

@@ -155,7 +155,7 @@ static void restore_private_everywhere(void)
 
 	do {
 		forks = counted(DYNOPT_COUNTER_FORKED);
-		all = processes_all();
+		all = processes_all(NULL);
 		if (!all) {
 			wait_a_little();
 			forks = ~0ULL;
@@ -169,7 +169,7 @@ static void restore_private_everywhere(void)
 
 static bool anybody_inside(void)
 {
-	struct mm_struct **all = processes_all(), **at;
+	struct mm_struct **all = processes_all(NULL), **at;
 	bool inside = !all;
 
 	for (at = all; at && *at && !inside; at++)
@@ -193,7 +193,7 @@ void leave_all(void)
 		wait_a_little();
 	WRITE_ONCE(leave_state, LEAVE_MAPPINGS);
 	while (!processes_empty()) {
-		all = processes_all();
+		all = processes_all(NULL);
 		if (!all) {
 			wait_a_little();
 			continue;

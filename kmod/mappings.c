@@ -176,7 +176,7 @@ static void taken_open(struct vm_area_struct *vma)
 
 	if (READ_ONCE(leave_state) == LEAVE_MAPPINGS) {
 		give_back(vma, file);
-	} else if (!process_join(vma->vm_mm)) {
+	} else if (!process_join(vma->vm_mm, file->domain)) {
 		give_back(vma, file);
 		count(DYNOPT_COUNTER_LEFT_OUT, 1);
 	} else {
@@ -225,8 +225,13 @@ static int taken_mprotect(struct vm_area_struct *vma, unsigned long start, unsig
 
 static int taken_mremap(struct vm_area_struct *vma)
 {
-	struct owned_file *file = file_find(file_inode(vma->vm_file));
+	struct domain *domain = process_domain(vma->vm_mm);
+	struct owned_file *file = NULL;
 
+	if (domain) {
+		file = file_find(file_inode(vma->vm_file), domain);
+		domain_put(domain);
+	}
 	if (!file)
 		return 0;
 	if (may_take(vma, file))

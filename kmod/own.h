@@ -46,13 +46,23 @@ enum leave_state {
 	LEAVE_MAPPINGS, /* nobody is inside any more: mappings go back as they come */
 };
 
+/* Whose pages and translations: those of one user's processes, or of the system's. */
+struct domain {
+	struct list_head list; /* in domains; registry */
+	refcount_t held;
+	struct user_namespace *ns; /* NULL: the system's */
+	kuid_t uid;
+	atomic_t n_pages; /* of the module's own, in all its files */
+};
+
 struct owned_file {
-	struct list_head list; /* in owned_files */
+	struct list_head list; /* in owned_files: one for an inode and domain */
 	struct rcu_head rcu;
 	unsigned long n_held; /* registry: taken mappings, and requests that look at it */
 	struct file *file; /* held, and closed to writers */
 	struct address_space *mapping;
 	struct inode *inode;
+	struct domain *domain; /* held */
 	const struct vm_operations_struct *original;
 	struct vm_operations_struct ops; /* what taken mappings have */
 	struct mutex gate;
@@ -109,6 +119,7 @@ struct process {
 	refcount_t watched; /* by `notifier`, by `end` */
 	struct sampler *sampler; /* registry; NULL: it is not sampled */
 	struct hlist_node node; /* in the registry */
+	struct domain *domain; /* held */
 	bool leaving; /* its sites are original */
 };
 
@@ -125,11 +136,25 @@ u64 counted(enum dynopt_kmod_counter counter);
 bool counters_settled(void);
 int status_errno(enum dynopt_kmod_status status);
 
+/* domain.c */
+/* Whose processes with these credentials are, held. DOMAIN: their user ids differ. */
+enum dynopt_kmod_status domain_of(const struct cred *cred, struct domain **out);
+enum dynopt_kmod_status domain_of_system(struct domain **out);
+struct domain *domain_hold(struct domain *domain);
+void domain_put(struct domain *domain);
+bool domain_has(const struct domain *domain, const struct cred *cred);
+/* Processes may come in, and traces be submitted. */
+bool domain_is_on(const struct domain *domain);
+/* One more page of the module's own; false: it has as many as it may. */
+bool domain_pages_add(struct domain *domain);
+void domain_pages_sub(struct domain *domain, unsigned int n);
+
 /* files.c: who finds or makes a file holds it until file_put() */
-struct owned_file *file_find(struct inode *inode);
+struct owned_file *file_find(struct inode *inode, const struct domain *domain);
 /* The first, or the next one, for which the hold on `after` is given up; NULL: no more. */
 struct owned_file *file_next(struct owned_file *after);
-enum dynopt_kmod_status file_new(struct file *file, const struct vm_operations_struct *original,
+enum dynopt_kmod_status file_new(struct file *file, struct domain *domain,
+                                 const struct vm_operations_struct *original,
                                  struct owned_file **out);
 void file_hold(struct owned_file *file);
 /* When nobody holds it any more, the file is no longer owned. */
@@ -188,17 +213,21 @@ int cookie_init(void);
 void cookie_exit(void);
 
 /* processes.c */
-enum dynopt_kmod_status process_register(struct mm_struct *mm);
+enum dynopt_kmod_status process_register(struct mm_struct *mm, struct domain *domain);
 /* For a mapping that a fork or a split brings; with the mmap lock held for writing. */
-bool process_join(struct mm_struct *mm);
+bool process_join(struct mm_struct *mm, struct domain *domain);
+/* Held; NULL if it is not registered. */
+struct domain *process_domain(struct mm_struct *mm);
+/* A process in the domain of which a thread is not the domain's user's, grabbed; NULL: none. */
+struct mm_struct *process_find_stranger(const struct domain *domain);
 bool process_is_registered(struct mm_struct *mm);
 bool process_is_leaving(struct mm_struct *mm);
 void process_set_leaving(struct mm_struct *mm);
 void process_forget(struct mm_struct *mm);
-/* Takes the file's mappings there, if none of its owned pages is private. */
+/* Takes the file's mappings there, if it is of the file's domain, and none of its owned pages is private. */
 void process_adopt(struct mm_struct *mm, struct owned_file *file);
-/* All registered memory maps, each grabbed; NULL-terminated; NULL if there is no memory. */
-struct mm_struct **processes_all(void);
+/* All registered memory maps of a domain (NULL: of all), each grabbed; NULL-terminated; NULL if there is no memory. */
+struct mm_struct **processes_all(const struct domain *domain);
 void processes_drop(struct mm_struct **all);
 bool processes_empty(void);
 /*
@@ -216,12 +245,16 @@ int processes_init(void);
 void processes_exit(void);
 
 /* patch.c */
-enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request);
-enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone);
+enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request, struct domain *domain);
+enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request,
+                                   const struct domain *domain, u32 *undone);
+/* Who is not the domain's user any more leaves, before something new comes. */
+enum dynopt_kmod_status patch_part_with_strangers(const struct domain *domain);
 /* A regular file that is open for reading, or one with .file NULL. */
 struct file *patch_open_file(s32 fd);
-/* The owned file, held; made if it is mapped by registered processes. */
-enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct owned_file **out);
+/* The owned file, held; made if it is mapped by registered processes of the domain. */
+enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct domain *domain,
+                                           struct owned_file **out);
 /* Does a patch, or what remains of one, stand in [offset, end) of the text, or of the code cache? */
 bool patch_overlaps(struct owned_file *file, u64 offset, u64 end);
 bool patch_overlaps_cache(struct owned_file *file, u64 offset, u64 end);

@@ -114,13 +114,11 @@ static enum dynopt_kmod_status page_insert(struct owned_file *file, pgoff_t inde
 	return error ? DYNOPT_KMOD_MEMORY : DYNOPT_KMOD_OK;
 }
 
-static enum dynopt_kmod_status take_locked(struct owned_file *file, pgoff_t index, bool cache)
+static enum dynopt_kmod_status take_counted(struct owned_file *file, pgoff_t index, bool cache)
 {
 	struct page *original, *page;
 	enum dynopt_kmod_status status;
 
-	if (file->n_pages == FILE_PAGES_MAX)
-		return DYNOPT_KMOD_LIMIT;
 	original = read_page(file, index);
 	if (IS_ERR(original))
 		return DYNOPT_KMOD_FILE_READ;
@@ -134,6 +132,20 @@ static enum dynopt_kmod_status take_locked(struct owned_file *file, pgoff_t inde
 		take_over(file, index, original);
 	}
 	put_page(original);
+	return status;
+}
+
+static enum dynopt_kmod_status take_locked(struct owned_file *file, pgoff_t index, bool cache)
+{
+	enum dynopt_kmod_status status;
+
+	if (file->n_pages == FILE_PAGES_MAX)
+		return DYNOPT_KMOD_LIMIT;
+	if (!domain_pages_add(file->domain))
+		return DYNOPT_KMOD_DOMAIN_PAGES;
+	status = take_counted(file, index, cache);
+	if (status)
+		domain_pages_sub(file->domain, 1);
 	return status;
 }
 

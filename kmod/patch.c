@@ -204,7 +204,7 @@ static enum dynopt_kmod_status take_range(struct owned_file *file, u64 offset, u
 /* Those that have no taken mapping yet, or not all. */
 static enum dynopt_kmod_status adopt_all(struct owned_file *file)
 {
-	struct mm_struct **all = processes_all(), **at;
+	struct mm_struct **all = processes_all(file->domain), **at;
 
 	if (!all)
 		return DYNOPT_KMOD_MEMORY;
@@ -246,7 +246,7 @@ static bool reaches(struct mm_struct *mm, struct owned_file *file, const struct 
 
 static enum dynopt_kmod_status check_mapped(struct owned_file *file, const struct patch *patch)
 {
-	struct mm_struct **all = processes_all(), **at;
+	struct mm_struct **all = processes_all(file->domain), **at;
 	bool found = false;
 
 	if (!all)
@@ -441,10 +441,10 @@ enum dynopt_kmod_status patch_publish(struct owned_file *file, struct patch **pa
 }
 
 /* The operations that processes' mappings of the file have, before any is taken. */
-static enum dynopt_kmod_status find_operations(struct inode *inode,
+static enum dynopt_kmod_status find_operations(struct inode *inode, const struct domain *domain,
                                                const struct vm_operations_struct **out)
 {
-	struct mm_struct **all = processes_all(), **at;
+	struct mm_struct **all = processes_all(domain), **at;
 	const struct vm_operations_struct *ops = NULL;
 
 	if (!all)
@@ -464,18 +464,35 @@ static enum dynopt_kmod_status find_operations(struct inode *inode,
 	return DYNOPT_KMOD_OK;
 }
 
-enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct owned_file **out)
+enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct domain *domain,
+                                           struct owned_file **out)
 {
 	const struct vm_operations_struct *ops;
 	enum dynopt_kmod_status status;
 
-	*out = file_find(file_inode(opened));
+	*out = file_find(file_inode(opened), domain);
 	if (*out)
 		return DYNOPT_KMOD_OK;
-	status = find_operations(file_inode(opened), &ops);
+	status = find_operations(file_inode(opened), domain, &ops);
 	if (status)
 		return status;
-	return file_new(opened, ops, out);
+	return file_new(opened, domain, ops, out);
+}
+
+enum dynopt_kmod_status patch_part_with_strangers(const struct domain *domain)
+{
+	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
+	struct mm_struct *mm;
+
+	while (!status && (mm = process_find_stranger(domain))) {
+		status = leave_process(mm);
+		if (!status)
+			count(DYNOPT_COUNTER_CHANGED_USER, 1);
+		else if (status == DYNOPT_KMOD_NO_PROCESS)
+			status = DYNOPT_KMOD_OK; /* it has ended */
+		mmdrop(mm);
+	}
+	return status;
 }
 
 struct file *patch_open_file(s32 fd)
@@ -489,7 +506,8 @@ struct file *patch_open_file(s32 fd)
 	return opened;
 }
 
-static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_ioc_patch *request)
+static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_ioc_patch *request,
+                                     struct domain *domain)
 {
 	struct owned_file *file;
 	struct patch *patch, *again = NULL;
@@ -501,7 +519,9 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 	patch = patch_new(request);
 	if (!patch)
 		return DYNOPT_KMOD_MEMORY;
-	status = patch_find_or_make(opened, &file);
+	status = patch_part_with_strangers(domain);
+	if (!status)
+		status = patch_find_or_make(opened, domain, &file);
 	if (!status) {
 		status = find_earlier(file, patch, &again);
 		if (!status)
@@ -514,7 +534,7 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 	return status;
 }
 
-enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request)
+enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request, struct domain *domain)
 {
 	enum dynopt_kmod_status status = request_patch(request);
 	struct file *opened;
@@ -524,7 +544,7 @@ enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request)
 	opened = patch_open_file(request->fd);
 	if (!opened)
 		return DYNOPT_KMOD_FILE;
-	status = apply(opened, request);
+	status = apply(opened, request, domain);
 	fput(opened);
 	return status;
 }
@@ -613,19 +633,18 @@ static enum dynopt_kmod_status undo(struct owned_file *file, const struct dynopt
 	                                                     : DYNOPT_KMOD_NO_PATCH;
 }
 
-enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request, u32 *undone)
+enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request,
+                                   const struct domain *domain, u32 *undone)
 {
 	bool all = request->flags & DYNOPT_UNDO_ALL;
 	enum dynopt_kmod_status status = all ? DYNOPT_KMOD_OK : DYNOPT_KMOD_NO_PATCH;
 	struct owned_file *file;
 	struct file *opened;
 
-	if (request_undo(request))
-		return DYNOPT_KMOD_BAD_REQUEST;
 	opened = patch_open_file(request->fd);
 	if (!opened)
 		return DYNOPT_KMOD_FILE;
-	file = file_find(file_inode(opened));
+	file = file_find(file_inode(opened), domain);
 	if (file) {
 		status = undo(file, request, undone);
 		file_put(file);

@@ -38,8 +38,11 @@ static struct process *process_find(struct mm_struct *mm)
 
 static void process_drop(struct process *process)
 {
-	if (refcount_dec_and_test(&process->watched))
-		kfree(process);
+	if (!refcount_dec_and_test(&process->watched))
+		return;
+	if (process->domain)
+		domain_put(process->domain);
+	kfree(process);
 }
 
 static void end_remove(struct work_struct *work)
@@ -141,7 +144,7 @@ static enum dynopt_kmod_status status_of(long error)
 }
 
 /* With the mmap lock held for writing, so that there is one at a time for a memory map. */
-static enum dynopt_kmod_status process_add(struct mm_struct *mm)
+static enum dynopt_kmod_status process_add(struct mm_struct *mm, struct domain *domain)
 {
 	struct mmu_notifier *notifier = mmu_notifier_get_locked(&notifier_ops, mm);
 	struct process *process;
@@ -156,6 +159,7 @@ static enum dynopt_kmod_status process_add(struct mm_struct *mm)
 		return status_of(error);
 	}
 	refcount_inc(&process->watched);
+	process->domain = domain_hold(domain);
 	spin_lock(&registry);
 	hash_add(processes, &process->node, (unsigned long)mm);
 	n_processes++;
@@ -174,7 +178,32 @@ bool process_is_registered(struct mm_struct *mm)
 	return is;
 }
 
-enum dynopt_kmod_status process_register(struct mm_struct *mm)
+struct domain *process_domain(struct mm_struct *mm)
+{
+	struct domain *domain = NULL;
+	struct process *process;
+
+	spin_lock(&registry);
+	process = process_find(mm);
+	if (process)
+		domain = domain_hold(process->domain);
+	spin_unlock(&registry);
+	return domain;
+}
+
+static bool process_is_in(struct mm_struct *mm, const struct domain *domain)
+{
+	struct process *process;
+	bool is;
+
+	spin_lock(&registry);
+	process = process_find(mm);
+	is = process && process->domain == domain;
+	spin_unlock(&registry);
+	return is;
+}
+
+enum dynopt_kmod_status process_register(struct mm_struct *mm, struct domain *domain)
 {
 	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
 
@@ -182,13 +211,48 @@ enum dynopt_kmod_status process_register(struct mm_struct *mm)
 		return DYNOPT_KMOD_KERNEL;
 	mmap_write_lock(mm);
 	if (!process_is_registered(mm))
-		status = process_add(mm);
+		status = process_add(mm, domain);
+	else if (!process_is_in(mm, domain))
+		status = DYNOPT_KMOD_DOMAIN;
 	mmap_write_unlock(mm);
 	return status;
 }
 
+/* A memory map that is registered stays for as long as the registry is locked. */
+static bool grab_if_in(struct mm_struct *mm, const struct domain *domain)
+{
+	struct process *process;
+	bool is;
+
+	spin_lock(&registry);
+	process = process_find(mm);
+	is = process && process->domain == domain;
+	if (is)
+		mmgrab(mm);
+	spin_unlock(&registry);
+	return is;
+}
+
+struct mm_struct *process_find_stranger(const struct domain *domain)
+{
+	struct task_struct *process, *thread;
+	struct mm_struct *mm, *found = NULL;
+
+	rcu_read_lock();
+	for_each_process_thread(process, thread) {
+		mm = READ_ONCE(thread->mm);
+		if (!mm || (thread->flags & PF_KTHREAD) ||
+		    domain_has(domain, __task_cred(thread)) || !grab_if_in(mm, domain))
+			continue;
+		found = mm;
+		break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
 /* A fork is not undone by a signal that merely waits, so it shall not stop this either. */
-bool process_join(struct mm_struct *mm)
+bool process_join(struct mm_struct *mm, struct domain *domain)
 {
 	enum dynopt_kmod_status status;
 	sigset_t all, before;
@@ -198,7 +262,7 @@ bool process_join(struct mm_struct *mm)
 		return true;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	status = process_add(mm);
+	status = process_add(mm, domain);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (!status)
 		count(DYNOPT_COUNTER_FORKED, 1);
@@ -243,7 +307,8 @@ void process_forget(struct mm_struct *mm)
 void process_adopt(struct mm_struct *mm, struct owned_file *file)
 {
 	mmap_write_lock(mm);
-	if (process_is_registered(mm) && !process_is_leaving(mm) && !private_in_process(mm, file))
+	if (process_is_in(mm, file->domain) && !process_is_leaving(mm) &&
+	    !private_in_process(mm, file))
 		mappings_take(mm, file);
 	mmap_write_unlock(mm);
 }
@@ -253,7 +318,7 @@ bool processes_empty(void)
 	return !READ_ONCE(n_processes);
 }
 
-struct mm_struct **processes_all(void)
+struct mm_struct **processes_all(const struct domain *domain)
 {
 	unsigned long room = READ_ONCE(n_processes) + 16, n = 0;
 	struct mm_struct **all;
@@ -271,6 +336,8 @@ struct mm_struct **processes_all(void)
 		kvfree(all);
 	}
 	hash_for_each(processes, bucket, process, node) {
+		if (domain && process->domain != domain)
+			continue;
 		mmgrab(process->notifier.mm);
 		all[n++] = process->notifier.mm;
 	}

@@ -33,6 +33,7 @@ struct block {
 	bool done;
 	/* What is asked. */
 	struct file *opened;
+	struct domain *domain; /* held */
 	struct mem_cgroup *memory; /* who is charged */
 	u32 flags, n_traces;
 	struct trace_block *blocks;
@@ -47,7 +48,8 @@ struct block {
 };
 
 /* block.c */
-enum dynopt_kmod_status block_submit(struct client *client, struct dynopt_ioc_submit *request);
+enum dynopt_kmod_status block_submit(struct client *client, struct domain *domain,
+                                     struct dynopt_ioc_submit *request);
 enum dynopt_kmod_status block_read(struct client *client, struct dynopt_ioc_reports *request);
 void block_free(struct block *block);
 

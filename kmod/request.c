@@ -27,6 +27,15 @@ static bool is_domain(s32 domain)
 	return domain >= DYNOPT_DOMAIN_SYSTEM;
 }
 
+/* A process is put into its user's domain, or into the system's. */
+enum dynopt_kmod_status request_process(const struct dynopt_ioc_process *process)
+{
+	return process->pid < 0 || !is_domain(process->domain) ||
+	                       process->domain > DYNOPT_DOMAIN_OWN || process->pad
+	               ? DYNOPT_KMOD_BAD_REQUEST
+	               : DYNOPT_KMOD_OK;
+}
+
 /* Where the code came from is no secret, and padding has to be zero. */
 enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch)
 {

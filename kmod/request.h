@@ -14,6 +14,7 @@
 
 /* A struct of `size` bytes, as the caller knows it, which has `first` in version 1. */
 enum dynopt_kmod_status request_size(u32 size, u32 first, u32 most);
+enum dynopt_kmod_status request_process(const struct dynopt_ioc_process *process);
 enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch);
 enum dynopt_kmod_status request_undo(const struct dynopt_ioc_undo *undo);
 enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit);

@@ -479,7 +479,9 @@ static enum dynopt_kmod_status publish(struct submission *s)
 
 	mutex_lock(&requests);
 	if (queue_commits(s->block)) {
-		status = s->n ? publish_new(s) : DYNOPT_KMOD_OK;
+		status = patch_part_with_strangers(s->file->domain);
+		if (!status && s->n)
+			status = publish_new(s);
 		if (!status)
 			publish_revivals(s);
 	}
@@ -559,7 +561,7 @@ static enum dynopt_kmod_status find_file(struct submission *s)
 	enum dynopt_kmod_status status;
 
 	mutex_lock(&requests);
-	status = patch_find_or_make(s->block->opened, &s->file);
+	status = patch_find_or_make(s->block->opened, s->block->domain, &s->file);
 	mutex_unlock(&requests);
 	return status;
 }

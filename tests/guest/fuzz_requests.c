@@ -86,6 +86,20 @@ static enum dynopt_kmod_status one_undo(void)
 	return status;
 }
 
+static enum dynopt_kmod_status one_process(void)
+{
+	struct dynopt_ioc_process process = { .pid = (s32)below(0xffffffff),
+		                              .domain = below(4) ? -(s32)below(2)
+		                                                 : (s32)below(0xffffffff),
+		                              .pad = !below(8) };
+	enum dynopt_kmod_status status = request_process(&process);
+
+	require(!status == (process.pid >= 0 && !process.pad &&
+	                    (process.domain == 0 || process.domain == -1)),
+	        "a process goes into its own domain or the system's");
+	return status;
+}
+
 static enum dynopt_kmod_status one_policy(void)
 {
 	struct dynopt_ioc_policy policy = { .flags = below(16) ? below(8) : below(0xffffffff),
@@ -198,6 +212,7 @@ static const struct {
 	{ "undo", one_undo, DYNOPT_KMOD_BAD_REQUEST },
 	{ "size", one_size, DYNOPT_KMOD_BAD_SIZE },
 	{ "submit", one_submit, DYNOPT_KMOD_BAD_REQUEST },
+	{ "process", one_process, DYNOPT_KMOD_BAD_REQUEST },
 	{ "policy", one_policy, DYNOPT_KMOD_BAD_REQUEST },
 };
 #define KINDS_N (sizeof(kinds) / sizeof(kinds[0]))

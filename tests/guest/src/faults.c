@@ -6,12 +6,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "guest.h"
+#include "traced.h"
 
 #define NTH_MAX 2000
 
@@ -33,7 +34,7 @@ static void set(const char *path, const char *value)
 	close(fd);
 }
 
-/* Of this thread only: its n-th allocation from here on fails. */
+/* Of one thread: its n-th allocation from here on fails. */
 static void fail_set(long n)
 {
 	char text[24];
@@ -192,9 +193,136 @@ static void forks(void)
 	munmap(lib, LIB_BYTES);
 }
 
+/* ---- traces: of who sends them, and of the worker that translates ---- */
+
+#define FEW 4
+
+static struct dynopt_ioc_report reports[FEW];
+static uint32_t first; /* of a few traces that are published */
+
+static uint32_t submit(int to, uint32_t *published)
+{
+	struct dynopt_ioc_submit request;
+	uint32_t status;
+
+	traced_fill(&request, to, first, FEW);
+	request.reports = (uintptr_t)reports;
+	status = call_raw(device, DYNOPT_IOC_SUBMIT, &request);
+	*published = request.published;
+	return status;
+}
+
+static void find_few(int to)
+{
+	uint32_t published = 0;
+
+	for (first = 0; !published && first + FEW < n_traces; first += FEW)
+		check_is(submit(to, &published), DYNOPT_KMOD_OK);
+	first -= FEW;
+	check(published > 0);
+}
+
+/* The module's thread. */
+static int open_worker(void)
+{
+	char path[64], name[32];
+	int fd, pid;
+
+	for (pid = 2; pid < 32768; pid++) {
+		ssize_t n = 0;
+
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		n = read(fd, name, sizeof(name));
+		close(fd);
+		if (n != 7 || memcmp(name, "dynopt\n", 7))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/fail-nth", pid, pid);
+		return open(path, O_RDWR | O_CLOEXEC);
+	}
+	return -1;
+}
+
+static void traced(const char *name, int of)
+{
+	struct run run = traced_start(TRACED);
+	uint64_t plain = traced_sum(&run, 7);
+	int to = open(TRACED, O_RDONLY | O_CLOEXEC), own = nth;
+	uint32_t published, status;
+	bool came = true;
+	long n;
+
+	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
+	find_few(to);
+	check_is(call_unregister(device, run.pid), DYNOPT_KMOD_OK);
+	for (n = 1; came; n++) {
+		check(n < NTH_MAX);
+		check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
+		nth = of;
+		fail_set(n);
+		status = submit(to, &published);
+		came = fail_came();
+		nth = own;
+		check(is_clean(status));
+		check(came || (status == DYNOPT_KMOD_OK && published > 0));
+		check_is(traced_sum(&run, 7), plain);
+		check_is(counter(device, DYNOPT_COUNTER_BLOCKS), 0);
+		check_is(call_unregister(device, run.pid), DYNOPT_KMOD_OK);
+		check_is(counter(device, DYNOPT_COUNTER_PAGES), 0);
+		check_is(counter(device, DYNOPT_COUNTER_PATCHES), 0);
+		check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
+	}
+	printf("%s: %ld\n", name, n - 2);
+	close(to);
+	run_end(&run);
+}
+
+/* The reports of what waited are there, or not lost. */
+static void queued(void)
+{
+	struct dynopt_ioc_reports done = { .size = sizeof(done),
+		                           .n = FEW,
+		                           .reports = (uintptr_t)reports };
+	struct dynopt_ioc_submit request;
+	uint32_t status;
+	bool came = true;
+	long n;
+	int to = open(TRACED, O_RDONLY | O_CLOEXEC);
+	struct pollfd poll_for = { .fd = device, .events = POLLIN };
+
+	for (n = 1; came; n++) {
+		struct dynopt_ioc_policy policy = { .size = sizeof(policy) };
+
+		traced_fill(&request, to, first, FEW);
+		request.flags |= DYNOPT_SUBMIT_QUEUE;
+		fail_set(n);
+		status = call_raw(device, DYNOPT_IOC_SUBMIT, &request);
+		came = fail_came();
+		check(status == DYNOPT_KMOD_OK || (came && status == DYNOPT_KMOD_MEMORY));
+		if (status)
+			continue;
+		check_is(poll(&poll_for, 1, -1), 1);
+		fail_set(1);
+		status = call_raw(device, DYNOPT_IOC_REPORTS, &done);
+		fail_came();
+		check_is(status, DYNOPT_KMOD_OK);
+		check_is(done.block_status, DYNOPT_KMOD_NOT_MAPPED);
+		fail_set(1);
+		status = call_raw(device, DYNOPT_IOC_POLICY, &policy);
+		fail_came();
+		check_is(status, DYNOPT_KMOD_OK);
+	}
+	check_is(counter(device, DYNOPT_COUNTER_BLOCKS), 0);
+	printf("queued: %ld\n", n - 2);
+	close(to);
+}
+
 int main(void)
 {
 	enum what what;
+	int worker;
 
 	nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (nth < 0 || access("/sys/kernel/debug/failslab/verbose", W_OK))
@@ -205,7 +333,7 @@ int main(void)
 	set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
 	set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
 	set("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	device = device_open();
+	device = device_open_patient();
 	lib_make(LIB);
 	file = open(LIB, O_RDONLY | O_CLOEXEC);
 	for (what = 0; what < WHAT_N; what++)
@@ -213,6 +341,12 @@ int main(void)
 	/* Where there was no memory for pages, sites changed without any. */
 	check(counter(device, DYNOPT_COUNTER_COOKIES) > 0);
 	forks();
+	traces_read();
+	worker = open_worker();
+	check(worker >= 0);
+	traced("submit", nth);
+	queued();
+	traced("worker", worker);
 	printf("%lu faults\n", injected);
 	return 0;
 }

@@ -86,9 +86,24 @@ static void fill_hello(union request *request)
 	request->hello.max = random_below(4);
 }
 
+/* Mostly the one where something is done. */
+static int32_t random_domain(void)
+{
+	switch (random_below(8)) {
+	case 0:
+		return DYNOPT_DOMAIN_SYSTEM;
+	case 1:
+		return pids[random_below(4)];
+	default:
+		return DYNOPT_DOMAIN_OWN;
+	}
+}
+
 static void fill_process(union request *request)
 {
 	request->process.pid = random_below(8) ? pids[random_below(4)] : (pid_t)random_below(400);
+	request->process.domain = random_below(16) ? DYNOPT_DOMAIN_OWN
+	                                           : (int32_t)random_below(4) - 2;
 }
 
 /*
@@ -125,7 +140,7 @@ static void fill_undo(union request *request)
 	request->undo.fd = random_file();
 	request->undo.offset = random_below(8) ? random_site()->offset : random_offset();
 	request->undo.flags = random_below(16) ? 0 : random_below(8);
-	request->undo.domain = random_below(64) ? 0 : -2;
+	request->undo.domain = random_below(64) ? random_domain() : -2;
 	if (request->undo.fd == files[STILL])
 		request->undo.flags ^= random_below(2) * DYNOPT_UNDO_COOKIE;
 	else
@@ -172,6 +187,7 @@ static void fill_submit(union request *request)
 		traces[i] = (struct dynopt_ioc_trace){ .n_blocks = 2 };
 	submit->fd = random_file();
 	submit->flags = random_below(3);
+	submit->domain = random_domain();
 	submit->n_traces = random_below(8) ? 4 : random_below(6);
 	submit->n_blocks = random_below(8) ? 8 : random_below(10);
 	submit->traces = (uintptr_t)traces + (random_below(8) ? 0 : 1ull << 62);
@@ -201,6 +217,7 @@ static void fill_policy(union request *request)
 	request->policy.queue_blocks = random_below(4) ? 128 : 1 + random_below(4);
 	request->policy.user_blocks = random_below(4) ? 64 : 1 + random_below(4);
 	request->policy.process_blocks = 1 + random_below(16);
+	request->policy.user_pages = random_below(3) ? 8192 : 1;
 }
 
 static void fill_nothing(union request *request)
@@ -435,8 +452,6 @@ static bool comes_by_chance(uint32_t status)
 	case DYNOPT_KMOD_KERNEL: /* of another version */
 	case DYNOPT_KMOD_BLOCK_TIME:
 	case DYNOPT_KMOD_DOMAIN:
-	case DYNOPT_KMOD_DOMAIN_OFF:
-	case DYNOPT_KMOD_DOMAIN_PAGES:
 	case DYNOPT_KMOD_NOT_EXECUTABLE:
 	case DYNOPT_KMOD_WORKSPACE:
 	case DYNOPT_KMOD_NO_CACHE:

@@ -95,6 +95,17 @@ int device_open(void)
 	return fd;
 }
 
+int device_open_patient(void)
+{
+	struct dynopt_ioc_policy policy = { .size = sizeof(policy),
+		                            .flags = DYNOPT_POLICY_SET,
+		                            .block_us = 0xffffffff };
+	int device = device_open();
+
+	check_is(call_raw(device, DYNOPT_IOC_POLICY, &policy), DYNOPT_KMOD_OK);
+	return device;
+}
+
 static const struct {
 	const char *name;
 	int error;

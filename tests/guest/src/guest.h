@@ -51,6 +51,8 @@ uint8_t *lib_map(const char *path);
 int lib_call(const uint8_t *lib, const struct site *site);
 
 int device_open(void);
+/* For tests in which blocks of traces have all the time they want: emulated time is no measure. */
+int device_open_patient(void);
 /* Calls and returns the status; the errno must fit it. */
 uint32_t call_hello(int device, uint32_t min, uint32_t max, struct dynopt_ioc_hello *hello);
 uint32_t call_register(int device, pid_t pid);
@@ -98,6 +100,9 @@ struct run {
 	int ask, reply;
 };
 struct run run_start(const char *path, const char *program);
+/* As this user, and no other. */
+struct run run_start_as(const char *path, const char *program, uid_t user);
+void become(uid_t user, gid_t group);
 /* Expects it to end well. */
 void run_end(struct run *run);
 

@@ -379,6 +379,9 @@ static void as_member(int device, int file)
 	/* A process that changed its user is not dumpable until exec or prctl. */
 	check_is(call_register(own, 0), DYNOPT_KMOD_NOT_DUMPABLE);
 	check(prctl(PR_SET_DUMPABLE, 1) == 0);
+	/* It was forked from a registered process of root's. */
+	check_is(call_register(own, 0), DYNOPT_KMOD_DOMAIN);
+	check_is(call_unregister(own, 0), DYNOPT_KMOD_OK);
 	check_is(call_register(own, 0), DYNOPT_KMOD_OK);
 	check_is(call_unregister(own, 0), DYNOPT_KMOD_OK);
 	check_is(call_register(own, 1), DYNOPT_KMOD_PERMISSION);
@@ -399,16 +402,23 @@ static void undumpable(int device, int file)
 
 static void rights(int device, int file)
 {
+	struct dynopt_ioc_process process = { .size = sizeof(process), .domain = 1 };
+
 	in_child(as_nobody, device, file);
 	seen[DYNOPT_KMOD_PERMISSION]++;
 	in_child(undumpable, device, file);
 	in_child(as_member, device, file);
 	seen[DYNOPT_KMOD_NOT_DUMPABLE]++;
+	seen[DYNOPT_KMOD_DOMAIN]++;
 	check(chown(DYNOPT_DEVICE, 0, 0) == 0);
 	/* A kernel thread has no memory. */
 	refuses(call_register(device, 2), NO_PROCESS);
 	refuses(call_register(device, 0x7fffffff), NO_PROCESS);
 	refuses(call_register(device, -7), BAD_REQUEST);
+	refuses(call_raw(device, DYNOPT_IOC_REGISTER, &process), BAD_REQUEST);
+	process.domain = 0;
+	process.pad = 1;
+	refuses(call_raw(device, DYNOPT_IOC_UNREGISTER, &process), BAD_REQUEST);
 }
 
 /* Provoked elsewhere (life, private, fuzz), or by nothing that a test can do at will. */
@@ -426,7 +436,7 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_FIFO_QUOTA:
 	case DYNOPT_KMOD_BLOCK_TIME:
 	case DYNOPT_KMOD_REPORTS_ROOM:
-	case DYNOPT_KMOD_DOMAIN:
+	/* domains */
 	case DYNOPT_KMOD_DOMAIN_OFF:
 	case DYNOPT_KMOD_DOMAIN_PAGES:
 	case DYNOPT_KMOD_NOT_EXECUTABLE:

@@ -2,7 +2,7 @@
 /*
  * outside.c - registered processes that are not alone in the world: seccomp, another user, a
  * set-uid program, overlayfs whose lower files several mounts share, a file that is written in
- * place or copied up, a library that is closed and opened again.
+ * place, copied up or replaced, a library that is closed and opened again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -223,6 +223,31 @@ static void written(int device, int file)
 	lib_make(LIB);
 }
 
+/* As a package manager does it: another file under the name. Who has the old one keeps its translations; the new one is new. */
+static void replaced(int device, int file)
+{
+	struct child a = child_start(answer), b;
+	int now;
+
+	check_is(call_register(device, a.pid), DYNOPT_KMOD_OK);
+	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
+	lib_make(LIB ".new");
+	check(rename(LIB ".new", LIB) == 0);
+	b = child_start(answer);
+	check_is(call_register(device, b.pid), DYNOPT_KMOD_OK);
+	check_is(child_ask(&a, '1'), site_one.patched);
+	check_is(child_ask(&b, '1'), site_one.plain);
+	now = open(LIB, O_RDWR | O_CLOEXEC);
+	check(now >= 0);
+	check_is(call_undo(device, now, &site_one), DYNOPT_KMOD_NO_PATCH);
+	check_is(child_ask(&a, '1'), site_one.patched);
+	check_is(call_undo(device, file, &site_one), DYNOPT_KMOD_OK);
+	check_is(child_ask(&a, '1'), site_one.plain);
+	close(now);
+	child_end(&a);
+	child_end(&b);
+}
+
 static void opened_again(int device)
 {
 	struct child a = child_start(answer), b = child_start(answer);
@@ -258,6 +283,7 @@ int main(int argc, char **argv)
 	overlays(device);
 	written(device, file);
 	opened_again(device);
+	replaced(device, file);
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
 	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), 0);
 	return 0;

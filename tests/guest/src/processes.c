@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -41,7 +42,18 @@ static _Noreturn void serve(int from, int to, answer_fn answer)
 	_exit(0);
 }
 
+void become(uid_t user, gid_t group)
+{
+	check(setgroups(0, NULL) == 0 && setresgid(group, group, group) == 0 &&
+	      setresuid(user, user, user) == 0);
+}
+
 struct run run_start(const char *path, const char *program)
+{
+	return run_start_as(path, program, 0);
+}
+
+struct run run_start_as(const char *path, const char *program, uid_t user)
 {
 	int ask[2], reply[2];
 	struct run run;
@@ -52,6 +64,8 @@ struct run run_start(const char *path, const char *program)
 	if (!run.pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		check(dup2(ask[0], RUN_ASK) == RUN_ASK && dup2(reply[1], RUN_REPLY) == RUN_REPLY);
+		if (user)
+			become(user, user);
 		execl(path, program, "run", NULL);
 		_exit(98);
 	}

@@ -22,6 +22,7 @@
 
 static struct dynopt_ioc_report reports[DYNOPT_SUBMIT_TRACES_MAX];
 static int device, file;
+static pid_t registered; /* the process that runs the program, if it is registered */
 static uint32_t many; /* traces of a block that takes long: half of them */
 
 static uint32_t put(int to, uint32_t first, uint32_t n, uint64_t *id)
@@ -31,6 +32,7 @@ static uint32_t put(int to, uint32_t first, uint32_t n, uint64_t *id)
 
 	traced_fill(&submit, file, first, n);
 	submit.flags |= DYNOPT_SUBMIT_QUEUE;
+	submit.domain = registered;
 	status = call_raw(to, DYNOPT_IOC_SUBMIT, &submit);
 	if (id)
 		*id = submit.id;
@@ -365,7 +367,7 @@ int main(void)
 
 	traces_read();
 	many = n_traces < 2 * DYNOPT_SUBMIT_TRACES_MAX ? n_traces / 2 : DYNOPT_SUBMIT_TRACES_MAX;
-	device = device_open();
+	device = device_open_patient();
 	file = open(TRACED, O_RDONLY | O_CLOEXEC);
 	run = traced_start(TRACED);
 	lib_make(LIB); /* children want to map it */
@@ -373,8 +375,9 @@ int main(void)
 	check_is(put(device, 0, 1, NULL), DYNOPT_KMOD_OK);
 	check_is(wait_one(device).block_status, DYNOPT_KMOD_NOT_MAPPED);
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
+	registered = run.pid;
 	close(device);
-	device = device_open();
+	device = device_open_patient();
 	bounded();
 	check_is(traced_sum(&run, 7), plain);
 	find_two();

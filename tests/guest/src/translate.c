@@ -512,7 +512,7 @@ int main(int argc, char **argv)
 	if (!cache_addr)
 		guest_skip("dynopt-clang was not built, so this program has no code cache");
 	traces_read();
-	device = device_open();
+	device = device_open_patient();
 	file = open(EXE, O_RDONLY | O_CLOEXEC);
 	for (i = 0; i < 2; i++) {
 		runs[i] = start();
