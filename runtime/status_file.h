@@ -136,7 +136,8 @@ struct status_function {
 	uint32_t n_heads, n_translated; /* heads tried */
 	uint32_t why; /* enum status_heat_why */
 	uint32_t status; /* enum status by which most heads were refused; 0: none */
-	uint32_t pad;
+	uint32_t wait_samples; /* of its samples: in a loop, behind one load; 0: none such */
+	uint64_t wait_load; /* module address of that load */
 };
 
 struct status_head {
@@ -158,6 +159,7 @@ struct status_head {
 	uint64_t samples, samples_cache; /* taken by the sampler; of these in the code cache */
 	uint64_t recent, recent_cache; /* the same since the last batch */
 	uint64_t batches; /* translated so far */
+	uint64_t phases; /* times that it began to do something else */
 	uint64_t walks, walk_runs,
 		walk_insns; /* from samples, worked out from their registers: straight runs and instructions in them */
 	uint64_t walk_ns; /* CPU time that this took, reading of samples included */

@@ -116,6 +116,10 @@ static void print_functions(const struct status_view *v, FILE *out)
 		        f->why == STATUS_HEAT_REFUSED ? status_reason_name(f->status)
 		                                      : status_heat_key(f->why),
 		        function_name(names, v, f, name, sizeof(name)));
+		if (f->wait_samples)
+			fprintf(out, "  %6.1f %% waits for memory: the load at %s\n",
+			        percent(f->wait_samples, h->heat.samples),
+			        show_name(names, f->module, f->wait_load, name, sizeof(name)));
 	}
 	show_names_free(names);
 }

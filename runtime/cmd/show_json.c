@@ -160,6 +160,7 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "cycles", h->cycles);
 	json_number(to, "samples", h->samples);
 	json_number(to, "samples_cache", h->samples_cache);
+	json_number(to, "phases", h->phases);
 	json_number(to, "walks", h->walks);
 	json_number(to, "walk_runs", h->walk_runs);
 	json_number(to, "walk_instructions", h->walk_insns);
@@ -227,6 +228,12 @@ static void put_functions(struct json_object *to, const struct status_view *v)
 		json_text(row, "outside", status_heat_key(f->why));
 		json_text(row, "outside_text", status_heat_words(f->why));
 		json_text(row, "refused", f->status ? status_reason_name(f->status) : "");
+		if (f->wait_samples) {
+			json_number(row, "wait_load", f->wait_load);
+			json_text(row, "wait_where",
+			          show_name(names, f->module, f->wait_load, name, sizeof(name)));
+			json_number(row, "wait_samples", f->wait_samples);
+		}
 	}
 	show_names_free(names);
 }

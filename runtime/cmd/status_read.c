@@ -179,7 +179,9 @@ static const char *check_items(const struct status_view *v, struct status_module
 
 		if (f->module >= v->head->n_modules && f->module != STATUS_NO_MODULE)
 			return "a function belongs to no module";
-		if (f->why >= STATUS_HEAT_N || f->samples_cache > f->samples)
+		if (f->why >= STATUS_HEAT_N || f->samples_cache > f->samples ||
+		    f->wait_samples > f->samples ||
+		    (f->wait_samples && f->module == STATUS_NO_MODULE))
 			return "a function's samples contradict each other";
 	}
 	return NULL;

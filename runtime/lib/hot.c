@@ -14,11 +14,13 @@
 #include "heat.h"
 #include "mapping.h"
 #include "names.h"
+#include "phase.h"
 #include "runs.h"
 #include "sampler.h"
 #include "samples.h"
 #include "status_write.h"
 #include "sys.h"
+#include "waits.h"
 #include "walker.h"
 
 #define PERIOD_NS 1000000u /* while something new is found */
@@ -47,9 +49,11 @@ static struct {
 	bool walking; /* samples of this tick are walked from */
 	struct heat_table heat;
 	struct runs runs;
+	struct phase phase;
 	u32 n_new; /* samples since the last look */
 	u64 period_ns, cpu_ns; /* CPU time of the program that samples stand for */
 	u64 last_batch_ns;
+	u64 lively_ns; /* when it began to do something else */
 } hot;
 
 /* Branches in original text tell which ways are taken there; those in translations are others. */
@@ -88,6 +92,10 @@ static void take(void *ctx, const struct sample *sample)
 	world->samples_cache += inside;
 	world->recent_cache += inside;
 	heat_add(&hot.heat, inside ? origin : rip, 1, inside);
+	if (phase_add(&hot.phase, inside ? origin : rip)) {
+		world->phases++;
+		hot.lively_ns = sys_now_ns();
+	}
 	hot.n_new += inside ? 1 : OUTSIDE;
 	hot.cpu_ns += hot.period_ns;
 }
@@ -356,6 +364,23 @@ static enum status_heat_why refused_why(const struct image *record)
 	return record && record->status.refusal ? STATUS_HEAT_MODULE : STATUS_HEAT_UNREAD;
 }
 
+/* Asked only where one instruction has a quarter of the function's samples: it takes a walk over its text. */
+static void find_wait(const struct workshop *workshop, const struct span *span,
+                      struct status_function *out)
+{
+	struct wait wait;
+	u32 most = 0;
+
+	for (u32 i = span->from; i < span->to; i++)
+		most = hot.heat.at[i].n > most ? hot.heat.at[i].n : most;
+	if (most < WAITS_SAMPLES || (u64)most * 4 < span->n ||
+	    !waits_find(&workshop->reading.text, span->range.start, span->range.end, heat_at,
+	                workshop, workshop->decoder, &wait))
+		return;
+	out->wait_load = wait.load;
+	out->wait_samples = wait.samples;
+}
+
 /* What has become of a function's heads. */
 static void judge(const struct workshop *workshop, const struct span *span,
                   struct status_function *out)
@@ -375,6 +400,7 @@ static void judge(const struct workshop *workshop, const struct span *span,
 			most = fate;
 	}
 	out->status = most;
+	find_wait(workshop, span, out);
 	if (out->n_translated)
 		out->why = STATUS_HEAT_BESIDE;
 	else if (out->n_heads)
@@ -558,7 +584,8 @@ bool hot_start(void)
 
 static void adapt(void)
 {
-	bool quiet = sys_now_ns() - hot.last_batch_ns > QUIET_NS;
+	u64 now = sys_now_ns();
+	bool quiet = now - hot.last_batch_ns > QUIET_NS && now - hot.lively_ns > QUIET_NS;
 
 	if (quiet != hot.quiet) {
 		hot.period_ns = sampler_period(quiet ? PERIOD_QUIET_NS : PERIOD_NS);

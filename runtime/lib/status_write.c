@@ -105,6 +105,7 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.flip_ns = world->flip_ns;
 	head.samples = world->samples;
 	head.samples_cache = world->samples_cache;
+	head.phases = world->phases;
 	head.walks = world->walks.walks;
 	head.walk_runs = world->walks.runs;
 	head.walk_insns = world->walks.insns;

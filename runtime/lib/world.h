@@ -146,6 +146,7 @@ struct world {
 	u64 cycles, flips, flip_ns;
 	/* options.sample: taken, of these in the code cache; since the last batch; batches translated */
 	u64 samples, samples_cache, recent, recent_cache, batches;
+	u64 phases; /* times that it began to do something else */
 	u32 sampler; /* enum status_sampler */
 	struct walker_sums walks; /* from samples outside of translations */
 	struct sampler_timer timer;

@@ -466,6 +466,7 @@ case_report()
 	says out "top reason   25.0 % COST_GAIN: the translation would not save instructions"
 	says out "50.0 %     80.0 %      7          4  BESIDE "
 	says out "25.0 %      0.0 %      3          0  COST_GAIN  0x2000 (lib.so)"
+	says out "12.0 % waits for memory: the load at 0x2010"
 	says out " 5.0 %      0.0 %      0          0  NOWHERE    0x7fff0000"
 	says out "12 KiB in 2 modules, 25.0 % with proven instruction boundaries"
 	says out "300 in 30 functions, 120 translated (40.0 %)"
@@ -491,6 +492,8 @@ case_report()
 	json_is functions.1.where 0x2000
 	json_is functions.1.outside REFUSED
 	json_is functions.1.refused COST_GAIN
+	json_is functions.1.wait_load 8208
+	json_is functions.1.wait_samples 120
 	json_is functions.2.start 2147418112
 	json_is modules.# 2
 	json_is modules.1.path /no/such/lib.so

@@ -44,6 +44,7 @@ struct file {
 	X(function, f->functions[0].module = 2) \
 	X(function_why, f->functions[1].why = STATUS_HEAT_N) \
 	X(function_samples, f->functions[1].samples_cache = f->functions[1].samples + 1) \
+	X(function_waits, f->functions[1].wait_samples = f->functions[1].samples + 1) \
 	X(no_pid, f->head.pid = 0)
 
 /* No lies: things that a reader must be able to show. */
@@ -131,12 +132,12 @@ static void fill(struct file *f, uint32_t pid, const char *program)
 	f->head.heat.outside[STATUS_HEAT_NOWHERE] = 50;
 	f->functions[0] =
 		(struct status_function){ 0x1000,           0, 500, 400, 7, 4, STATUS_HEAT_BESIDE,
-		                          STATUS_COST_GAIN, 0 };
-	f->functions[1] =
-		(struct status_function){ 0x2000,           1, 250, 0, 3, 0, STATUS_HEAT_REFUSED,
-		                          STATUS_COST_GAIN, 0 };
+		                          STATUS_COST_GAIN, 0, 0 };
+	f->functions[1] = (struct status_function){
+		0x2000, 1, 250, 0, 3, 0, STATUS_HEAT_REFUSED, STATUS_COST_GAIN, 120, 0x2010
+	};
 	f->functions[2] = (struct status_function){ 0x7fff0000, STATUS_NO_MODULE,    50, 0, 0,
-		                                    0,          STATUS_HEAT_NOWHERE, 0,  0 };
+		                                    0,          STATUS_HEAT_NOWHERE, 0,  0, 0 };
 	for (int i = 0; i < 3; i++) {
 		f->translations[i].head = 0x1000u + 16u * (unsigned)i;
 		f->translations[i].module = i == 2;

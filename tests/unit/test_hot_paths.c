@@ -7,9 +7,11 @@
 #include <unistd.h>
 #include "grow_hot.h"
 #include "heat.h"
+#include "phase.h"
 #include "samples.h"
 #include "text_image.h"
 #include "unit.h"
+#include "waits.h"
 
 struct world *world;
 
@@ -327,6 +329,66 @@ static void test_flow_stalled(void)
 	near(flow_block_at(flow, f)->taken - 1, 640, 15);
 }
 
+/* ---- what a program waits for ---- */
+
+/*
+ *     0: xor eax, eax   2: mov rdi, [rdi]   5: add eax, 1   8: test rdi, rdi   11: jnz 2   13: ret
+ *     14: mov ecx, [rsi]   16: mov edx, [rsi+8]   19: add rsi, 4   23: add eax, ecx   25: cmp rsi, r8   28: jne 14   30: ret
+ */
+static struct wait waits_of(u64 peak, u32 n)
+{
+	struct wait wait = { 0, 0 };
+	u64 f;
+
+	text_image_init(&img);
+	f = text_image_function(&img,
+	                        "31 c0 48 8b 3f 83 c0 01 48 85 ff 75 f5 c3 "
+	                        "8b 0e 8b 56 08 48 83 c6 04 01 c8 4c 39 c6 75 f0 c3",
+	                        0);
+	begin();
+	memset(samples, 0, sizeof(samples));
+	for (u64 addr = f; addr < f + 31; addr++)
+		if (text_marks(&text, addr) & TEXT_INSN)
+			put(addr, 2);
+	put(f + peak, n);
+	if (!waits_find(&text, f, f + 31, samples_at, NULL, flows.decoder, &wait))
+		return wait;
+	wait.load -= f;
+	return wait;
+}
+
+static void test_waits(void)
+{
+	struct wait wait = waits_of(5, 400); /* right behind the load */
+
+	CU_ASSERT_EQUAL(wait.load, 2);
+	CU_ASSERT_EQUAL(wait.samples, 400);
+	CU_ASSERT_EQUAL(waits_of(8, 400).load, 2); /* where the pointer is used */
+	CU_ASSERT_EQUAL(waits_of(8, 400).samples, 400);
+	CU_ASSERT_EQUAL(waits_of(2, 400).samples, 0); /* no load in front of it in this round */
+	CU_ASSERT_EQUAL(waits_of(5, 31).samples, 0); /* few */
+	CU_ASSERT_EQUAL(waits_of(0, 400).samples, 0); /* in no loop */
+	CU_ASSERT_EQUAL(waits_of(13, 400).samples, 0);
+}
+
+/* ---- phases ---- */
+
+static void test_phases(void)
+{
+	static struct phase phase;
+	u64 state = 1;
+
+	for (u32 i = 0; i < 200 * PHASE_WINDOW; i++) { /* 16 pieces at random */
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		CU_ASSERT_FALSE(phase_add(&phase, 0x400000 + (state >> 60) * 4096 + i % 50));
+	}
+	for (u32 i = 0; i < PHASE_WINDOW - 1; i++)
+		CU_ASSERT_FALSE(phase_add(&phase, i % 4 ? 0x700000 : 0x400000));
+	CU_ASSERT_TRUE(phase_add(&phase, 0x700000));
+	for (u32 i = 0; i < 10 * PHASE_WINDOW; i++)
+		CU_ASSERT_FALSE(phase_add(&phase, i % 4 ? 0x700000 : 0x400000));
+}
+
 static bool has_block(u64 addr)
 {
 	for (u32 i = 0; i < grown.trace.n_blocks; i++)
@@ -456,6 +518,8 @@ static const struct unit_test tests[] = {
 	{ "branches that were seen", test_flow_seen },
 	{ "samples that contradict the flow", test_flow_contradicted },
 	{ "samples that wait for memory", test_flow_stalled },
+	{ "loads that are waited for", test_waits },
+	{ "phases", test_phases },
 	{ "a tree of a loop", test_loop },
 	{ "a loop that is entered in its middle", test_turned_loop },
 	{ "calls that pay and calls that do not", test_call },
