@@ -96,7 +96,7 @@ static struct walk_word any_word(void)
 
 static void one(struct walk *w, u64 number)
 {
-	u64 text = (u64)(etext - __executable_start);
+	u64 text = (uintptr_t)etext - (uintptr_t)__executable_start;
 
 	rnd = rnd_start(run.seed, 0, number);
 	if (number == run.start || number % 64 == 0) {
