@@ -206,7 +206,7 @@ static enum dynopt_kmod_status do_sample(struct file *device, union request *req
 	status = memory_of(device, request->sample.pid, &mm);
 	if (status)
 		return status;
-	status = sample_run(mm, &request->sample);
+	status = sample_run(mm, &request->sample, device);
 	mmput(mm);
 	return status;
 }
@@ -402,6 +402,7 @@ static int device_open(struct inode *inode, struct file *device)
 
 static int device_release(struct inode *inode, struct file *device)
 {
+	samplers_close(device);
 	client_free(device->private_data);
 	return 0;
 }

@@ -286,7 +286,11 @@ u64 patch_origin(struct owned_file *file, u64 cache_offset);
 bool patch_inside(struct owned_file *file, u64 cache_offset);
 
 /* sample.c; may sleep, but for the hold */
-enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sample *request);
+/* `owner`: the device as the caller has opened it. */
+enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sample *request,
+                                   const struct file *owner);
+/* It is closed: what was started by it samples no more. */
+void samplers_close(const struct file *owner);
 void sampler_hold(struct sampler *sampler);
 void sampler_end(struct sampler *sampler);
 

@@ -5,7 +5,8 @@
  * Each of its threads has a kernel counter of the CPU clock; threads that come later get one when
  * the ring is read. What the counters meet in user mode goes into a ring of the process; what has no room there is
  * counted as lost, and what the ring holds is read by request. One sample a millisecond and
- * thread is the most that can be asked for. A sampler belongs to its process: it ends with it.
+ * thread is the most that can be asked for. A sampler belongs to its process: it ends with it. It counts as long as
+ * the descriptor by which it was started is open: nobody is sampled for who was killed.
  *
  * Invariant: the counters refer to the sampler, and are gone before it is.
  */
@@ -26,6 +27,8 @@ struct counter {
 };
 
 struct sampler {
+	struct list_head list; /* in samplers */
+	const struct file *owner; /* the device as it was opened; only compared */
 	refcount_t held;
 	u32 period_us;
 	raw_spinlock_t lock; /* the ring; taken in interrupts */
@@ -36,6 +39,9 @@ struct sampler {
 	struct counter counters[THREADS_MAX];
 	u64 ips[SAMPLES_MAX];
 };
+
+static LIST_HEAD(samplers);
+static DEFINE_MUTEX(samplers_lock); /* around a sampler's `counting` */
 
 static void on_sample(struct perf_event *counter, struct perf_sample_data *data,
                       struct pt_regs *regs)
@@ -147,23 +153,42 @@ void sampler_hold(struct sampler *sampler)
 	refcount_inc(&sampler->held);
 }
 
-/* By who took it from the process. */
-void sampler_end(struct sampler *sampler)
+static void stop_counting(struct sampler *sampler)
 {
 	u32 i;
 
-	if (!sampler)
-		return;
 	mutex_lock(&sampler->counting);
 	sampler->ended = true;
 	for (i = 0; i < THREADS_MAX; i++)
 		counter_end(&sampler->counters[i]);
 	mutex_unlock(&sampler->counting);
+}
+
+/* By who took it from the process. */
+void sampler_end(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	mutex_lock(&samplers_lock);
+	list_del(&sampler->list);
+	mutex_unlock(&samplers_lock);
+	stop_counting(sampler);
 	count(DYNOPT_COUNTER_SAMPLERS, -1);
 	sampler_put(sampler);
 }
 
-static struct sampler *sampler_new(struct mm_struct *mm, u32 period_us)
+void samplers_close(const struct file *owner)
+{
+	struct sampler *sampler;
+
+	mutex_lock(&samplers_lock);
+	list_for_each_entry(sampler, &samplers, list)
+		if (sampler->owner == owner)
+			stop_counting(sampler);
+	mutex_unlock(&samplers_lock);
+}
+
+static struct sampler *sampler_new(struct mm_struct *mm, u32 period_us, const struct file *owner)
 {
 	struct sampler *sampler = kvzalloc(sizeof(*sampler), GFP_KERNEL);
 
@@ -173,6 +198,10 @@ static struct sampler *sampler_new(struct mm_struct *mm, u32 period_us)
 	raw_spin_lock_init(&sampler->lock);
 	mutex_init(&sampler->counting);
 	sampler->period_us = period_us;
+	sampler->owner = owner;
+	mutex_lock(&samplers_lock);
+	list_add(&sampler->list, &samplers);
+	mutex_unlock(&samplers_lock);
 	count(DYNOPT_COUNTER_SAMPLERS, 1);
 	if (count_threads(sampler, mm)) {
 		sampler_end(sampler);
@@ -182,14 +211,14 @@ static struct sampler *sampler_new(struct mm_struct *mm, u32 period_us)
 }
 
 /* Without a period it only ends the sampler that there is. */
-static enum dynopt_kmod_status start(struct mm_struct *mm, u32 period_us)
+static enum dynopt_kmod_status start(struct mm_struct *mm, u32 period_us, const struct file *owner)
 {
 	struct sampler *sampler = NULL, *before;
 
 	if (!process_is_registered(mm))
 		return DYNOPT_KMOD_NO_PROCESS;
 	if (period_us) {
-		sampler = sampler_new(mm, period_us);
+		sampler = sampler_new(mm, period_us, owner);
 		if (!sampler)
 			return DYNOPT_KMOD_MEMORY;
 	}
@@ -244,6 +273,10 @@ static enum dynopt_kmod_status read_ring(struct mm_struct *mm, struct dynopt_ioc
 
 	if (!sampler)
 		return DYNOPT_KMOD_NOT_SAMPLED;
+	if (READ_ONCE(sampler->ended)) {
+		sampler_put(sampler);
+		return DYNOPT_KMOD_NOT_SAMPLED;
+	}
 	status = count_threads(sampler, mm);
 	while (!status && (n = take_some(sampler, some, min_t(u32, AT_ONCE, request->n - done)))) {
 		find_origins(mm, some, n);
@@ -257,7 +290,8 @@ static enum dynopt_kmod_status read_ring(struct mm_struct *mm, struct dynopt_ioc
 	return status;
 }
 
-enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sample *request)
+enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sample *request,
+                                   const struct file *owner)
 {
 	bool starts = request->flags == DYNOPT_SAMPLE_START;
 
@@ -267,5 +301,5 @@ enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sampl
 		return DYNOPT_KMOD_BAD_REQUEST;
 	if (request->flags == DYNOPT_SAMPLE_READ)
 		return read_ring(mm, request);
-	return start(mm, request->period_us);
+	return start(mm, request->period_us, owner);
 }

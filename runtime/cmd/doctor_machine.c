@@ -3,6 +3,7 @@
  * doctor_machine.c - facts about the machine that run --eager works with or without: samplers, limits, filters, debuggers.
  */
 #include "doctor.h"
+#include "backend.h"
 #include "hardware.h"
 #include "status_read.h"
 
@@ -181,6 +182,21 @@ static void look_container(struct findings_list *list)
 	            NULL);
 }
 
+/* Which one `run` uses, and why not the other. */
+static void look_backend(struct findings_list *list)
+{
+	char *why = NULL;
+	bool works = backend_kernel_works(&why);
+
+	finding_add(
+		list, "backend", LEVEL_OK,
+		works ? base_printf(
+				"run uses kernel for programs with a code cache, embedded for others")
+		      : base_printf("run uses embedded: for kernel, %s", why),
+		NULL);
+	free(why);
+}
+
 void doctor_machine(struct findings_list *list)
 {
 	look_tracing(list);
@@ -188,4 +204,5 @@ void doctor_machine(struct findings_list *list)
 	look_container(list);
 	look_limits(list);
 	look_perf(list);
+	look_backend(list);
 }

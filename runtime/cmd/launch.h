@@ -41,10 +41,10 @@ bool launch_environment(const struct launch *launch, const struct target *target
 int launch_exec(const struct target *target);
 
 /*
- * supervise.c: runs the program as a child, passes signals on, waits for its end. Its number is in *pid. Returns waitpid()'s
- * status, or -1 if there was no child, after saying why.
+ * supervise.c: runs the program as a child, which calls `before` (or NULL) first, passes signals on, waits for its end. Its number is in
+ * *pid. Returns waitpid()'s status, or -1 if there was no child, after saying why.
  */
-int supervise(const struct target *target, int *pid);
+int supervise(const struct target *target, void (*before)(void *ctx), void *ctx, int *pid);
 /* Ends like a process with that wait status: the same exit code or the same signal. */
 int supervise_end(int status);
 

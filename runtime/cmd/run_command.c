@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run_command.c - `dynopt run`: the program runs in any case where it would without dynopt; what keeps the library
- * out is said in one line. Without --report this process becomes the program.
+ * run_command.c - `dynopt run`: the program runs in any case where it would without dynopt; what keeps the library, or the kernel
+ * module, out is said in one line. Without --report this process becomes the program.
  */
-#include "launch.h"
+#include "backend.h"
+#include "daemon_client.h"
+#include "daemon_protocol.h"
 #include "runtime_commands.h"
 #include "show.h"
 #include "status_dir.h"
@@ -17,6 +19,7 @@ struct options {
 	struct launch launch;
 	const char *traces, *samples, *keep_samples, *status_dir, *report, *perf;
 	bool want_report, json, off;
+	enum backend backend;
 	char **program;
 };
 
@@ -37,7 +40,8 @@ enum {
 	KEY_NO_INLINE,
 	KEY_NO_AGENT,
 	KEY_ALL,
-	KEY_PERF
+	KEY_PERF,
+	KEY_BACKEND
 };
 
 static const struct argp_option option_table[] = {
@@ -46,6 +50,11 @@ static const struct argp_option option_table[] = {
 	  0 },
 	{ "sample", 's', NULL, 0,
 	  "sample the program while it runs and translate the functions in which it spends its time; the default",
+	  0 },
+	{ "backend", KEY_BACKEND, "NAME", 0,
+	  "embedded: by the library, in this program; kernel: by dynoptd and the kernel module, for all its processes at once; "
+	  "auto (the default): kernel where dynoptd runs and the program has a code cache, if no option is given that only "
+	  "the library knows",
 	  0 },
 	{ "off", KEY_OFF, NULL, 0, "load the library and do nothing (for comparisons)", 0 },
 	{ "budget", KEY_BUDGET, "N", 0,
@@ -109,6 +118,25 @@ static bool is_sampler(const char *name)
 		if (strcmp(name, status_sampler_key(i)) == 0)
 			return true;
 	return false;
+}
+
+static enum backend backend_of(const char *name, struct argp_state *state)
+{
+	for (u32 i = 0; i < BACKEND_N; i++)
+		if (strcmp(name, backend_name(i)) == 0)
+			return i;
+	argp_error(state, "--backend is auto, embedded or kernel, not '%s'", name);
+	return BACKEND_auto;
+}
+
+/* Is anything asked for that only the library can do? */
+static bool only_embedded(const struct options *o)
+{
+	const struct launch *l = &o->launch;
+
+	return o->off || o->traces || o->samples || o->keep_samples || o->status_dir || o->perf ||
+	       l->sampler || l->children || l->no_inline || l->no_agent || l->modules ||
+	       l->programs || l->cycles || l->cache_limit || l->budget;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -181,6 +209,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_PERF:
 		o->perf = argument;
 		return 0;
+	case KEY_BACKEND:
+		o->backend = backend_of(argument, state);
+		return 0;
 	case ARGP_KEY_ARG:
 		o->program = &state->argv[state->next - 1];
 		state->next = state->argc; /* the rest is the program's */
@@ -197,6 +228,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		if ((o->samples || o->keep_samples || o->launch.sampler) && !o->launch.sample)
 			argp_error(state,
 			           "--sampler, --samples and --keep-samples go with --sample");
+		if (o->backend == BACKEND_kernel && only_embedded(o))
+			argp_error(
+				state,
+				"--backend=kernel goes with --eager, --sample, --all, --report and --json alone");
 		if (o->json && !o->want_report)
 			argp_error(state, "--json says how --report prints");
 		return 0;
@@ -286,6 +321,36 @@ static bool prepare(struct options *o)
 	return !o->status_dir;
 }
 
+/* Which one it is to be; never auto. */
+static enum backend choose_backend(const struct options *o, const struct target *target)
+{
+	char *why = NULL;
+	bool kernel = o->backend == BACKEND_kernel ||
+	              (o->backend == BACKEND_auto && !only_embedded(o) &&
+	               backend_kernel_fits(target, &why) && backend_kernel_works(&why));
+
+	free(why);
+	return kernel ? BACKEND_kernel : BACKEND_embedded;
+}
+
+struct arming {
+	struct options *o;
+	const struct target *target;
+};
+
+/* In the process that becomes the program; says why it runs as it is, if it does. */
+static void arm_kernel(void *ctx)
+{
+	struct arming *arming = ctx;
+	struct launch *launch = &arming->o->launch;
+	char *error = NULL;
+
+	if (!launch_policy(launch, arming->target->loads, &error) ||
+	    !backend_kernel_arm(launch, &error))
+		base_complain(arming->o->program[0], "%s; it runs unoptimized", error);
+	free(error);
+}
+
 /* Sets up the environment; false after saying why the program runs without the library. */
 static bool arm(struct options *o, const struct target *target)
 {
@@ -358,8 +423,9 @@ int command_run(int argc, char **argv)
 {
 	struct options o = { 0 };
 	struct target target;
+	struct arming arming = { &o, &target };
 	int error, status, pid;
-	bool armed;
+	bool armed = true, kernel;
 
 	argp_err_exit_status = RUN_EXIT_FAILED;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
@@ -372,14 +438,22 @@ int command_run(int argc, char **argv)
 		return error == ENOENT || error == ENOTDIR ? RUN_EXIT_NOT_FOUND
 		                                           : RUN_EXIT_NOT_EXECUTABLE;
 	}
-	if (!prepare(&o))
+	kernel = choose_backend(&o, &target) == BACKEND_kernel;
+	if (kernel)
+		o.launch.status_dir = daemon_path(DAEMON_STATUS);
+	else if (!prepare(&o))
 		return RUN_EXIT_FAILED;
-	armed = arm(&o, &target);
+	else
+		armed = arm(&o, &target);
+	if (kernel && !o.want_report)
+		arm_kernel(&arming);
 	if (!armed || !o.want_report)
 		return launch_exec(&target);
-	status = supervise(&target, &pid);
+	status = supervise(&target, kernel ? arm_kernel : NULL, &arming, &pid);
 	if (status == -1)
 		return RUN_EXIT_FAILED;
+	if (kernel)
+		backend_kernel_ended(pid);
 	write_report(&o, pid);
 	return supervise_end(status);
 }

@@ -55,6 +55,9 @@ static void print_head(const struct status_view *v, FILE *out)
 	fprintf(out, "%s: process %u%s\n", h->program, h->pid, v->alive ? "" : ", ended");
 	ROW(out, v->alive ? "state" : "last state", "%s (mode %s)", status_state_words(h->state),
 	    status_mode_key(h->mode));
+	if (h->backend == STATUS_BACKEND_kernel)
+		ROW(out, "backend", "kernel module; translations shared by %llu processes",
+		    (ull)status_share(v).processes);
 	if (h->cause != STATUS_CAUSE_NONE)
 		ROW(out, "reason", "%s%s%s", status_cause_words(h->cause), *detail ? ": " : "",
 		    detail);

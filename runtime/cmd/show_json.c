@@ -179,6 +179,8 @@ void show_status_json(const struct status_view *v, const char *path, struct json
 	json_number(to, "heads", s.heads);
 	json_number(to, "translated", s.translated);
 	json_number(to, "cache_used", s.used);
+	if (v->head->backend == STATUS_BACKEND_kernel)
+		json_number(to, "shared_by", status_share(v).processes);
 	json_text(to, "file", path);
 }
 

@@ -89,6 +89,13 @@ static void print_text(const struct status_view *v, bool first)
 	printf("%8u %-10s %10llu %10llu %10.0f  %s\n", h->pid,
 	       v->alive ? status_state_key(h->state) : "ended", (unsigned long long)s.heads,
 	       (unsigned long long)s.translated, (double)s.used / 1024, h->program);
+	if (v->alive && h->backend == STATUS_BACKEND_kernel) {
+		struct status_sharing shared = status_share(v);
+
+		printf("%8s kernel module: %llu translations, %.1f KiB, shared by %llu processes\n",
+		       "", (unsigned long long)shared.translations, (double)shared.bytes / 1024,
+		       (unsigned long long)shared.processes);
+	}
 	if (h->cause != STATUS_CAUSE_NONE)
 		printf("%8s %s%s: %s\n", "", v->alive ? "" : "was ", status_state_key(h->state),
 		       status_cause_words(h->cause));

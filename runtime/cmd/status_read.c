@@ -357,6 +357,24 @@ struct status_sums status_sum(const struct status_view *view)
 	return s;
 }
 
+struct status_sharing status_share(const struct status_view *view)
+{
+	struct status_sharing s = { 0 };
+	u32 most = 0;
+
+	for (u32 i = 0; i < view->head->n_modules; i++) {
+		const struct status_module *m = &view->modules[i];
+
+		s.translations += m->n_translated;
+		s.bytes += m->cache_used;
+		if (m->n_translated > most) {
+			most = m->n_translated;
+			s.processes = m->n_processes;
+		}
+	}
+	return s;
+}
+
 u64 status_reachable(const struct status_heat *heat)
 {
 	return heat->samples - heat->outside[STATUS_HEAT_UNPROVEN] -

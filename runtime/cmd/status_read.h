@@ -64,4 +64,11 @@ struct status_sums {
 };
 struct status_sums status_sum(const struct status_view *view);
 
+/* Backend kernel: what the process shares with others. */
+struct status_sharing {
+	u64 translations, bytes; /* of the code cache */
+	u64 processes; /* that share the file with most of them, itself included */
+};
+struct status_sharing status_share(const struct status_view *view);
+
 #endif

@@ -72,7 +72,7 @@ static int watch(pid_t child, const sigset_t *set)
 	return status;
 }
 
-int supervise(const struct target *target, int *pid)
+int supervise(const struct target *target, void (*before)(void *ctx), void *ctx, int *pid)
 {
 	struct sigaction usual = { .sa_handler = SIG_DFL }, children;
 	sigset_t set, old;
@@ -90,6 +90,8 @@ int supervise(const struct target *target, int *pid)
 	if (child == 0) {
 		sigaction(SIGCHLD, &children, NULL);
 		sigprocmask(SIG_SETMASK, &old, NULL);
+		if (before)
+			before(ctx);
 		_exit(launch_exec(target));
 	}
 	*pid = child;

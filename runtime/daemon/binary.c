@@ -6,6 +6,7 @@
 
 #include "leave.h"
 #include "limits.h"
+#include "resume.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,28 @@ static void note_text(struct binary *b)
 		b->status.refused[i] += b->text.refused[i];
 }
 
+/* What the module has already. */
+static void take_old(void *ctx, const struct status_translation *t)
+{
+	struct binary *b = ctx;
+	u64 i = t->head - b->text.start;
+
+	if (i >= b->text.end - b->text.start || b->fates[i])
+		return;
+	b->fates[i] = FATE_TRANSLATED;
+	b->status.n_heads++;
+	binary_translated(b, t);
+}
+
+void binary_translated(struct binary *b, const struct status_translation *t)
+{
+	b->status.n_translated++;
+	b->status.insns += t->n_insns;
+	b->status.cache_used += t->size;
+	b->status.hops[t->hop]++;
+	*vec_add(&b->translations) = *t;
+}
+
 bool binary_read(struct binary *b, const struct work *work)
 {
 	struct failure fail = { 0 };
@@ -172,8 +195,10 @@ bool binary_read(struct binary *b, const struct work *work)
 		if (b->text.cache_end <= b->text.cache)
 			refuse_file(b, STATUS_KMOD_FIRST + DYNOPT_KMOD_NO_CACHE, 0, 0);
 	}
-	if (!b->status.refusal)
+	if (!b->status.refusal) {
+		resume_translations(b->status.path, b->domain.uid, take_old, b);
 		return true;
+	}
 	arena_close(&b->keep);
 	arena_close(&b->scratch);
 	return false;

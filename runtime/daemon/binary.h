@@ -71,6 +71,8 @@ void binary_free(struct binary *binary);
 void binary_sample(struct binary *binary, u64 offset, bool inside);
 /* Reads its text, once. False: it is refused, and status says why. With the lock. */
 bool binary_read(struct binary *binary, const struct work *work);
+/* Counts a translation that the module has. With the lock. */
+void binary_translated(struct binary *binary, const struct status_translation *translation);
 /* Counts a refusal of the head; `reason` as in struct status_module. With the lock. */
 void binary_refuse(struct binary *binary, u64 head, u32 reason);
 

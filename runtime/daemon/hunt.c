@@ -8,6 +8,7 @@
  */
 #include "binary.h"
 
+#include "resume.h"
 #include "warm.h"
 
 #include <stdlib.h>
@@ -88,18 +89,12 @@ static void keep(struct asked *asked, size_t i, const struct dynopt_ioc_report *
 
 	kernel_batch_add(&b->kept, &trace);
 	b->fates[report->head - b->text.start] = FATE_TRANSLATED;
-	b->status.n_translated++;
-	b->status.insns += report->insns;
-	b->status.cache_used += report->bytes;
-	b->status.hops[HOP_DIRECT]++;
-	*vec_add(&b->translations) = (struct status_translation){
-		.head = report->head,
-		.site = report->site,
-		.size = report->bytes,
-		.n_insns = report->insns,
-		.n_blocks = (u16)trace.n_blocks,
-		.hop = HOP_DIRECT,
-	};
+	binary_translated(b, &(struct status_translation){ .head = report->head,
+	                                                   .site = report->site,
+	                                                   .size = report->bytes,
+	                                                   .n_insns = report->insns,
+	                                                   .n_blocks = (u16)trace.n_blocks,
+	                                                   .hop = HOP_DIRECT });
 }
 
 static void take(void *ctx, size_t i, const struct dynopt_ioc_report *report)
@@ -299,6 +294,8 @@ static void told_again(void *ctx, size_t i, const struct dynopt_ioc_report *repo
 void binary_begin(struct binary *b, const struct work *work)
 {
 	pthread_mutex_lock(&b->lock);
+	if (!b->was_read && resume_knows(b->status.path, b->domain.uid) && binary_read(b, work))
+		b->owned = true;
 	if (!b->owned && b->kept.traces.n && !b->status.refusal) {
 		struct work again = *work;
 

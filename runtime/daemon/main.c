@@ -6,6 +6,7 @@
  */
 #include "command.h"
 #include "daemon_protocol.h"
+#include "resume.h"
 #include "serve.h"
 #include "socket.h"
 #include "watch.h"
@@ -220,7 +221,7 @@ int main(int argc, char **argv)
 	}
 	status_folder(f.status);
 	serve_start(f.device, f.features, (u32)o.threads);
-	watch_resume(f.status);
+	resume_attach(f.status);
 	socket_serve(f.listener, signals, watch_look);
 	serve_stop();
 	unlink(f.socket);

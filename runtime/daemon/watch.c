@@ -6,8 +6,7 @@
 #include "watch.h"
 #include "policy.h"
 #include "serve.h"
-#include "status_dir.h"
-#include "status_read.h"
+#include "status_file.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -90,30 +89,4 @@ void watch_look(void)
 	seen.cap = seen_now.cap;
 	seen_now.at = NULL;
 	seen_now.n = seen_now.cap = 0;
-}
-
-void watch_resume(const char *folder)
-{
-	struct status_names names = { 0 };
-
-	status_dir_list(folder, &names);
-	for (size_t i = 0; i < names.v.n; i++) {
-		struct attach attach = { ATTACH_SAMPLE, false };
-		struct status_view view;
-		char *error = NULL;
-		bool missing;
-
-		if (!status_read(&view, names.v.at[i].path, &missing, &error)) {
-			free(error);
-			continue;
-		}
-		if (view.head->mode == 1)
-			attach.mode = ATTACH_EAGER;
-		if (!view.alive)
-			unlink(names.v.at[i].path);
-		else if (view.head->state != STATUS_STATE_WITHDRAWN)
-			serve_attach((pid_t)view.head->pid, &attach, 0, -1);
-		status_free(&view);
-	}
-	status_names_free(&names);
 }

@@ -7,7 +7,4 @@
 
 /* Looks for processes that came since the last time. */
 void watch_look(void);
-/* Attaches again what a daemon before this one had attached, as its status files tell. */
-void watch_resume(const char *folder);
-
 #endif

@@ -988,6 +988,21 @@ case_daemon()
 	expect 3 "$DYNOPT" attach --eager 1
 	one_line
 	says err "dynoptd, which does not run"
+	expect 125 "$DYNOPT" run --backend=both -- true
+	expect 125 "$DYNOPT" run --backend=kernel --samples=/dev/null -- true
+	expect 125 "$DYNOPT" run --backend=kernel --children -- true
+	# The program runs in any case, and says why it runs as it is.
+	expect 7 "$DYNOPT" run --backend=kernel -- sh -c 'exit 7'
+	one_line
+	says err "dynoptd: it does not run; it runs unoptimized"
+	expect 0 "$DYNOPT" run --backend=kernel --report -- true
+	says err "no report: the program left no status file"
+	mkdir none
+	: >none/socket
+	expect 3 "$DYNOPT" attach --eager 1
+	rm -r none
+	expect 0 "$DYNOPT" doctor
+	says out "run uses embedded: for kernel, dynoptd: it does not run"
 	[ ! -e /dev/dynopt ] || skip "the module is loaded here"
 	expect 3 "$DYNOPTD" --foreground --run-dir="$WORK/none"
 	one_line

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # install.sh BUILD - what `cmake --install BUILD --component module` installs: all that Kbuild
-# names is there, and DKMS takes it (`dkms add`, in folders of its own; it is built by no test).
+# names is there, systemd takes the daemon's unit, and DKMS takes the module (`dkms add`, in folders of its own; it is built by no test).
 
 set -eu
 build=$1
@@ -46,6 +46,23 @@ done
 grep -qx 'KERNEL=="dynopt", SUBSYSTEM=="misc", GROUP="dynopt", MODE="0660"' \
 	"$root/usr/lib/udev/rules.d/70-dynopt.rules" || fail "no rule for the device"
 grep -qx 'g dynopt -' "$root/usr/lib/sysusers.d/dynopt.conf" || fail "no group for the device"
+unit=$root/usr/lib/systemd/system/dynoptd.service
+grep -qx 'ExecStart=/usr/sbin/dynoptd --foreground' "$unit" || fail "the unit names another program"
+[ -x "$root/usr/sbin/dynoptd" ] || fail "dynoptd is not installed"
+if command -v systemd-analyze >/dev/null 2>&1; then
+	mkdir -p "$root/unit"
+	sed "s|=/usr/sbin/|=$root/usr/sbin/|" "$unit" >"$root/unit/dynoptd.service"
+	systemd-analyze verify --recursive-errors=no "$root/unit/dynoptd.service" >"$root/log" 2>&1 || {
+		cat "$root/log"
+		fail "systemd does not take the unit"
+	}
+	[ ! -s "$root/log" ] || {
+		cat "$root/log"
+		fail "systemd says something of the unit"
+	}
+else
+	echo "systemd-analyze is not installed: the unit was not parsed"
+fi
 
 PATH=$PATH:/usr/sbin
 command -v dkms >/dev/null 2>&1 || {

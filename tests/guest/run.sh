@@ -152,6 +152,19 @@ copy_programs()
 	done
 }
 
+# A library that is compiled with the flag, and two programs that are not.
+compile_library()
+{
+	[ -d "$root/programs" ] || return 0
+	"$build/bin/dynopt-clang" -O2 -shared -fPIC -fdynopt-jumpstations -fdynopt-cache-size=400 \
+		-fuse-ld=lld -Wl,-soname,libwork.so -o "$root/programs/libwork.so" "$here/src/library.c" &&
+		for seed in 1 2; do
+			"$build/bin/dynopt-clang" -O2 -DSEED=$seed -o "$root/programs/user$seed" \
+				"$here/src/library_user.c" "$root/programs/libwork.so" \
+				-Wl,-rpath,/t/programs || exit 1
+		done
+}
+
 make_disks() # FILE-WITH-ROWS
 {
 	root=$work/disk
@@ -161,6 +174,7 @@ make_disks() # FILE-WITH-ROWS
 	compile_flagged flagged
 	compile_flagged translate
 	copy_programs
+	compile_library
 	strip -g -o "$root/dynopt.ko" "$work/module.$kind/dynopt.ko"
 	[ ! -e "$work/canary.$kind/canary.ko" ] || cp "$work/canary.$kind/canary.ko" "$root/"
 	cp "$1" "$root/tests"

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: MIT
 #
 # daemon.sh - dynoptd finds by itself what is hot in lua, which the kernel module then translates: outputs are those of lua alone, a later
-# process has it at once, killing the daemon harms nobody, and the next daemon goes on.
+# process has it at once, killing the daemon harms nobody, and the next daemon goes on. `dynopt run --backend=kernel` does the same. A library's
+# translations serve two programs.
 #
 # /t/programs has lua, sqlite's benchmark, dynopt and dynoptd. lua works until /tmp/enough is there, and then
 # prints what each of its rounds has come to.
@@ -86,33 +87,65 @@ wait_for $first samples_cache 1
 [ "$(value $first backend)" = kernel ] || fail "another backend"
 
 # A later one has it at once: one translation, two processes.
-/t/programs/lua -e "$work" >/tmp/second &
+$dynopt run --backend=kernel --report=/tmp/report.second -- /t/programs/lua -e "$work" >/tmp/second &
 second=$!
-$dynopt attach $second || fail "cannot attach the second"
-[ "$(value $second translated)" -ge 1 ] || fail "nothing is there for the second"
-wait_for $second samples_cache 1
-[ "$(value $second processes report)" = 2 ] || fail "they do not share"
-$dynopt status | grep -q 'lua' || fail "status does not show it"
-
-echo "two share: $(value $second translated)"
+until lua=$(pidof lua) && [ "$lua" != "$first" ] && $dynopt status "${lua%% *}" >/tmp/status; do
+	[ -d /proc/$second ] || fail "dynopt run has ended"
+done
+lua=${lua%% *}
+[ "$lua" != "$first" ] || fail "pidof names the older one first"
+[ "$(value "$lua" translated)" -ge 1 ] || fail "nothing is there for the second"
+wait_for "$lua" samples_cache 1
+[ "$(value "$lua" shared_by)" = 2 ] || fail "they do not share"
+$dynopt status | grep 'shared by 2 processes' || fail "status does not say that they share"
+[ "$($dynopt top --once | grep -c '/lua\|lua$')" = 2 ] || fail "top does not show them"
 
 # Killed, and another one goes on: with the same processes, of which nobody was harmed.
 kill -KILL $daemon
 wait $daemon || :
-for process in $first $second; do
-	[ -d /proc/$process ] || fail "process $process has ended with the daemon"
+for process in $first $lua; do
+	[ -d "/proc/$process" ] || fail "process $process has ended with the daemon"
 done
+before=$(value $first translated)
 start_daemon
-before=$(value $first samples)
-wait_for $first samples $((before + 1))
-$dynopt detach $second || fail "cannot detach"
+wait_for $first samples 1
+[ "$(value $first translated)" -ge "$before" ] || fail "the next daemon does not know what is translated"
+/t/programs/lua -e "$work" >/tmp/third &
+third=$!
+$dynopt attach $third || fail "cannot attach the third"
+$dynopt detach $third || fail "cannot detach"
+[ "$(value $third state)" = WITHDRAWN ] || fail "the third has not the state WITHDRAWN"
 touch /tmp/enough
 wait $first || fail "the first has failed"
 wait $second || fail "the second has failed"
-for output in first second; do
+wait $third || fail "the third has failed"
+for output in first second third; do
 	cmp /tmp/alone /tmp/$output || fail "another output"
 done
-[ "$(value $second state)" = WITHDRAWN ] || fail "the second has not the state WITHDRAWN"
+grep 'kernel module; translations shared by' /tmp/report.second || fail "no such backend in the report"
+
+# One library, two programs.
+rm /tmp/enough
+cd /tmp
+for program in user1 user2; do
+	/t/programs/$program >/tmp/$program &
+	eval "$program=\$!"
+done
+# shellcheck disable=SC2154 # set by eval
+$dynopt attach --all "$user1" # its loop has little to save
+wait_for "$user1" translated 1
+echo "library: $(value "$user1" translated) translations"
+$dynopt attach "$user2"
+[ "$(value "$user2" translated)" = "$(value "$user1" translated)" ] || fail "the library is not one for both"
+[ "$(value "$user2" shared_by)" = 2 ] || fail "the programs do not share the library"
+wait_for "$user2" samples_cache 1
+touch /tmp/enough
+wait "$user1" || fail "user1 has failed"
+wait "$user2" || fail "user2 has failed"
+for program in user1 user2; do
+	/t/programs/$program | cmp - /tmp/$program || fail "another output of $program"
+done
+
 kill -TERM $daemon
 wait $daemon || fail "the daemon has failed"
 [ ! -e /tmp/run/socket ] || fail "the socket is left"

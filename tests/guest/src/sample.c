@@ -175,6 +175,32 @@ static void killed(int device)
 	check_is(status, SIGKILL);
 }
 
+/* Whoever has started it closes the device, or is killed: it stops, and can be started again. */
+static void closed(int device)
+{
+	uint64_t ips[ROOM];
+	pid_t pid;
+	int other;
+
+	memset(shared, 0, sizeof(*shared));
+	pid = fork();
+	check(pid >= 0);
+	if (!pid)
+		work();
+	other = device_open(); /* not the child's, too */
+	check_is(call_register(device, pid), DYNOPT_KMOD_OK);
+	check_is(ask(other, pid, DYNOPT_SAMPLE_START, 1000), DYNOPT_KMOD_OK);
+	while (take(device, pid, ips) == 0)
+		sched_yield();
+	close(other);
+	check_is(ask(device, pid, DYNOPT_SAMPLE_READ, 0), DYNOPT_KMOD_NOT_SAMPLED);
+	check_is(ask(device, pid, DYNOPT_SAMPLE_START, 1000), DYNOPT_KMOD_OK);
+	while (take(device, pid, ips) == 0)
+		sched_yield();
+	shared->more = shared->stop = 1;
+	wait_ok(pid);
+}
+
 /* Who may not use perf samples himself, and nobody else. */
 static void as_member(void)
 {
@@ -211,6 +237,7 @@ int main(void)
 	check(shared != MAP_FAILED);
 	sampled(device);
 	killed(device);
+	closed(device);
 	as_member();
 	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), 0);
 	return 0;
