@@ -155,7 +155,9 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 		bytes = bytes ? bytes + addr % PAGE_SIZE : NULL;
 		n = PAGE_SIZE - addr % PAGE_SIZE;
 	}
-	n = bytes ? (n < size ? n : size) : 0;
+	if (!bytes)
+		return 0;
+	n = n < size ? n : size;
 	memcpy(out, bytes, n);
 	return (u32)n;
 }
