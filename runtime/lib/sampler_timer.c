@@ -57,6 +57,11 @@ static bool turn(struct sampler_timer *timer, u32 from, u32 to)
 	                                   __ATOMIC_RELAXED);
 }
 
+/* In the order of WALKER_REGS. */
+static const u8 registers[SAMPLER_REGS] = { REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RSI, REG_RDI,
+	                                    REG_RBP, REG_RSP, REG_RIP, REG_EFL, REG_R8,  REG_R9,
+	                                    REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
+
 /* In whatever thread of the program. */
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
@@ -68,7 +73,9 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	if (info->si_code != SI_TIMER)
 		return;
 	slot = __atomic_fetch_add(&timer->next, 1, __ATOMIC_RELAXED) % SAMPLER_ROOM;
-	__atomic_store_n(&timer->slots[slot], (u64)m->gregs[REG_RIP], __ATOMIC_RELAXED);
+	for (u32 i = 0; i < SAMPLER_REGS; i++)
+		timer->regs[slot][i] = (u64)m->gregs[registers[i]];
+	__atomic_store_n(&timer->slots[slot], (u64)m->gregs[REG_RIP], __ATOMIC_RELEASE);
 	if (turn(timer, TIMER_STOPS, TIMER_OFF))
 		sys6(SYS_timer_delete, timer->id, 0, 0, 0, 0, 0);
 	else if (timer->armed_ns != timer->period_ns)
@@ -183,13 +190,17 @@ static u64 timer_period(u64 ns)
 
 static long timer_read(sampler_take_fn *take, void *ctx)
 {
+	static struct perf_sample more; /* no stack: none is touched in the handler */
 	u32 state = __atomic_load_n(&world->timer.state, __ATOMIC_ACQUIRE);
 
+	more.n_regs = SAMPLER_REGS;
 	for (u32 i = 0; i < SAMPLER_ROOM; i++) {
-		u64 rip = __atomic_exchange_n(&world->timer.slots[i], 0, __ATOMIC_RELAXED);
+		u64 rip = __atomic_exchange_n(&world->timer.slots[i], 0, __ATOMIC_ACQUIRE);
 
-		if (rip)
-			take(ctx, &(struct sample){ .rip = rip, .timed = true });
+		if (!rip)
+			continue;
+		memcpy(more.regs, world->timer.regs[i], sizeof(world->timer.regs[i]));
+		take(ctx, &(struct sample){ .rip = rip, .timed = true, .more = &more });
 	}
 	return state == TIMER_REFUSED ? world->timer.result : state == TIMER_TAKEN ? -EBUSY : 0;
 }

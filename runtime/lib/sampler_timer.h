@@ -9,6 +9,7 @@
 
 #define SAMPLER_SIGNAL 63
 #define SAMPLER_ROOM 256 /* samples between two ticks of the agent */
+#define SAMPLER_REGS 18 /* in each, those of WALKER_REGS */
 
 enum sampler_timer_state {
 	TIMER_OFF,
@@ -27,6 +28,8 @@ struct sampler_timer {
 	u64 period_ns, armed_ns; /* wanted, set */
 	u32 next; /* slot, modulo SAMPLER_ROOM */
 	u64 slots[SAMPLER_ROOM]; /* instruction addresses; 0: none */
+	u64 regs[SAMPLER_ROOM]
+		[SAMPLER_REGS]; /* written before the slot; half of another's where a slot is written twice before it is read */
 };
 
 /* In the program's first thread, once the agent has had its say. */

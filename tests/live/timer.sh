@@ -39,7 +39,8 @@ SKIP*)
 esac
 report
 [ "$out" = "ok translated" ] || fail "refused: $out"
-expect '"sampler": *"timer"' '"state": *"RUNNING"' '"translated": *[1-9]' '"samples_cache": *[1-9]'
+expect '"sampler": *"timer"' '"state": *"RUNNING"' '"translated": *[1-9]' '"samples_cache": *[1-9]' '"walks": *[1-9]' \
+	'"walk_runs": *[1-9]'
 
 out=$("$deny" -p "$dynopt" run --all --sampler=ip --status-dir="$folder" -- "$hot" 1)
 report
