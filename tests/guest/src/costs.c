@@ -4,12 +4,14 @@
  * ratios more: beside each figure stands what it is to be compared with.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "guest.h"
+#include "embedded.h"
+#include "traced.h"
 
 #define ROUNDS 101
 #define PROCESSES 50
@@ -154,11 +156,81 @@ static void with_processes(int n)
 	printf("%2d processes: undo %.0f us, patch again %.0f us\n", n, undone, patched);
 }
 
+/* ---- traces ---- */
+
+#define QUEUED 16 /* as many as one process may have */
+
+static struct dynopt_ioc_report reports[DYNOPT_SUBMIT_TRACES_MAX];
+
+static uint32_t queue(int to, uint32_t n)
+{
+	struct dynopt_ioc_submit submit;
+
+	traced_fill(&submit, to, 0, n);
+	submit.flags |= DYNOPT_SUBMIT_QUEUE;
+	return call_raw(device, DYNOPT_IOC_SUBMIT, &submit);
+}
+
+static struct dynopt_ioc_reports read_reports(void)
+{
+	struct dynopt_ioc_reports done = { .size = sizeof(done),
+		                           .n = DYNOPT_SUBMIT_TRACES_MAX,
+		                           .reports = (uintptr_t)reports };
+	struct pollfd poll_for = { .fd = device, .events = POLLIN };
+
+	check_is(poll(&poll_for, 1, -1), 1);
+	check_is(call_raw(device, DYNOPT_IOC_REPORTS, &done), DYNOPT_KMOD_OK);
+	return done;
+}
+
+/* Putting blocks of one trace in, being refused, reading reports. The file is mapped by nobody: nothing is translated. */
+static void full_queue(int to)
+{
+	double put = -now_us(), refused, read;
+	int i;
+
+	for (i = 0; i < QUEUED; i++)
+		check_is(queue(to, 1), DYNOPT_KMOD_OK);
+	put += now_us();
+	refused = -now_us();
+	for (i = 0; i < QUEUED; i++)
+		check_is(queue(to, 1), DYNOPT_KMOD_FIFO_QUOTA);
+	refused += now_us();
+	read = -now_us();
+	for (i = 0; i < QUEUED; i++)
+		read_reports();
+	read += now_us();
+	printf("queue: put %.0f us, refused because full %.0f us, reports read %.0f us, each\n",
+	       put / QUEUED, refused / QUEUED, read / QUEUED);
+}
+
+static void translation(int to)
+{
+	struct run run = traced_start(TRACED);
+	uint32_t n = n_traces < DYNOPT_SUBMIT_TRACES_MAX ? n_traces : DYNOPT_SUBMIT_TRACES_MAX;
+	struct dynopt_ioc_reports one, many;
+	struct embedded embedded;
+
+	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
+	check_is(queue(to, n), DYNOPT_KMOD_OK);
+	many = read_reports();
+	check_is(queue(to, 1), DYNOPT_KMOD_OK); /* it is there already: what remains is the text */
+	one = read_reports();
+	embedded = embedded_translate(TRACED, "/t/translate.traces", n);
+	printf("module: file and text %llu us, %u traces more %llu us, %u published\n",
+	       (unsigned long long)one.time_us, n, (unsigned long long)(many.time_us - one.time_us),
+	       many.published);
+	printf("embedded: file and text %.0f us, %u traces %.0f us, %u accepted\n",
+	       embedded.text_us, n, embedded.traces_us, embedded.accepted);
+	run_end(&run);
+}
+
 int main(void)
 {
+	int to = open(TRACED, O_RDONLY | O_CLOEXEC);
 	double fork_plain, fault_plain;
 
-	device = device_open();
+	device = device_open_patient();
 	lib_make(LIB);
 	file = open(LIB, O_RDONLY | O_CLOEXEC);
 	lib = lib_map(LIB);
@@ -181,5 +253,9 @@ int main(void)
 	printf("unregister %.0f us", median_of(unregister_self, register_self));
 	printf(", register %.0f us, with a file of two pages\n",
 	       median_of(register_self, unregister_if));
+	traces_read();
+	unregister_self();
+	full_queue(to);
+	translation(to);
 	return 0;
 }

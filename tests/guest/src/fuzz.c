@@ -288,7 +288,7 @@ static uint32_t status_of(const struct call *call, union request *at, bool reada
 		return DYNOPT_KMOD_BAD_ADDRESS;
 	}
 	if (at->status >= DYNOPT_KMOD_STATUS_N || statuses[at->status].error != error) {
-		fprintf(stderr, "%s: status %s, but %s\n", call->name, status_name(at->status),
+		fprintf(stderr, "%s: status %s, but %s\n", call->name, kmod_status_name(at->status),
 		        strerror(error));
 		_exit(1);
 	}
@@ -475,7 +475,7 @@ static void show(long n)
 		for (status = 0; status < DYNOPT_KMOD_STATUS_N; status++) {
 			all[status] += calls[i].seen[status];
 			if (calls[i].seen[status])
-				printf(" %s %llu", status_name(status),
+				printf(" %s %llu", kmod_status_name(status),
 				       (unsigned long long)calls[i].seen[status]);
 		}
 		printf("\n");
@@ -483,7 +483,7 @@ static void show(long n)
 	for (status = 0; status < DYNOPT_KMOD_STATUS_N && n >= ENOUGH; status++) {
 		if (all[status] || comes_by_chance(status))
 			continue;
-		fprintf(stderr, "%s never came\n", status_name(status));
+		fprintf(stderr, "%s never came\n", kmod_status_name(status));
 		_exit(1);
 	}
 }

@@ -116,7 +116,7 @@ static const struct {
 #undef X
 };
 
-const char *status_name(uint32_t status)
+const char *kmod_status_name(uint32_t status)
 {
 	return status < DYNOPT_KMOD_STATUS_N ? statuses[status].name : "none that is known";
 }
@@ -133,8 +133,8 @@ uint32_t call_raw(int device, unsigned long command, void *request)
 		error = result ? errno : 0;
 	} while (error == EINTR);
 	if (head[1] >= DYNOPT_KMOD_STATUS_N || statuses[head[1]].error != error) {
-		fprintf(stderr, "call %#lx: status %s, but %s\n", command, status_name(head[1]),
-		        strerror(error));
+		fprintf(stderr, "call %#lx: status %s, but %s\n", command,
+		        kmod_status_name(head[1]), strerror(error));
 		_exit(1);
 	}
 	return head[1];

@@ -66,7 +66,7 @@ uint32_t call_undo_in_place(int device, int file, const struct site *site);
 uint32_t call_raw(int device, unsigned long command, void *request);
 void patch_fill(struct dynopt_ioc_patch *patch, int file, const struct site *site);
 uint64_t counter(int device, enum dynopt_kmod_counter counter);
-const char *status_name(uint32_t status);
+const char *kmod_status_name(uint32_t status);
 
 void module_load(void);
 /* With O_NONBLOCK; the errno, or 0. */

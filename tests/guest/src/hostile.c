@@ -21,8 +21,8 @@ static uint64_t seen[DYNOPT_KMOD_STATUS_N];
 static void expect(uint32_t status, uint32_t wanted, int line)
 {
 	if (status != wanted) {
-		fprintf(stderr, "line %d: %s, not %s\n", line, status_name(status),
-		        status_name(wanted));
+		fprintf(stderr, "line %d: %s, not %s\n", line, kmod_status_name(status),
+		        kmod_status_name(wanted));
 		_exit(1);
 	}
 	seen[status]++;
@@ -473,7 +473,7 @@ int main(void)
 	rights(device, file);
 	other_files(device);
 	for (i = 0; i < DYNOPT_KMOD_STATUS_N; i++) {
-		printf("%s %llu\n", status_name(i), (unsigned long long)seen[i]);
+		printf("%s %llu\n", kmod_status_name(i), (unsigned long long)seen[i]);
 		check(seen[i] || seen_elsewhere(i));
 	}
 	munmap(lib, LIB_BYTES);
