@@ -12,6 +12,7 @@
 #include "owe.h"
 #include "result.h"
 #include "stack_op.h"
+#include "step.h"
 
 #define NO_REG 0xff
 #define LEAST_GAIN 16 /* a sixteenth of what it is executed; flows are estimates */
@@ -36,6 +37,8 @@ struct dead {
 	s64 gain;
 	bool writes_flags, dry;
 	bool through; /* it may be owed all through loops, not just in front of them */
+	bool is_step; /* it moves its register on, by this: */
+	s64 step;
 	u8 from; /* a copy: of this register; NO_REG */
 	bool narrow; /* of its lower half, the upper is cleared */
 };
@@ -58,6 +61,7 @@ static void find_copy(struct dead *d, const struct insn *insn)
 	const u8 *op = insn->bytes + insn->opcode_at;
 	u8 rex = insn->opcode_at && (op[-1] & 0xf0) == 0x40 ? op[-1] : 0;
 
+	d->is_step = step_of(insn, &d->from, &d->step);
 	d->from = NO_REG;
 	d->narrow = !(rex & REX_W);
 	if (op[0] == 0x89)
@@ -78,6 +82,23 @@ static const struct insn *read_source(const struct dead *d, const struct insn *i
 	                     copy))
 		return insn;
 	return copy;
+}
+
+/*
+ * A step that is owed need not be there for addresses, which are moved instead, nor for the next step, which becomes both. *copy is the
+ * instruction as it is then. NOT_YET: neither.
+ */
+static u8 step_over(const struct dead *d, u32 b, u32 op, struct insn *copy)
+{
+	const struct insn *insn = &d->tree->ops[op];
+	u8 reg = (u8)__builtin_ctz(d->reg), of;
+	s64 by;
+
+	if (step_of(insn, &of, &by) && of == reg &&
+	    (!insn->flags_def || flags_dead_behind(d->pass, b, op - d->tree->blocks[b].first)) &&
+	    step_make(insn, reg, d->step + by, d->pass->decoder, copy))
+		return OVER;
+	return step_displace(insn, reg, d->step, d->pass->decoder, copy) ? OWED : NOT_YET;
 }
 
 /* What an instruction that is executed means for the result. */
@@ -191,8 +212,11 @@ static bool follow_block(struct dead *d, u32 b, u32 i)
 		if (waits == OWED && d->owe.gone[i]) {
 			waits = meet_waiting(d, i);
 		} else if (waits == OWED) {
-			insn = read_source(d, insn, &copy);
-			waits = meet(d, insn);
+			u8 over = d->is_step && (insn->use.gpr & d->reg) ? step_over(d, b, i, &copy)
+			                                                 : NOT_YET;
+
+			insn = over ? &copy : read_source(d, insn, &copy);
+			waits = over ? over : meet(d, insn);
 			if (insn == &copy && !d->dry)
 				d->tree->ops[i] = copy;
 		}
