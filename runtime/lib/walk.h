@@ -14,7 +14,7 @@
 
 #include "decode.h"
 
-#define WALK_STORES 128u /* words that a walk may write to, a power of 2 */
+#define WALK_STORES 512u /* words that a walk may write to, a power of 2 */
 #define WALK_CODE 4096u /* instructions that are kept, a power of 2 */
 #define WALK_CODE_WAYS 4u /* places for each */
 
