@@ -35,6 +35,7 @@ EPILOG = """examples:
   /usr/bin/python3 bench/pathlab/lab.py traces lua/objects        writes build/bench/lab/lua.objects/traces
   /usr/bin/python3 bench/pathlab/lab.py measure                   all programs: traces, then callgrind
   /usr/bin/python3 bench/pathlab/lab.py sampled sqlite/main       samples of one long run, then callgrind
+  /usr/bin/python3 bench/pathlab/lab.py passes                    what each pass saves in the programs' traces, by the cost model
   /usr/bin/python3 bench/pathlab/lab.py table --runs 20000000     the tables of docs/gains.md
   /usr/bin/python3 bench/pathlab/lab.py simulate --rules 'depth=0 , depth=4 side=0.1' sqlite/main
 """
@@ -44,7 +45,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__.splitlines()[0], epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("command", choices=["traces", "simulate", "measure", "sampled", "table"])
+    add("command", choices=["traces", "simulate", "measure", "sampled", "table", "passes"])
     add("programs", nargs="*", metavar="PROGRAM/INPUT", help=f"default: {' '.join(PROGRAMS)}")
     add("--runs", type=int, default=100_000_000, metavar="N", help="end the recording after so many branches")
     add("--rules", default="", metavar="RULES", help="rules for pathlab (pathlab.c); sets are separated by ' , '")
@@ -70,7 +71,7 @@ class Lab:
         self.programs, words = table.read_programs([HERE.parent / "programs.toml", HERE.parent / "kernels.toml"])
         self.builder = build.Builder(options.compiler or options.build, self.keep, say)
         self.variants = variants.Variants(HERE.parent / "variants.toml", words, {"build": str(self.built)})
-        recorded = options.command != "sampled"
+        recorded = options.command not in ("sampled", "passes")
         for tool in ("qemu-x86_64",) * recorded + ("valgrind",):
             if not shutil.which(tool):
                 raise Failed(f"{tool} is not installed (packages qemu-user, valgrind)")
@@ -201,6 +202,29 @@ class Lab:
         made = self.traces(name)
         return dict(made, **self.counted(made.pop("subject"), [f"--traces={made['traces']}"]), asked=made["trees"])
 
+    # -- single passes ---------------------------------------------------------
+
+    def pass_names(self):
+        return re.findall(r"^X\((\w+),", (HERE.parent.parent / "engine/passes.def").read_text(), re.MULTILINE)
+
+    def executed(self, subject, path, *options):
+        """Of a hundred instructions in the program's own traces, how many are executed: proven ones, by the cost model."""
+        done = subprocess.run([self.built / "bin/dynopt-ir", "--file", subject.binary, "--trace", path, "--costs", "1", *options],
+                              capture_output=True, text=True, check=False)
+        found = re.search(r"entries ([0-9.]+) %", done.stdout)
+        if not found:
+            raise Failed(f"{subject.name}: dynopt-ir says {done.stdout}{done.stderr}")
+        return float(found.group(1))
+
+    def passes(self, name):
+        """What is executed with all passes, and how much more without each."""
+        subject = self.subject(name)
+        path = subject.folder / "traces"
+        if not path.exists():
+            self.traces(name)
+        together = self.executed(subject, path)
+        return {"all": together, **{one: self.executed(subject, path, "--without", one) - together for one in self.pass_names()}}
+
     # -- what samples alone find -----------------------------------------------
 
     def sample(self, name, path):
@@ -271,6 +295,9 @@ def answer(lab, name):
         return [measured_line(row)]
     if options.command == "sampled":
         return [sampled_line(lab.sampled(name))]
+    if options.command == "passes":
+        row = lab.passes(name)
+        return [f"| {name} | {row.pop('all'):.2f} | " + " | ".join(f"{more:+.2f}" for more in row.values()) + " |"]
     if options.command == "traces":
         made = lab.traces(name)
         made.pop("subject")
@@ -303,6 +330,9 @@ def main(arguments):
     failures, programs = 0, options.programs or PROGRAMS
     if options.command in ("measure", "sampled"):
         lab.library()
+    if options.command == "passes":
+        names = lab.pass_names()
+        print("| program | executed | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
     if options.command == "sampled":
         print(SAMPLED_HEAD)
     if options.command == "measure":

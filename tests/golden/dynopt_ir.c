@@ -235,7 +235,8 @@ static int show_traces(const struct options *options, const struct subject *subj
 			break;
 		one = 0;
 		if (is_of(&stanza, options, subject) && options->rounds)
-			costs_take(&costs, &subject->text, &stanza.trace, arena, options->rounds);
+			costs_take(&costs, &subject->text, &stanza.trace, &options->translate,
+			           arena, options->rounds);
 		else if (is_of(&stanza, options, subject))
 			one = show_trace(options, subject, &stanza.trace, arena);
 		result = one > result ? one : result;
