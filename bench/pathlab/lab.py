@@ -36,6 +36,7 @@ EPILOG = """examples:
   /usr/bin/python3 bench/pathlab/lab.py measure                   all programs: traces, then callgrind
   /usr/bin/python3 bench/pathlab/lab.py sampled sqlite/main       samples of one long run, then callgrind
   /usr/bin/python3 bench/pathlab/lab.py passes                    what each pass saves in the programs' traces, by the cost model
+  /usr/bin/python3 bench/pathlab/lab.py contexts --runs 40000000  does the way to an indirect jump tell where it leads?
   /usr/bin/python3 bench/pathlab/lab.py table --runs 20000000     the tables of docs/gains.md
   /usr/bin/python3 bench/pathlab/lab.py simulate --rules 'depth=0 , depth=4 side=0.1' sqlite/main
 """
@@ -45,7 +46,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__.splitlines()[0], epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("command", choices=["traces", "simulate", "measure", "sampled", "table", "passes"])
+    add("command", choices=["traces", "simulate", "measure", "sampled", "table", "passes", "contexts"])
     add("programs", nargs="*", metavar="PROGRAM/INPUT", help=f"default: {' '.join(PROGRAMS)}")
     add("--runs", type=int, default=100_000_000, metavar="N", help="end the recording after so many branches")
     add("--rules", default="", metavar="RULES", help="rules for pathlab (pathlab.c); sets are separated by ' , '")
@@ -123,6 +124,10 @@ class Lab:
         path = subject.folder / "traces"
         answer, = self.simulate(subject, [*TRACES, *self.options.rules.split(), f"traces={path}"])
         return dict(answer, program=name, traces=str(path), subject=subject)
+
+    def contexts(self, name):
+        answer, = self.simulate(self.subject(name), ["contexts"])
+        return answer
 
     # -- what really happens ---------------------------------------------------
 
@@ -295,6 +300,10 @@ def answer(lab, name):
         return [measured_line(row)]
     if options.command == "sampled":
         return [sampled_line(lab.sampled(name))]
+    if options.command == "contexts":
+        row = lab.contexts(name)
+        return [f"| {name} | {100 * row['plt'] / row['insns']:.2f} % | {100 * row['jumps'] / row['insns']:.2f} % | " + " | ".join(
+            f"{share(one['right'], row['jumps'])}, {share(one['sure'], row['jumps'])}" for one in row["lengths"]) + " |"]
     if options.command == "passes":
         row = lab.passes(name)
         return [f"| {name} | {row.pop('all'):.2f} | " + " | ".join(f"{more:+.2f}" for more in row.values()) + " |"]
@@ -330,6 +339,8 @@ def main(arguments):
     failures, programs = 0, options.programs or PROGRAMS
     if options.command in ("measure", "sampled"):
         lab.library()
+    if options.command == "contexts":
+        print("| program | PLT jumps | indirect jumps | last branches: 0: right, sure | 1 | 2 | 3 | 4 | 6 | 8 |\n|---|---|---|" + "---|" * 7)
     if options.command == "passes":
         names = lab.pass_names()
         print("| program | executed | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))

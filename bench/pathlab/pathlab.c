@@ -2,7 +2,8 @@
 /*
  * pathlab - what translations would do for a recorded path (path.h).
  *
- *     pathlab [RULE=VALUE]... [traces=FILE] [missing=FILE] PATH
+ *     pathlab PATH [RULE=VALUE]... [traces=FILE] [missing=FILE]
+ *     pathlab PATH contexts
  *
  * Chooses trees by the rules and prints what they hold as one JSON object; with traces=, writes them as a file for
  * `dynopt run --traces`. Several sets of rules, separated by "," words, are answered one object a line for one reading.
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "contexts.h"
 #include "cuts.h"
 #include "gains.h"
 #include "ledger.h"
@@ -226,12 +228,17 @@ int main(int argc, char **argv)
 
 	if (argc < 2) {
 		fprintf(stderr,
-		        "usage: pathlab PATH [limit=RUNS] [RULE=VALUE]... [traces=FILE] [missing=FILE] [, ...]\n");
+		        "usage: pathlab PATH [limit=RUNS] [RULE=VALUE]... [traces=FILE] [missing=FILE] [, ...]\n"
+		        "       pathlab PATH [limit=RUNS] contexts\n");
 		return 2;
 	}
 	for (i = 2; i < argc && strncmp(argv[i], "limit=", 6) == 0; i++)
 		limit = strtoull(argv[i] + 6, NULL, 0);
 	runs_read(&runs, argv[1], limit);
+	if (i + 1 == argc && strcmp(argv[i], "contexts") == 0) {
+		contexts_print(&runs);
+		return 0;
+	}
 	for (; i < argc; i++) {
 		if (strcmp(argv[i], ",") == 0) {
 			answer(&runs, &rules, traces, missing);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * subject.S - the program of test_pathlab.py: a loop that calls a small function and jumps over a rare piece, two
- * loops in one another, and such whose inner one is entered in its middle. It is never executed: the test makes up the path.
+ * loops in one another, such whose inner one is entered in its middle, and an indirect jump to which two ways lead. It is never executed: the test makes up the path.
  */
 	.text
 	.globl leaf
@@ -96,6 +96,32 @@ turn_out:
 turn_end:
 	.cfi_endproc
 	.size turn, .-turn
+
+	.globl choose
+	.type choose, @function
+choose:
+	.cfi_startproc
+	test %eax, %eax
+	js choose_minus
+choose_plus:
+	jmp choose_go
+choose_minus:
+	jmp choose_go
+choose_go:
+	jmp *%rdx
+choose_a:
+	jmp choose
+choose_b:
+	jmp choose
+choose_plt:
+	jmp *choose_slot(%rip)
+choose_end:
+	.cfi_endproc
+	.size choose, .-choose
+	.data
+choose_slot:
+	.quad 0
+	.text
 
 	.globl main
 	.type main, @function

@@ -208,5 +208,34 @@ class Turn(unittest.TestCase):
         self.assertEqual([branch for _, branch in blocks], [None, "1000", None, "980", "990"])
 
 
+def choose_path():
+    """choose alone: minus leads to a, plus to b, by turns, and each tenth time minus leads to b; a jump through a slot at last."""
+    at = symbols()
+    path = Path_()
+    for i in range(ROUNDS):
+        path.go(at["choose"], at["choose_plus"])
+        plus = i % 2
+        path.go(at["choose_plus" if plus else "choose_minus"], at["choose_minus" if plus else "choose_go"])
+        path.go(at["choose_go"], at["choose_a"])
+        left = "choose_b" if plus or i % 20 == 0 else "choose_a"
+        path.go(at[left], at["choose_plt" if left == "choose_b" else "choose_b"])
+    path.go(at["choose"], at["choose_plus"])
+    path.go(at["choose_minus"], at["choose_go"])
+    path.go(at["choose_plt"], at["choose_end"])
+    path.go(at["choose"], at["choose_plus"])
+    return path
+
+
+class Contexts(unittest.TestCase):
+    def test_way_to_the_jump(self):
+        answer = choose_path().answer("contexts")
+        self.assertEqual((answer["jumps"], answer["plt"], answer["insns"]), (ROUNDS, 1, 5 * ROUNDS + 6))
+        lengths = {one["length"]: one for one in answer["lengths"]}
+        # The jump alone: of a thousand 450 to a, 550 to b. Its own run tells nothing, the one before it whether plus or minus.
+        for length in (0, 1):
+            self.assertEqual((lengths[length]["contexts"], lengths[length]["right"], lengths[length]["sure"]), (1, 550, 0))
+        self.assertEqual((lengths[2]["contexts"], lengths[2]["right"], lengths[2]["sure"]), (2, 950, 1000))
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
