@@ -5,7 +5,8 @@
  * At every place of a path each register's value lies between two bounds: constants, what extensions and masks leave, and what
  * branches on the way have said of it. A branch whose condition follows from them goes one way only, and its comparison is left out
  * if nobody else reads its flags; so are extensions of what is extended, constants that are there, and comparisons with 0 whose
- * flags are there. The head of a loop begins with nothing known. So the machine's state is the original's at every
+ * flags are there. At the head of a loop
+ * only what the loop does not write is known. So the machine's state is the original's at every
  * boundary that is left, dead flags apart.
  */
 #include "alu.h"
@@ -39,6 +40,7 @@ struct compare {
 struct facts {
 	struct reg regs[GPRS];
 	struct compare compare;
+	u32 last; /* of what is left the last in front, in tree.ops, and 1; 0: there is none */
 	bool reached;
 };
 
@@ -47,6 +49,8 @@ struct known {
 	struct ir_tree *tree;
 	struct facts *facts; /* block: where it begins, and after the walk where it ends */
 	u8 *is_head, *gone;
+	u16 *reads; /* op: flags that a branch behind it has read, which is gone */
+	u8 *inside; /* block: of the loop that is asked about */
 	u32 last; /* number given */
 };
 
@@ -371,9 +375,16 @@ static bool compares(const struct insn *insn)
 	return (op == ALU_CMP || op == ALU_TEST) && !insn->n_mem;
 }
 
-/* The comparison of a branch that has gone goes with it, if nothing stands between them. */
+/*
+ * The comparison of a branch that has gone goes with it, if nothing stands between them. Else flags stay what they are up to there: the original
+ * is about to read them.
+ */
 static void leave_out_comparison(struct known *k, struct facts *f, u32 b, u32 op)
 {
+	const struct insn *branch = &k->tree->ops[k->tree->blocks[b].first + op];
+
+	if (f->last && !(k->tree->ops[f->last - 1].flags_def & branch->flags_use))
+		k->reads[f->last - 1] |= branch->flags_use;
 	if (!f->compare.op || !flags_dead_behind(k->pass, b, op) || !pass_may(k->pass))
 		return;
 	k->gone[f->compare.op - 1] = 1;
@@ -392,11 +403,38 @@ static void walk(struct known *k, u32 b, struct facts *f)
 		if (idle && insn->flags_def) /* they are what they were */
 			f->compare.flags &= insn->def.gpr ? 0 : flags;
 		k->gone[block->first + i] = idle || decide(k, block, insn, f);
-		if (!k->gone[block->first + i])
-			f->compare.op = compares(insn) ? block->first + i + 1 : 0;
-		else if (!idle)
+		if (!k->gone[block->first + i]) {
+			f->last = block->first + i + 1;
+			f->compare.op = compares(insn) ? f->last : 0;
+		} else if (!idle)
 			leave_out_comparison(k, f, b, i);
 	}
+}
+
+static bool stays(const struct known *k, const struct ir_edge *edge, u32 head)
+{
+	return edge->kind == EDGE_BACK ? edge->block >= head
+	                               : edge->kind == EDGE_CHILD && k->inside[edge->block];
+}
+
+/* General registers that are written in blocks from which control comes back to the head. */
+static u16 written_in_loop(struct known *k, u32 head)
+{
+	const struct ir_tree *tree = k->tree;
+	u16 set = 0;
+
+	memset(k->inside, 0, tree->n_blocks);
+	for (u32 b = tree->n_blocks; b-- > head;)
+		k->inside[b] = stays(k, &tree->blocks[b].next, head) ||
+		               stays(k, &tree->blocks[b].taken, head);
+	for (u32 b = head; b < tree->n_blocks; b++) {
+		const struct ir_block *block = &tree->blocks[b];
+
+		k->inside[b] &= b == head || k->inside[block->parent];
+		for (u32 i = block->first; k->inside[b] && i < block->first + block->n; i++)
+			set |= tree->ops[i].def.gpr;
+	}
+	return set;
 }
 
 static void hand_on(struct known *k, u32 b, const struct ir_edge *edge)
@@ -414,7 +452,7 @@ static void hand_on(struct known *k, u32 b, const struct ir_edge *edge)
 		learn(f, last->cc, (edge == &block->taken) != (last->cc & 1));
 	if (!k->is_head[edge->block])
 		return;
-	forget(k, f, 0xffff);
+	forget(k, f, written_in_loop(k, edge->block));
 	f->compare.flags = 0;
 }
 
@@ -430,15 +468,32 @@ static void find_heads(struct known *k)
 	}
 }
 
+/* What is left, with the flags that it reads for branches that are gone. */
+static enum status write(struct known *k)
+{
+	struct ir_tree *tree = k->tree;
+	struct insn *ops = arena_alloc(k->pass->arena, tree->n_ops, sizeof(*ops));
+
+	if (!ops)
+		return failed(k->pass->fail, STATUS_WORKSPACE, tree->head, k->pass->arena->size);
+	memcpy(ops, tree->ops, tree->n_ops * sizeof(*ops));
+	for (u32 i = 0; i < tree->n_ops; i++)
+		ops[i].flags_use |= k->reads[i];
+	tree->ops = ops;
+	return compact_ops(k->pass, k->gone);
+}
+
 enum status pass_known(struct pass *pass)
 {
 	struct known k = { .pass = pass, .tree = pass->tree };
 	u32 n_blocks = pass->tree->n_blocks, before = pass->left;
 
 	k.gone = arena_alloc(pass->arena, pass->tree->n_ops, 1);
+	k.reads = arena_alloc(pass->arena, pass->tree->n_ops, sizeof(*k.reads));
 	k.facts = arena_alloc(pass->arena, n_blocks, sizeof(*k.facts));
 	k.is_head = arena_alloc(pass->arena, n_blocks, 1);
-	if (!k.gone || !k.facts || !k.is_head)
+	k.inside = arena_alloc(pass->arena, n_blocks, 1);
+	if (!k.gone || !k.reads || !k.inside || !k.facts || !k.is_head)
 		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
 	find_heads(&k);
 	forget(&k, &k.facts[0], 0xffff);
@@ -452,5 +507,5 @@ enum status pass_known(struct pass *pass)
 	}
 	if (pass->left == before)
 		return STATUS_OK;
-	return compact_ops(pass, k.gone);
+	return write(&k);
 }

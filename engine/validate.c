@@ -167,7 +167,7 @@ static void forget(struct validator *v, struct path *path, struct head *head)
 			a->v[i] = good.v[i];
 	path->low = head->low;
 	path->stale = 0;
-	head->original = *a;
+	head->translated = *b;
 	for (u32 i = 0; i < path->n_words; i++) /* what is left of them is owed */
 		path->words[i].value = owed_value(v, path, head->state, &path->words[i]);
 }
@@ -203,7 +203,8 @@ static enum status enter_loop(struct validator *v, struct path *path, const stru
 	head->mark = v->top;
 	suppose(v, path, head);
 	head->state = state;
-	head->kept &= (u16)~state_owed(v, state);
+	if (!v->all_kept)
+		head->kept &= (u16)~state_owed(v, state);
 	path->head = head;
 	head->entry = path_copy(v, path);
 	if (!head->entry)
@@ -220,7 +221,7 @@ static bool still_holds(const struct path *path, struct head *head)
 	s64 low = head->low;
 
 	for (u32 i = 0; i < 16; i++)
-		if (path->original.v[i] != head->original.v[i])
+		if (path->translated.v[i] != head->translated.v[i])
 			kept &= (u16) ~(1u << i);
 	for (u32 i = 0; i < N_FLAGS; i++)
 		if (path->original.v[SLOT_FLAGS + i] != path->translated.v[SLOT_FLAGS + i])

@@ -159,11 +159,11 @@ struct head {
 	struct path *entry; /* as it was met first, behind its boundary */
 	struct path *mark; /* top of the stack of paths by then */
 	u32 offset;
-	u16 kept; /* general registers that are supposed not to change in the loop */
+	u16 kept; /* general registers that are supposed not to change in the loop: the translation's, where the original's are owed */
 	u8 flags; /* flags that are supposed to be the same on both sides */
 	const struct ir_state *state; /* what is owed there */
 	s64 low;
-	struct machine original; /* as the loop began */
+	struct machine translated; /* as the loop began */
 };
 
 struct validator {
