@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 5
+#define STATUS_FILE_VERSION 6
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
@@ -188,7 +188,8 @@ struct status_module {
 	uint32_t noted; /* has notes */
 	uint32_t refusal; /* enum status: the module as a whole; 0: none */
 	uint32_t n_replaced; /* translations whose place later ones have taken */
-	uint32_t n_processes, pad; /* backend kernel: attached ones that share its translations */
+	uint32_t n_processes; /* backend kernel: attached ones that share its translations */
+	uint32_t n_withdrawn; /* translations that later samples have shown to save nothing */
 	uint64_t refusal_addr, refusal_detail;
 	uint64_t build_ns, translate_ns, apply_ns; /* wall time by phase */
 	uint64_t insns; /* original instructions in translations */

@@ -137,6 +137,10 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 	    (ull)s->functions, (ull)s->translated, percent(s->translated, s->heads));
 	if (s->replaced)
 		ROW(out, "replaced", "%llu translations, by better ones", (ull)s->replaced);
+	if (s->withdrawn)
+		ROW(out, "withdrawn",
+		    "%llu translations, by more samples thought to save nothing (COST_GAIN)",
+		    (ull)s->withdrawn);
 	ROW(out, "copied", "%llu instructions", (ull)s->insns);
 	ROW(out, "hops",
 	    "%llu direct, %llu by a slot, %llu far, %llu by a slot and far, %llu calls",

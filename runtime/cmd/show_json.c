@@ -54,6 +54,7 @@ static void put_totals(struct json_object *to, const struct status_view *v)
 	json_number(to, "heads", s.heads);
 	json_number(to, "translated", s.translated);
 	json_number(to, "replaced", s.replaced);
+	json_number(to, "withdrawn", s.withdrawn);
 	json_number(to, "instructions", s.insns);
 	json_number(to, "slots", s.slots);
 	json_number(to, "cache_reserved", s.reserved);
@@ -82,6 +83,7 @@ static void put_module(struct json_object *to, const struct status_module *m)
 	json_number(to, "translated", m->n_translated);
 	json_number(to, "replaced", m->n_replaced);
 	json_number(to, "processes", m->n_processes);
+	json_number(to, "withdrawn", m->n_withdrawn);
 	json_number(to, "instructions", m->insns);
 	json_number(to, "slots", m->n_slots);
 	json_number(to, "cache_reserved", m->cache_reserved);

@@ -338,6 +338,7 @@ struct status_sums status_sum(const struct status_view *view)
 		s.heads += m->n_heads;
 		s.translated += m->n_translated;
 		s.replaced += m->n_replaced;
+		s.withdrawn += m->n_withdrawn;
 		s.slots += m->n_slots;
 		s.reserved += m->cache_reserved;
 		s.mapped += m->cache_mapped;

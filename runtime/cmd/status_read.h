@@ -56,8 +56,8 @@ struct status_reason status_top_reason(const struct status_heat *heat);
 
 /* Sums over a file's modules. */
 struct status_sums {
-	u64 text, proven, functions, heads, translated, replaced, slots, reserved, mapped, used,
-		insns;
+	u64 text, proven, functions, heads, translated, replaced, withdrawn, slots, reserved,
+		mapped, used, insns;
 	u64 build_ns, translate_ns, apply_ns;
 	u64 hops[HOP_KINDS], refused[STATUS_REASONS];
 	u64 passes[PASS_N]; /* over its translations: how much each pass did */

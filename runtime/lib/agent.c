@@ -168,10 +168,8 @@ static bool traced(void)
 
 static void cycle(void)
 {
-	for (u32 i = 0; i < world->n_mappings; i++)
-		mapping_withdraw(&world->mappings[i]);
-	for (u32 i = 0; i < world->n_mappings; i++)
-		mapping_restore(&world->mappings[i]);
+	mappings_withdraw_all();
+	mappings_restore_all();
 	world->cycles++;
 	world->status_due = true;
 }

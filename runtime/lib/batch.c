@@ -562,7 +562,6 @@ static struct image *keep_all(struct batch *b)
 		return image;
 	}
 	image->record = b->w->record->record;
-	batch_retire(b, image);
 	memcpy(image->path, b->w->record->path, sizeof(image->path));
 	memcpy(image->segments, b->w->record->segments, sizeof(image->segments));
 	image->n_segments = b->w->record->n_segments;
@@ -641,6 +640,7 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 
 	b.w = workshop;
 	b.record = &workshop->record->status;
+	b.anew = heat && !world->options.all;
 	b.text = &workshop->reading.text;
 	b.scratch = &workshop->reading.scratch;
 	if (heat)
@@ -661,6 +661,8 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 		image = keep_all(&b);
 	if (!image)
 		drop_all(&b);
+	if (!status)
+		batch_retire(&b, image);
 	arena_release(b.scratch, mark);
 	memory_relax(b.scratch);
 	b.record->translate_ns += sys_now_ns() - began;

@@ -19,8 +19,9 @@ struct batch_range {
 
 /*
  * `runs` (run-time addresses) say which ways branches went where they were seen; NULL: nowhere.
- * With `heat`, which is asked with the workshop and module addresses, heads are all places that are jumped to and warm, and each is
- * tried again only when it is four times as warm.
+ * With `heat`, which is asked with the workshop and module addresses, heads are all places that are jumped to and warm, and what is live
+ * in the ranges is judged with all others as if it were not published, and kept, replaced or withdrawn (batch_again.h): mappings_renew()
+ * follows, whatever is returned.
  * Translates the proven heads in the ranges (ascending, not overlapping), or, where there is a file of traces, its heads. The result is
  * an image of the workshop's record: the record itself if it has no translations yet, else a new one. NULL if nothing was
  * translated; *fail says why if that is no head's fault. Single heads that are refused are counted in the record's status.

@@ -7,13 +7,11 @@
  */
 #include "batch_again.h"
 
+#include "cost.h"
 #include "store.h"
-#include "translate.h"
 
 #define TIMES 4 /* a site is translated at most */
-#define BETTER 8 /* saves one of so many more than the old one */
-#define BETTER_LEAST \
-	(COST_ENTRY / 4) /* and so much, for COST_ENTRY entries: a quarter of an instruction */
+#define BETTER 8 /* saves one of so many more than the old one, and BATCH_SLACK */
 #define TRACES_BYTES (16u << 20)
 
 struct workshop_trace {
@@ -85,67 +83,104 @@ static u32 taken_from(struct batch *b, u64 addr)
 	return 0;
 }
 
-/* What a tree saves for COST_ENTRY entries; false: it is refused. */
-static bool saves(struct batch *b, const struct trace *trace, s64 *gain)
+bool batch_often(const struct batch *b, u64 site)
 {
-	u64 mark = arena_mark(b->scratch);
-	struct code code;
-	enum status status = translate(b->text, trace, b->scratch, &code, NULL);
+	const struct workshop_trace *old = b->flows ? trace_of(b->w, site) : NULL;
 
-	if (!status)
-		*gain = (s64)(code.cost_original - code.cost);
-	arena_release(b->scratch, mark);
-	return !status;
+	return old && old->times >= TIMES;
 }
 
-static bool is_better(struct batch *b, const struct workshop_trace *old, u64 site)
+bool batch_old_trace(struct batch *b, u64 site, struct grown *old)
 {
+	const struct workshop_trace *kept = trace_of(b->w, site);
 	struct grown grown;
-	struct trace trace, before = { 0 };
-	struct trace_block blocks[GROW_BLOCKS];
-	s64 gain, gain_before;
+	struct trace trace;
 
-	if (batch_trace(b, site, &grown, &trace) != STATUS_OK || same_tree(old, &trace) ||
-	    old->n_blocks > GROW_BLOCKS)
+	if (!kept || kept->n_blocks > GROW_BLOCKS ||
+	    batch_trace(b, site, &grown, &trace) != STATUS_OK || same_tree(kept, &trace))
 		return false;
-	memcpy(blocks, old->blocks, old->n_blocks * sizeof(*blocks));
-	for (u32 i = 0; i < old->n_blocks; i++)
-		blocks[i].branch = taken_from(b, blocks[i].start);
-	before.blocks = blocks;
-	before.n_blocks = old->n_blocks;
-	return saves(b, &trace, &gain) && saves(b, &before, &gain_before) &&
-	       gain - gain_before > gain_before / BETTER + BETTER_LEAST;
+	memcpy(old->blocks, kept->blocks, kept->n_blocks * sizeof(old->blocks[0]));
+	for (u32 i = 0; i < kept->n_blocks; i++)
+		old->blocks[i].branch = taken_from(b, old->blocks[i].start);
+	old->trace = trace;
+	old->trace.blocks = old->blocks;
+	old->trace.n_blocks = kept->n_blocks;
+	return true;
 }
 
-bool batch_is_again(const struct batch *b, u64 site)
+bool batch_is_better(s64 gain, s64 gain_before)
 {
-	for (u32 i = 0; i < b->n_again; i++)
-		if (b->again[i] == site)
+	return gain - gain_before > (gain_before > 0 ? gain_before / BETTER : 0) + BATCH_SLACK;
+}
+
+/* ---- which are judged ---- */
+
+static bool is_meant(const struct batch *b, const struct image *image, const struct translation *t)
+{
+	return image->record == b->w->record->record && !t->retired;
+}
+
+static bool in_ranges(const struct batch_range *ranges, u32 n_ranges, u64 addr)
+{
+	for (u32 i = 0; i < n_ranges; i++)
+		if (addr >= ranges[i].start && addr < ranges[i].end)
 			return true;
 	return false;
 }
 
-bool batch_again(struct batch *b, u64 site)
+enum status batch_find_published(struct batch *b, const struct batch_range *ranges, u32 n_ranges)
 {
-	const struct workshop_trace *old = b->flows ? trace_of(b->w, site) : NULL;
+	u32 n = 0, at;
 
-	if (!old || old->times >= TIMES || b->n_again == BATCH_AGAIN || batch_is_again(b, site) ||
-	    !is_better(b, old, site))
-		return false;
-	b->again[b->n_again++] = site;
-	return true;
+	for (u32 i = 0; i < world->n_images; i++)
+		if (world->images[i].record == b->w->record->record)
+			n += world->images[i].n_translations;
+	b->published = arena_alloc(b->scratch, n, sizeof(*b->published));
+	if (n && !b->published)
+		return STATUS_WORKSPACE;
+	for (u32 i = 0; i < world->n_images; i++) {
+		const struct image *image = &world->images[i];
+
+		for (u32 k = 0; k < image->n_translations; k++) {
+			const struct translation *t = &image->translations[k];
+
+			if (!is_meant(b, image, t) || !in_ranges(ranges, n_ranges, t->site) ||
+			    !store_site(image, t->site, &at) ||
+			    image->sites[at].hop.kind == HOP_CALL)
+				continue;
+			b->published[b->n_published++] =
+				(struct published){ .site = t->site, .fate = PUBLISHED_KEPT };
+			batch_take_site(b, t->site);
+		}
+	}
+	return STATUS_OK;
+}
+
+struct published *batch_published(const struct batch *b, u64 site)
+{
+	for (u32 i = 0; i < b->n_published; i++)
+		if (b->published[i].site == site)
+			return &b->published[i];
+	return NULL;
+}
+
+void batch_withdraw_front(struct batch *b, u64 function)
+{
+	b->published[b->n_published++] =
+		(struct published){ .site = function, .fate = PUBLISHED_WITHDRAWN, .front = true };
+	batch_drop_site(b, function);
 }
 
 u64 batch_old_slot(const struct batch *b, u64 site)
 {
 	u32 at;
 
-	for (u32 i = world->n_images; batch_is_again(b, site) && i-- > 0;) {
+	for (u32 i = world->n_images; i-- > 0;) {
 		const struct image *image = &world->images[i];
 
-		if (image->record == b->w->record->record && store_site(image, site, &at))
-			return image->sites[at].hop.kind == HOP_SLOT ? image->sites[at].hop.slot
-			                                             : 0;
+		if (image->record == b->w->record->record && store_at(image, site, &at) &&
+		    image->sites[at].hop.kind == HOP_SLOT)
+			return image->sites[at].hop.slot;
 	}
 	return 0;
 }
@@ -163,9 +198,14 @@ static const struct translation *in_batch(const struct batch *b, u64 site)
 
 void batch_settle_again(struct batch *b)
 {
-	for (u32 i = 0; i < b->n_again; i++) {
-		workshop_set_site(b->w, b->again[i], true);
-		b->w->fates[b->again[i] - b->text->start] = FATE_TRANSLATED;
+	for (u32 i = 0; i < b->n_published; i++) {
+		struct published *p = &b->published[i];
+
+		if (p->fate != PUBLISHED_REPLACED || in_batch(b, p->site))
+			continue;
+		p->fate = PUBLISHED_KEPT;
+		workshop_set_site(b->w, p->site, true);
+		b->w->fates[p->site - b->text->start] = FATE_TRANSLATED;
 	}
 }
 
@@ -205,15 +245,24 @@ static void cut_entries(struct image *image, u64 target)
 		}
 }
 
+/* Sites and calls that lead to a translation. */
+static void retire_sites(struct batch *b, struct image *image, u64 start)
+{
+	for (u32 i = 0; i < image->n_sites; i++) {
+		if (image->sites[i].hop.target != start || image->sites[i].retired)
+			continue;
+		image->sites[i].retired = true;
+		b->record->hops[image->sites[i].hop.kind]--;
+	}
+}
+
 static void retire(struct batch *b, struct image *image, struct translation *t)
 {
 	u64 start = image->areas[t->area].start + t->at, end = start + t->size;
-	u32 site;
 
 	t->retired = true;
 	image->renewed = true;
-	if (store_site(image, t->site, &site))
-		image->sites[site].retired = true;
+	retire_sites(b, image, start);
 	cut_links(image, start, end, start, end); /* its loops, which lead to its blocks */
 	for (u32 i = 0; i < world->n_images; i++) {
 		if (world->images[i].record != image->record)
@@ -221,23 +270,31 @@ static void retire(struct batch *b, struct image *image, struct translation *t)
 		cut_links(&world->images[i], start, start + 1, 0, ~(u64)0);
 		cut_entries(&world->images[i], start);
 	}
-	b->record->n_replaced++;
 	b->record->n_translated--;
 	b->record->insns -= t->n_insns;
 }
 
+static void retire_site(struct batch *b, const struct image *made, u64 site)
+{
+	for (u32 i = 0; i < world->n_images; i++) {
+		struct image *image = &world->images[i];
+
+		for (u32 k = 0; image != made && k < image->n_translations; k++)
+			if (is_meant(b, image, &image->translations[k]) &&
+			    image->translations[k].site == site)
+				retire(b, image, &image->translations[k]);
+	}
+}
+
 void batch_retire(struct batch *b, const struct image *made)
 {
-	for (u32 i = 0; i < b->n_again; i++) {
-		for (u32 k = 0; in_batch(b, b->again[i]) && k < world->n_images; k++) {
-			struct image *image = &world->images[k];
+	for (u32 i = 0; i < b->n_published; i++) {
+		const struct published *p = &b->published[i];
 
-			if (image == made || image->record != b->w->record->record)
-				continue;
-			for (u32 n = 0; n < image->n_translations; n++)
-				if (image->translations[n].site == b->again[i] &&
-				    !image->translations[n].retired)
-					retire(b, image, &image->translations[n]);
-		}
+		if (p->fate == PUBLISHED_KEPT || (p->fate == PUBLISHED_REPLACED && !made))
+			continue;
+		retire_site(b, made, p->site);
+		b->record->n_replaced += p->fate == PUBLISHED_REPLACED;
+		b->record->n_withdrawn += p->fate == PUBLISHED_WITHDRAWN && !p->front;
 	}
 }

@@ -88,22 +88,18 @@ static u32 n_leads(const struct judge *j)
 	return (u32)(j->leads.used / sizeof(struct lead));
 }
 
-static struct verdict judge_site(struct judge *j, const struct hop *hop)
+static struct verdict judge_trace(struct judge *j, const struct trace *trace)
 {
 	struct batch *b = j->b;
 	u64 mark = arena_mark(b->scratch);
-	struct grown grown;
-	struct trace trace;
 	struct code code;
-	struct verdict verdict = { .status = batch_trace(b, hop->site, &grown, &trace),
+	struct verdict verdict = { .status = translate(b->text, trace, b->scratch, &code, NULL),
+		                   .known = trace->entries != 0,
+		                   .entries = trace->entries ? trace->entries : 1,
 		                   .first = n_leads(j) };
 
-	if (!verdict.status)
-		verdict.status = translate(b->text, &trace, b->scratch, &code, NULL);
 	if (!verdict.status) {
 		verdict.gain = (s64)(code.cost_original - code.cost);
-		verdict.known = trace.entries != 0;
-		verdict.entries = trace.entries ? trace.entries : 1;
 		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++)
 			if (!aim(j, &code.fixups[i]))
 				verdict.status = STATUS_WORKSPACE;
@@ -111,6 +107,38 @@ static struct verdict judge_site(struct judge *j, const struct hop *hop)
 	verdict.n = n_leads(j) - verdict.first;
 	arena_release(b->scratch, mark);
 	return verdict;
+}
+
+static struct verdict judge_site(struct judge *j, const struct hop *hop)
+{
+	u64 mark = arena_mark(j->b->scratch);
+	struct grown grown;
+	struct trace trace;
+	struct verdict verdict = { .status = batch_trace(j->b, hop->site, &grown, &trace) };
+
+	if (!verdict.status)
+		verdict = judge_trace(j, &trace);
+	arena_release(j->b->scratch, mark);
+	return verdict;
+}
+
+/* A site that has a translation: by the tree of today if that is to replace it, else by its own. */
+static void judge_published(struct judge *j, u32 i)
+{
+	u64 site = j->b->hops[i].site;
+	struct published *published = batch_published(j->b, site);
+	struct verdict *today = &j->verdicts[i], own;
+	struct grown old;
+
+	if (!published || !batch_old_trace(j->b, site, &old))
+		return;
+	own = judge_trace(j, &old.trace);
+	if (own.status)
+		return;
+	if (!today->status && !batch_often(j->b, site) && batch_is_better(today->gain, own.gain))
+		published->fate = PUBLISHED_REPLACED;
+	else
+		*today = own;
 }
 
 /* ---- short sites ---- */
@@ -181,7 +209,7 @@ static void move_site(struct judge *j, u32 i)
 	struct verdict *verdict = &j->verdicts[i], other;
 	u64 end = i + 1 < b->n_hops ? b->hops[i + 1].site : b->text->end;
 
-	if (hop->len >= JMP_REL32_LEN || batch_is_again(b, hop->site) ||
+	if (hop->len >= JMP_REL32_LEN || batch_published(b, hop->site) ||
 	    has_bit(j->aims, hop->site - b->text->start) ||
 	    (text_marks(b->text, hop->site) & TEXT_LOOP) || !longer_site(b, hop, end, &longer) ||
 	    workshop_is_site(b->w, longer.site) || !move_traces(b, hop->site, longer.site))
@@ -218,23 +246,26 @@ static u32 hop_at(const struct batch *b, u64 site)
 	return workshop_is_site(b->w, site) ? EARLIER : NO_HOP;
 }
 
-/* The hop of a function's site, or of this very place. */
+/* The hop of a function's site, or of this very place. In a batch that judges anew, fronts belong to the site behind them. */
 static u32 hop_behind(const struct judge *j, u64 addr)
 {
 	const u16 others = TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN;
-	u32 at = hop_at(j->b, addr);
+	u32 here = hop_at(j->b, addr), len;
 
-	if (!(text_marks(j->b->text, addr) & TEXT_FUNCTION))
-		return at;
-	for (u32 i = 0; i < FRONT_INSNS && at == NO_HOP && plain_len(j->b, addr); i++) {
-		addr += plain_len(j->b, addr);
+	if (!(text_marks(j->b->text, addr) & TEXT_FUNCTION) ||
+	    !(here == NO_HOP || (here == EARLIER && j->b->anew)))
+		return here;
+	for (u32 i = 0, at; i < FRONT_INSNS && (len = plain_len(j->b, addr)) != 0; i++) {
+		addr += len;
 		if (text_marks(j->b->text, addr) & others)
-			return NO_HOP;
+			return here;
 		at = hop_at(j->b, addr);
 		if (at == EARLIER)
-			return NO_HOP;
+			return here;
+		if (at != NO_HOP)
+			return at;
 	}
-	return at;
+	return here;
 }
 
 static struct lead *leads_of(const struct judge *j, const struct verdict *verdict)
@@ -289,13 +320,15 @@ static u64 through_site(const struct judge *j, u32 i)
 	return has_bit(j->tabled, j->b->hops[i].site - j->b->text->start) ? rest / 4 : rest;
 }
 
-/* What all translations together save more with this one. */
+/* What all translations together save more with this one; one that is live already has to lose a little before that is believed. */
 static s64 worth(const struct judge *j, u32 i)
 {
 	const struct verdict *v = &j->verdicts[i];
 	s64 sum = (s64)v->entries * v->gain -
 	          (s64)(through_site(j, i) * (way_cost(&j->b->hops[i]) / COST_ENTRY));
 
+	if (batch_published(j->b, j->b->hops[i].site))
+		sum += (s64)(v->entries * BATCH_SLACK);
 	for (u32 k = 0; k < v->n && v->known; k++) {
 		const struct lead *lead = &leads_of(j, v)[k];
 		const struct verdict *to;
@@ -332,7 +365,37 @@ static void judge_together(struct judge *j)
 	} while (dropped);
 }
 
-/* Functions that translations which are kept lead to. */
+/* Has the live translation of a hop, if there is one, an end? */
+static bool is_retired(const struct judge *j, u32 hop)
+{
+	const struct published *published = batch_published(j->b, j->b->hops[hop].site);
+
+	return published && (j->verdicts[hop].status || published->fate == PUBLISHED_REPLACED);
+}
+
+/* Fronts whose site gets another translation, or none, are withdrawn. */
+static void drop_fronts(struct judge *j)
+{
+	struct batch *b = j->b;
+
+	for (u32 i = 0; i < world->n_images && b->anew; i++) {
+		const struct image *image = &world->images[i];
+
+		for (u32 k = 0; image->record == b->w->record->record && k < image->n_translations;
+		     k++) {
+			const struct translation *t = &image->translations[k];
+			u32 hop;
+
+			if (t->retired || !(text_marks(b->text, t->site) & TEXT_FUNCTION))
+				continue;
+			hop = hop_behind(j, t->site);
+			if (hop < b->n_hops && is_retired(j, hop))
+				batch_withdraw_front(b, t->site);
+		}
+	}
+}
+
+/* Functions that translations which are kept lead to, and that have no front yet. */
 static enum status find_fronts(struct judge *j)
 {
 	struct batch *b = j->b;
@@ -350,7 +413,8 @@ static enum status find_fronts(struct judge *j)
 			u64 at = lead->target - b->text->start;
 
 			if (lead->hop >= b->n_hops || j->verdicts[lead->hop].status ||
-			    lead->target == b->hops[lead->hop].site || has_bit(led, at))
+			    lead->target == b->hops[lead->hop].site ||
+			    workshop_is_site(b->w, lead->target) || has_bit(led, at))
 				continue;
 			set_bit(led, at);
 			n++;
@@ -374,17 +438,23 @@ static enum status find_fronts(struct judge *j)
 	return STATUS_OK;
 }
 
+/* What is refused, and what stays as it is. */
 static void drop_refused(struct judge *j)
 {
 	struct batch *b = j->b;
 	u32 n = 0;
 
 	for (u32 i = 0; i < b->n_hops; i++) {
+		const struct hop *hop = &b->hops[i];
+		struct published *published = batch_published(b, hop->site);
+
 		if (j->verdicts[i].status) {
-			batch_count(b, j->verdicts[i].status, b->hops[i].site);
-			batch_drop_site(b, b->hops[i].site);
-		} else {
-			b->hops[n++] = b->hops[i];
+			batch_count(b, j->verdicts[i].status, hop->site);
+			batch_drop_site(b, hop->site);
+			if (published)
+				published->fate = PUBLISHED_WITHDRAWN;
+		} else if (!published || published->fate == PUBLISHED_REPLACED) {
+			b->hops[n++] = *hop;
 		}
 	}
 	b->n_hops = n;
@@ -404,9 +474,12 @@ enum status batch_judge(struct batch *b, struct failure *fail)
 		return failed(fail, STATUS_WORKSPACE, 0, b->n_hops);
 	for (u32 i = 0; i < b->n_hops; i++)
 		j.verdicts[i] = judge_site(&j, &b->hops[i]);
+	for (u32 i = 0; i < b->n_hops && b->n_published; i++)
+		judge_published(&j, i);
 	for (u32 i = 0; i < b->n_hops; i++)
 		move_site(&j, i);
 	judge_together(&j);
+	drop_fronts(&j);
 	status = find_fronts(&j);
 	drop_refused(&j);
 	pool_close(&j.leads);

@@ -25,7 +25,13 @@ struct shadow {
 	u64 table, addr; /* module addresses */
 };
 
-#define BATCH_AGAIN 64
+/* A live translation that is judged anew. */
+enum published_fate { PUBLISHED_KEPT, PUBLISHED_REPLACED, PUBLISHED_WITHDRAWN };
+struct published {
+	u64 site; /* of a front: the function */
+	u8 fate;
+	bool front;
+};
 
 /*
  * A function whose translation is entered at its first instruction, by direct calls that lead there and by links. Its site, where
@@ -46,8 +52,9 @@ struct batch {
 	u8 *cases; /* the same: text's jump tables lead there */
 	struct hop *hops; /* by site */
 	u32 n_hops;
-	u64 again[BATCH_AGAIN]; /* sites that have translations, which are to be replaced (batch_again.h) */
-	u32 n_again;
+	bool anew; /* live translations in the ranges are judged, too (batch_again.h) */
+	struct published *published;
+	u32 n_published;
 	struct front *fronts; /* by function */
 	u32 n_fronts;
 	struct pool origins[IMAGE_AREAS], links[IMAGE_AREAS], entries[IMAGE_AREAS],

@@ -65,8 +65,7 @@ static bool is_head(struct batch *b, u64 addr)
 	    !(warm_may_begin(marks) &&
 	      ((b->flows && (marks & TEXT_TARGET)) || has_bit(b->cases, addr - b->text->start))))
 		return false;
-	return !b->flows || warm_again(b->flows, addr, world->options.inline_calls,
-	                               &b->w->judged[addr - b->text->start]);
+	return !b->flows || warm_enough(b->flows, addr, world->options.inline_calls);
 }
 
 /* Settles where a head is entered; its site, or 0. */
@@ -77,7 +76,7 @@ static u64 find_site(struct batch *b, u64 head)
 	enum status status = text_site(b->text, head, b->w->decoder, &site, &len, NULL);
 
 	b->record->n_heads++;
-	if (!status && site_at(b->w, site) && !batch_again(b, site))
+	if (!status && (site_at(b->w, site) || batch_often(b, site)))
 		return 0;
 	if (status) {
 		batch_count(b, status, head);
@@ -257,6 +256,8 @@ enum status batch_sites(struct batch *b, const struct batch_range *ranges, u32 n
 	b->fresh = arena_alloc(b->scratch, bytes / 8 + 1, 1);
 	if (!b->fresh || !find_cases(b))
 		return failed(fail, STATUS_WORKSPACE, 0, bytes / 8);
+	if (b->anew && batch_find_published(b, ranges, n_ranges))
+		return failed(fail, STATUS_WORKSPACE, 0, n_ranges);
 	if (world->traces)
 		status = find_traced_sites(b, fail);
 	else

@@ -26,21 +26,19 @@ u32 heat_of(const struct heat_table *table, u64 rip)
 	return i < table->n && table->at[i].rip == rip ? table->at[i].n : 0;
 }
 
-static void cool(struct heat_table *table)
+void heat_cool(struct heat_table *table)
 {
 	u32 kept = 0;
 
-	table->samples = table->fresh = 0;
+	table->samples = 0;
 	for (u32 i = 0; i < table->n; i++) {
 		struct heat heat = table->at[i];
 
 		heat.n /= 2;
 		heat.inside /= 2;
-		heat.fresh /= 2;
 		if (!heat.n)
 			continue;
 		table->samples += heat.n;
-		table->fresh += heat.fresh;
 		table->at[kept++] = heat;
 	}
 	table->n = kept;
@@ -52,7 +50,7 @@ void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
 
 	if (i == table->n || table->at[i].rip != rip) {
 		while (table->n == HEAT_MAX)
-			cool(table);
+			heat_cool(table);
 		i = heat_from(table, rip);
 		for (u32 k = table->n++; k > i; k--)
 			table->at[k] = table->at[k - 1];
@@ -60,10 +58,6 @@ void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
 	}
 	table->at[i].n += n;
 	table->samples += n;
-	if (inside) {
+	if (inside)
 		table->at[i].inside += n;
-	} else {
-		table->at[i].fresh += n;
-		table->fresh += n;
-	}
 }

@@ -2,8 +2,9 @@
 /*
  * hot.c - see hot.h.
  *
- * A function is looked at when its samples are enough to say which ways its paths go: twice as many as there are addresses that were hit, and
- * again when they have doubled, or where it is translated already, when they are four times as many. Its heads are then tried in one batch (batch.c).
+ * A module is looked at as a whole: its hot functions' heads, and what is live in them, are judged together in one batch (batch.c), as few
+ * translations pay by themselves. First when it has FIRST samples, then whenever they have doubled, or a quarter of them are in functions that
+ * have become hot since. From COOL on they are halved each time, so that what was long ago counts less.
  *
  * Work is paid for beforehand: of the CPU time that the program has used, as samples tell it, options.budget per mille is the agent's, three times
  * as much until that comes to CREDIT_NS. A module is read when the time that was spent in it is READ_WORTH times what reading is expected to take.
@@ -33,16 +34,18 @@
 #define WALKS_ALL 500 /* walks, until then from each sample of a module that is read */
 #define WALK_ONE_OF 8 /* samples else */
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
-#define NEW_SAMPLES (64 * OUTSIDE) /* until what is hot is looked at again */
+#define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define READ_NS_PER_BYTE 30 /* of a file */
 #define READ_WORTH 20
-#define HOT_SAMPLES 32 /* of a function, at least */
-#define HOT_EACH 2 /* and so many for each of its addresses that were hit */
-#define HOT_SHARE 1000 /* one of so many of all samples outside of translations */
-#define AGAIN \
-	4 /* times the samples, and trees of today may be better than those that were published */
+#define FIRST 200 /* samples of a module */
+#define GROWN 2
+#define NEWS 4
+#define COOL 8192
+#define HOT_SAMPLES 8 /* of a function, at least */
+#define HOT_EACH 1 /* and so many for each of its addresses that were hit */
+#define HOT_SHARE 1000 /* one of so many of all samples */
 #define LOOKED 4096u /* a power of 2 */
-#define RANGES 64 /* functions in one batch */
+#define RANGES 256 /* functions in one batch */
 
 static struct {
 	bool open, quiet, kept;
@@ -227,7 +230,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples)
 struct span {
 	struct batch_range range; /* module addresses */
 	u32 from, to;
-	u64 n, inside, fresh;
+	u64 n, inside;
 };
 
 /* An entry's function, in module addresses, found once: it takes a walk over its text. One that is in none is a function by itself, without a start. */
@@ -236,7 +239,7 @@ static struct batch_range function_at(const struct workshop *workshop, struct he
 	u64 base = workshop->base, addr = heat->rip - base;
 
 	if (!heat->end && !flow_function(&workshop->reading.text, addr, &heat->start, &heat->end))
-		*heat = (struct heat){ heat->rip, 0, addr + 1, heat->n, heat->inside, heat->fresh };
+		*heat = (struct heat){ heat->rip, 0, addr + 1, heat->n, heat->inside };
 	return (struct batch_range){ heat->start, heat->end };
 }
 
@@ -253,36 +256,37 @@ static bool span_of(const struct workshop *workshop, u32 from, u32 to, struct sp
 
 		span.n += heat->n;
 		span.inside += heat->inside;
-		span.fresh += heat->fresh;
 	} while (span.to < to && hot.heat.at[span.to].rip < end);
 	*out = span;
 	return span.range.start != 0;
 }
 
-/* How many samples a function had when it was looked at last; a place that is taken forgets another function. */
-static u64 *looked_at(u64 start)
+/* Whether a function was looked at; a place that is taken forgets another function. */
+static bool *looked_at(u64 start)
 {
 	static struct {
-		u64 start, n;
+		u64 start;
+		bool yes;
 	} looked[LOOKED];
 	u32 at = (u32)((start * 0x9e3779b97f4a7c15u) >> 40) & (LOOKED - 1);
 
 	if (looked[at].start != start) {
 		looked[at].start = start;
-		looked[at].n = 0;
+		looked[at].yes = false;
 	}
-	return &looked[at].n;
+	return &looked[at].yes;
+}
+
+static bool was_looked_at(const struct workshop *workshop, const struct span *span)
+{
+	return *looked_at(workshop->base + span->range.start);
 }
 
 static bool is_hot(const struct workshop *workshop, const struct span *span)
 {
-	u64 *before = looked_at(workshop->base + span->range.start);
-
-	if (span->n < *before) /* it has cooled */
-		*before = span->n;
-	return span->n >= 2 * *before && span->n >= enough(HOT_EACH) * (span->to - span->from) &&
-	       ((span->fresh >= enough(HOT_SAMPLES) && span->fresh >= hot.heat.fresh / HOT_SHARE) ||
-	        (*before && span->n >= AGAIN * *before));
+	return was_looked_at(workshop, span) ||
+	       (span->n >= enough(HOT_SAMPLES) && span->n >= (u64)HOT_EACH * (span->to - span->from) &&
+	        span->n >= hot.heat.samples / HOT_SHARE);
 }
 
 /* ---- batches ---- */
@@ -305,45 +309,67 @@ static void translate(struct pick *pick)
 	struct image *image;
 
 	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_at, &hot.runs, &fail);
-	if (image && mappings_renew(image->record))
-		mapping_add(image, pick->workshop->base);
-	else if (fail.status)
+	if (fail.status)
 		image_refuse(pick->workshop->record, fail.status, fail.addr, fail.detail);
+	else if (mappings_renew(pick->workshop->record->record) && image)
+		mapping_add(image, pick->workshop->base);
 	world->batches++;
 	world->recent = world->recent_cache = 0;
 	hot.last_batch_ns = sys_now_ns();
 	status_soon();
 }
 
-static void pick_span(struct pick *pick, const struct span *span)
+/* Has the module enough more samples? `news`: of functions that have become hot. */
+static bool is_due(struct workshop *w, u64 samples, u64 news)
 {
-	*looked_at(pick->workshop->base + span->range.start) = span->n;
-	for (u32 i = span->from; i < span->to; i++) {
-		hot.heat.fresh -= hot.heat.at[i].fresh;
-		hot.heat.at[i].fresh = 0;
+	if (samples < w->judged_samples) /* it has cooled */
+		w->judged_samples = samples;
+	return (samples >= enough(FIRST) || !world->options.agent) &&
+	       (samples >= GROWN * w->judged_samples || news >= w->judged_samples / NEWS);
+}
+
+static void pick_spans(struct pick *pick, u32 from, u32 to, u64 *news)
+{
+	*news = 0;
+	pick->n = 0;
+	while (from < to && pick->n < RANGES) {
+		struct span span;
+
+		if (span_of(pick->workshop, from, to, &span) && is_hot(pick->workshop, &span)) {
+			*news += was_looked_at(pick->workshop, &span) ? 0 : span.n;
+			pick->ranges[pick->n++] = span.range;
+		}
+		from = span.to;
 	}
-	pick->ranges[pick->n++] = span->range;
+}
+
+static void note_look(const struct pick *pick, u64 samples)
+{
+	for (u32 i = 0; i < pick->n; i++)
+		*looked_at(pick->workshop->base + pick->ranges[i].start) = true;
+	pick->workshop->judged_samples = samples;
+	if (samples >= COOL) {
+		heat_cool(&hot.heat);
+		pick->workshop->judged_samples /= 2;
+	}
 }
 
 /* Entries [from, to) of the table are a module's. */
 static void look_at(const struct module *module, u32 from, u32 to)
 {
 	static struct pick pick;
-	u64 samples = 0;
+	u64 samples = 0, news;
 
 	for (u32 i = from; i < to; i++)
 		samples += hot.heat.at[i].n;
-	pick.n = 0;
 	pick.workshop = shop_of(module, samples);
-	while (pick.workshop && from < to && pick.n < RANGES) {
-		struct span span;
-
-		if (span_of(pick.workshop, from, to, &span) && is_hot(pick.workshop, &span))
-			pick_span(&pick, &span);
-		from = span.to;
-	}
-	if (pick.n)
-		translate(&pick);
+	if (!pick.workshop)
+		return;
+	pick_spans(&pick, from, to, &news);
+	if (!pick.n || !is_due(pick.workshop, samples, news))
+		return;
+	translate(&pick);
+	note_look(&pick, samples);
 }
 
 static void look(void)
@@ -409,11 +435,10 @@ static void judge(const struct workshop *workshop, const struct span *span,
 		out->why = STATUS_HEAT_REFUSED;
 	else if (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE))
 		out->why = STATUS_HEAT_UNPROVEN;
-	else if (is_hot(workshop, span))
-		out->why = STATUS_HEAT_WAITS;
+	else if (was_looked_at(workshop, span))
+		out->why = STATUS_HEAT_NO_HEAD;
 	else
-		out->why = *looked_at(workshop->base + span->range.start) ? STATUS_HEAT_NO_HEAD
-		                                                          : STATUS_HEAT_FEW;
+		out->why = is_hot(workshop, span) ? STATUS_HEAT_WAITS : STATUS_HEAT_FEW;
 }
 
 static void count(const struct status_function *f, struct status_heat *sums)

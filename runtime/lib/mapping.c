@@ -112,11 +112,11 @@ static void write_site(struct flip *f, const struct gate *gate, const struct sit
 	u32 len = site_patch_len(site);
 	bool to_new = f->direction == TO_NEW;
 
-	if ((to_new && site->retired) || memcmp(at, to_new ? site->old : site->new, len) != 0)
+	if (memcmp(at, to_new ? site->old : site->new, len) != 0)
 		return;
 	if (to_new && site->hop.kind == HOP_SLOT)
 		jump32(gate_at(gate, f->base + site->hop.slot), site->hop.slot, site->hop.target);
-	memcpy(at, to_new ? site->new : site->old, len);
+	memcpy(at, to_new && !site->retired ? site->new : site->old, len);
 }
 
 /* One run of pages [first, end): all or nothing. Returns 0 or -errno. */
@@ -221,20 +221,21 @@ void mappings_drop_site(u64 addr)
 
 /* ---- entries of jump tables' shadows ---- */
 
-static bool is_live_at(u32 image, u64 base)
+/* An image's live mapping at a base; NULL. */
+static struct mapping *live_at(u32 image, u64 base)
 {
 	for (u32 i = 0; i < world->n_mappings; i++)
 		if (world->mappings[i].image == image && world->mappings[i].base == base &&
 		    world->mappings[i].state == MAPPING_LIVE)
-			return true;
-	return false;
+			return &world->mappings[i];
+	return NULL;
 }
 
 /* Run-time address. Bytes of another image may lie elsewhere for another loading, or not be there yet. */
 static u64 entry_value(const struct mapping *mapping, const struct entry *entry,
                        enum direction direction)
 {
-	bool there = entry->image == mapping->image || is_live_at(entry->image, mapping->base);
+	bool there = entry->image == mapping->image || live_at(entry->image, mapping->base);
 
 	return mapping->base + (direction == TO_NEW && there ? entry->linked : entry->original);
 }
@@ -403,7 +404,7 @@ static void tell_others(const struct mapping *mapping, int fd)
 	}
 }
 
-/* Writes into a copy of a segment what a mapping has changed there. */
+/* Writes into a copy of a segment what a mapping has changed there. The slot of a retired site leads to its code until a later one has it. */
 static void expect(u8 *copy, const struct segment *segment, const struct mapping *mapping)
 {
 	const struct image *image = &world->images[mapping->image];
@@ -413,9 +414,9 @@ static void expect(u8 *copy, const struct segment *segment, const struct mapping
 
 		if (!in_segment(segment, site->hop.site, site_patch_len(site)))
 			continue;
-		if (site->retired) /* the later one's; it has taken the slot over */
-			continue;
-		memcpy(copy + (site->hop.site - segment->addr), site->new, site_patch_len(site));
+		if (!site->retired)
+			memcpy(copy + (site->hop.site - segment->addr), site->new,
+			       site_patch_len(site));
 		if (site->hop.kind == HOP_SLOT)
 			jump32(copy + (site->hop.slot - segment->addr), site->hop.slot,
 			       site->hop.target);
@@ -430,13 +431,13 @@ static void expect(u8 *copy, const struct segment *segment, const struct mapping
 	}
 }
 
+/* In the order in which they were made: slots lead to what was made last. */
 static void expect_others(u8 *copy, const struct segment *segment, const struct mapping *mapping)
 {
-	for (u32 i = 0; i < world->n_mappings; i++) {
-		const struct mapping *other = &world->mappings[i];
+	for (u32 i = 0; i < world->n_images; i++) {
+		const struct mapping *other = live_at(i, mapping->base);
 
-		if (other->state == MAPPING_LIVE && other->base == mapping->base &&
-		    world->images[other->image].record == world->images[mapping->image].record)
+		if (other && world->images[i].record == world->images[mapping->image].record)
 			expect(copy, segment, other);
 	}
 }
@@ -506,7 +507,7 @@ static void publish(struct mapping *mapping, struct image *image)
 	record_of(image)->status.apply_ns += sys_now_ns() - began;
 }
 
-void mapping_withdraw(struct mapping *mapping)
+static void withdraw(struct mapping *mapping)
 {
 	struct image *image = &world->images[mapping->image];
 	long fd;
@@ -526,7 +527,7 @@ void mapping_withdraw(struct mapping *mapping)
 		sys_close((int)fd);
 }
 
-void mapping_restore(struct mapping *mapping)
+static void restore(struct mapping *mapping)
 {
 	struct image *image = &world->images[mapping->image];
 	long fd;
@@ -543,6 +544,14 @@ void mapping_restore(struct mapping *mapping)
 		tell_others(mapping, (int)fd);
 	}
 	sys_close((int)fd);
+}
+
+void mappings_restore_all(void)
+{
+	for (u32 i = 0; i < world->n_images; i++)
+		for (u32 k = 0; k < world->n_mappings; k++)
+			if (world->mappings[k].image == i)
+				restore(&world->mappings[k]);
 }
 
 /* 0 or -errno: then what was not reached stays live as it was. */
@@ -592,7 +601,7 @@ bool mappings_renew(u32 record)
 void mappings_withdraw_all(void)
 {
 	for (u32 i = 0; i < world->n_mappings; i++)
-		mapping_withdraw(&world->mappings[i]);
+		withdraw(&world->mappings[i]);
 }
 
 /* ---- what is loaded ---- */

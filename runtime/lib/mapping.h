@@ -23,10 +23,9 @@ void mapping_add(struct image *image, u64 base);
 bool mappings_renew(u32 record);
 
 /* Sites get their original bytes back, then every way from one translation into another or back into itself is cut. */
-void mapping_withdraw(struct mapping *mapping);
-/* The opposite, after mapping_withdraw(). */
-void mapping_restore(struct mapping *mapping);
 void mappings_withdraw_all(void);
+/* The opposite, in the order in which images were made. */
+void mappings_restore_all(void);
 
 /* Of mappings_sync(): forgets what is no longer loaded. */
 void mappings_forget(void);

@@ -95,7 +95,7 @@ bool store_origin(u64 rip, u64 *origin)
 	return true;
 }
 
-bool store_site(const struct image *image, u64 addr, u32 *at)
+bool store_at(const struct image *image, u64 addr, u32 *at)
 {
 	u32 low = 0, high = image->n_sites;
 
@@ -105,8 +105,7 @@ bool store_site(const struct image *image, u64 addr, u32 *at)
 
 		if (addr == site) {
 			*at = middle;
-			return memcmp(image->sites[middle].old, image->sites[middle].new,
-			              site_patch_len(&image->sites[middle])) != 0;
+			return true;
 		}
 		if (addr < site)
 			high = middle;
@@ -114,6 +113,12 @@ bool store_site(const struct image *image, u64 addr, u32 *at)
 			low = middle + 1;
 	}
 	return false;
+}
+
+bool store_site(const struct image *image, u64 addr, u32 *at)
+{
+	return store_at(image, addr, at) && memcmp(image->sites[*at].old, image->sites[*at].new,
+	                                           site_patch_len(&image->sites[*at])) != 0;
 }
 
 bool store_patched(u64 rip)

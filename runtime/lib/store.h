@@ -28,7 +28,8 @@ struct store_hit {
 bool store_find(u64 rip, struct store_hit *hit);
 
 struct image;
-/* Is there a patch of the image's at module address `addr`? *at: which of its sites. */
+/* Has the image a site at module address `addr`? *at: which. And is it patched? */
+bool store_at(const struct image *image, u64 addr, u32 *at);
 bool store_site(const struct image *image, u64 addr, u32 *at);
 /* The same for a run-time address, in what is live. Both are async-signal-safe. */
 bool store_patched(u64 rip);

@@ -54,6 +54,11 @@ static u64 warmth(struct flows *flows, u64 addr, bool inline_calls)
 	return grow_samples(&sum, arrivals);
 }
 
+bool warm_enough(struct flows *flows, u64 addr, bool inline_calls)
+{
+	return warmth(flows, addr, inline_calls) >= WARM;
+}
+
 bool warm_again(struct flows *flows, u64 addr, bool inline_calls, u8 *judged)
 {
 	u64 n = warmth(flows, addr, inline_calls);

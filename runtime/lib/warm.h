@@ -17,6 +17,8 @@ bool warm_is_head(u16 marks);
  * takes note of how many.
  */
 bool warm_again(struct flows *flows, u64 addr, bool inline_calls, u8 *judged);
+/* The same, whenever it is asked. */
+bool warm_enough(struct flows *flows, u64 addr, bool inline_calls);
 /* The tree from a site, with how often it is entered beside others of these flows. */
 void warm_grow(struct flows *flows, u64 site, bool inline_calls, struct grown *out);
 

@@ -65,11 +65,10 @@ static bool make_tables(struct workshop *w)
 
 	w->decoder = arena_alloc(keep, 1, decode_scratch_size());
 	w->is_site = arena_alloc(keep, (text->end - text->start) / 8 + 1, 1);
-	w->judged = arena_alloc(keep, text->end - text->start + 1, 1);
 	w->fates = arena_alloc(keep, text->end - text->start + 1, 1);
 	w->slots = arena_alloc(keep, text->n_slots + 1, sizeof(*w->slots));
 	w->taken = arena_alloc(keep, text->n_slots + 1, 1);
-	if (!w->decoder || !w->is_site || !w->judged || !w->fates || !w->slots || !w->taken)
+	if (!w->decoder || !w->is_site || !w->fates || !w->slots || !w->taken)
 		return false;
 	for (u32 i = 0; i < text->n_slots; i++)
 		w->slots[i] = text->slots[i].addr;

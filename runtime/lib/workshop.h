@@ -21,10 +21,10 @@ struct workshop {
 	struct reading reading;
 	void *decoder;
 	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
-	u8 *judged; /* for each byte of text: with samples, how warm a head was when it was tried last, as a power of 2 and 1 */
 	u8 *fates; /* for each byte of text: what became of the head there: enum status, FATE_TRANSLATED, or 0 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */
 	u8 *taken;
+	u64 judged_samples; /* of the module, when it was looked at last (hot.c); 0: not yet */
 	struct pool traces; /* by which sites were translated from samples (batch_again.c) */
 	struct cache cache; /* areas in the order of the images' */
 	bool mapped[IMAGE_AREAS];

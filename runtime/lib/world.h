@@ -65,7 +65,7 @@ struct translation {
 	u16 n_blocks;
 	u8 area;
 	u16 passes[PASS_N]; /* how much each did */
-	bool retired; /* a later one has taken its place: nothing leads here any more */
+	bool retired; /* replaced or withdrawn: nothing leads here any more */
 };
 
 /* Where translations stand. Bytes beyond `used` are 0xCC. */
