@@ -14,6 +14,12 @@
 #define EVEN \
 	4 /* instructions of a block from which on one that waits for memory is told from the others */
 #define STALL 2 /* times the others' mean: samples of one instruction that count */
+#define EVIDENCE 24u /* instructions behind a branch that are looked at */
+/*
+ * Samples that may have missed the instructions behind a branch although they are executed: few instructions retire together with others,
+ * which get all of their samples.
+ */
+#define UNSEEN 1
 #define DOUBT 16 /* a block without samples may have had one of so many */
 #define COUNT_MOST ((u64)1 << 40)
 #define NOWHERE 0xffffffffu /* outside of the function */
@@ -347,8 +353,10 @@ static void finish(struct fit *fit)
 
 		if (edge->from == NOWHERE)
 			block->outside = edge->n;
-		else if (edge->from != before && is_branch(block->role))
+		else if (edge->from != before && is_branch(block->role)) {
 			block->taken = taken_share(fit, edge);
+			block->seen = (u32)seen_often(fit, edge->from);
+		}
 		before = edge->from;
 	}
 }
@@ -377,6 +385,73 @@ static bool fit_flow(const struct flows *flows, struct flow *flow)
 		scale(&fit, i % 2);
 	finish(&fit);
 	return true;
+}
+
+/* ---- what else may be ---- */
+
+/* Instructions that are executed if control comes to addr, EVIDENCE at most, and the samples that hit them. */
+static u32 look_behind(const struct flows *flows, u64 addr, u64 *samples)
+{
+	struct insn_brief insn;
+	u32 n = 0;
+
+	for (*samples = 0; n < EVIDENCE && read_insn(flows, addr, &insn); n++) {
+		*samples += flows->heat(flows->ctx, addr);
+		if (insn.role == ROLE_JMP || insn.role == ROLE_CALL)
+			addr = insn.target;
+		else if (insn.role == ROLE_PLAIN)
+			addr += insn.len;
+		else
+			return n + 1;
+	}
+	return n;
+}
+
+/* Of a block's executions, those that go on at addr: at most, and at least if nobody else comes there. */
+static void bound(const struct flows *flows, const struct flow_block *block, u64 addr, u64 *most,
+                  u64 *least)
+{
+	u64 samples, insns = look_behind(flows, addr, &samples);
+	u64 all = block->count * insns + (u64)UNSEEN * FLOW_ONE;
+	u64 some = samples > UNSEEN ? samples - UNSEEN : 0;
+
+	*most = share_of((samples + UNSEEN) * FLOW_ONE, all);
+	*least = some ? share_of(some * FLOW_ONE, all) : 0;
+}
+
+/* Of a branch that was seen: next time it may go the other way. */
+static void bound_seen(struct flow_block *block)
+{
+	u64 taken = (u64)(block->taken - 1) * block->seen / FLOW_SHARE;
+
+	block->taken_most = (u16)share_of(taken + 1, block->seen + 1);
+	block->next_most = (u16)share_of(block->seen - taken + 1, block->seen + 1);
+}
+
+static void bound_guessed(const struct flows *flows, struct flow_block *block)
+{
+	u64 most, least, unused;
+
+	bound(flows, block, block->target, &most, &unused);
+	block->taken_most = (u16)most;
+	bound(flows, block, block->end, &most, &least);
+	block->next_most = (u16)most;
+	if (!(text_marks(flows->text, block->end) & TEXT_TARGET) &&
+	    FLOW_SHARE - least < block->taken_most)
+		block->taken_most = (u16)(FLOW_SHARE - least);
+}
+
+void flow_at_most(const struct flows *flows, const struct flow_block *block, u32 *next, u32 *taken)
+{
+	struct flow_block *own = (struct flow_block *)(uintptr_t)block;
+
+	if (!block->bounded && block->seen && block->taken)
+		bound_seen(own);
+	else if (!block->bounded)
+		bound_guessed(flows, own);
+	own->bounded = true;
+	*next = block->next_most;
+	*taken = block->taken_most;
 }
 
 const struct flow *flow_of(struct flows *flows, u64 addr)

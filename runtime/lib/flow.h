@@ -15,7 +15,7 @@
 #include "text.h"
 
 #define FLOW_SEEN 16 /* times that a branch was seen: then its shares are not guessed */
-#define FLOW_FUNCTIONS 256
+#define FLOW_FUNCTIONS 512
 #define FLOW_SHARE 1000u /* what the shares of a branch add up to */
 
 /* How many samples hit the instruction at addr. */
@@ -32,6 +32,9 @@ struct flow_block {
 	u16 n_insns;
 	u16 taken; /* of a conditional branch at the end: taken, of FLOW_SHARE, and 1; else 0 */
 	u8 role; /* of the last instruction */
+	u32 seen; /* times that the branch at the end was seen, if often enough; else 0 */
+	bool bounded; /* the following are known: flow_at_most() */
+	u16 next_most, taken_most;
 };
 
 struct flow {
@@ -59,6 +62,11 @@ struct flows {
 const struct flow *flow_of(struct flows *flows, u64 addr);
 /* The block that holds addr; NULL. */
 const struct flow_block *flow_block_at(const struct flow *flow, u64 addr);
+/*
+ * Of the executions of a block that ends with a branch, how many go on behind it and how many take it, at most, in FLOW_SHARE-ths: where
+ * branches were not seen, few samples, and few instructions that could have been hit, leave much open.
+ */
+void flow_at_most(const struct flows *flows, const struct flow_block *block, u32 *next, u32 *taken);
 /* From a function's start to the next one's; false: addr is in none. */
 bool flow_function(const struct text *text, u64 addr, u64 *start, u64 *end);
 

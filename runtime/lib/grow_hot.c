@@ -24,6 +24,8 @@
 #define STUB_INSNS_FRAME (4 + COST_RETURN_MISSED) /* for each of them */
 #define MOST ((u64)1 << 40)
 #define NO_NODE 0xffu
+#define LATE \
+	4 /* ways that may be taken more often than it looks come behind those that are taken one of so many times as often */
 
 enum way_kind { WAY_NONE, WAY_OPEN, WAY_CHILD, WAY_BACK, WAY_EXIT };
 
@@ -31,12 +33,14 @@ struct way {
 	u64 target;
 	u64 call, ret; /* the call that this way goes into, and what stands behind it; 0: none */
 	u32 share; /* of the node's executions, in GROW_ONE-ths */
+	u32 most; /* the same, as much as samples allow; in inlined calls, which it is dear to leave */
 	u8 kind, node, frame;
 	bool returns; /* from an inlined call */
 };
 
 struct node {
 	u64 start, freq; /* executions for each entry, in GROW_ONE-ths */
+	u64 most; /* the same, at most */
 	struct way ways[2]; /* next, taken */
 	u32 n_insns, branch;
 	u8 parent, frame;
@@ -90,7 +94,7 @@ static bool turns(const struct tree *t, u32 node, u32 head, u64 target, u32 fram
 
 static struct way way_to(const struct tree *t, u32 node, u64 target, u32 frame, u32 share)
 {
-	struct way way = { .target = target, .share = share, .frame = (u8)frame };
+	struct way way = { .target = target, .share = share, .most = share, .frame = (u8)frame };
 	u32 head = loop_head(t, node, target, frame);
 	u16 marks = text_marks(t->flows->text, target);
 
@@ -124,7 +128,16 @@ static bool may_go_in(const struct tree *t, u64 call, u64 callee, u32 frame)
 
 static struct way way_out(u64 target)
 {
-	return (struct way){ .target = target, .share = GROW_ONE, .kind = WAY_EXIT };
+	return (struct way){
+		.target = target, .share = GROW_ONE, .most = GROW_ONE, .kind = WAY_EXIT
+	};
+}
+
+static void at_most(struct way *way, u32 share)
+{
+	u32 most = share * (GROW_ONE / 8) / (FLOW_SHARE / 8);
+
+	way->most = most > way->share ? most : way->share;
 }
 
 /* Both ways of a conditional branch. */
@@ -133,6 +146,7 @@ static void split(struct tree *t, u32 node, const struct flow_block *block)
 	struct node *n = &t->nodes[node];
 	u32 taken = block->taken ? (u32)(block->taken - 1) * (GROW_ONE / 8) / (FLOW_SHARE / 8)
 	                         : GROW_ONE / 2;
+	u32 next_most, taken_most;
 
 	n->branch = block->taken;
 	n->ways[0] = way_to(t, node, block->end, n->frame, GROW_ONE - taken);
@@ -140,6 +154,10 @@ static void split(struct tree *t, u32 node, const struct flow_block *block)
 	if (block->end == block->target) {
 		n->ways[0].share = GROW_ONE;
 		n->ways[1].kind = WAY_NONE;
+	} else if (n->frame) {
+		flow_at_most(t->flows, block, &next_most, &taken_most);
+		at_most(&n->ways[0], next_most);
+		at_most(&n->ways[1], taken_most);
 	}
 }
 
@@ -169,6 +187,7 @@ static void end_node(struct tree *t, u32 node, const struct flow_block *block)
 		if (may_go_in(t, block->last, block->target, n->frame)) {
 			n->ways[0] = (struct way){ .target = block->target,
 				                   .share = GROW_ONE,
+				                   .most = GROW_ONE,
 				                   .kind = WAY_OPEN,
 				                   .call = block->last,
 				                   .ret = block->end };
@@ -269,6 +288,23 @@ static u64 flow_from(struct tree *t, u32 from, u64 in)
 	return comes_back < MOST_BACK ? comes_back : MOST_BACK;
 }
 
+/* The same with all ways taken as often as they may be. */
+static void spread_most(struct tree *t)
+{
+	t->nodes[0].most = t->nodes[0].freq;
+	for (u32 i = 0; i < t->n_nodes; i++) {
+		struct node *n = &t->nodes[i];
+
+		if (i && t->back[i])
+			n->most = n->most * GROW_ONE / (GROW_ONE - t->back[i]);
+		if (n->most > MOST)
+			n->most = MOST;
+		for (u32 w = 0; w < 2; w++)
+			if (n->ways[w].kind == WAY_CHILD)
+				t->nodes[n->ways[w].node].most = portion(n->most, n->ways[w].most);
+	}
+}
+
 /* A node has been added from which a way leads back: the loops that it is in, inner ones first, come round more often. */
 static void weigh(struct tree *t, u32 node)
 {
@@ -301,16 +337,19 @@ static bool mark_heads(struct tree *t, u32 node)
 /* ---- growing ---- */
 
 /* The open way that is taken most; false: none is worth it. */
-static bool hottest(const struct tree *t, u32 *node, u32 *which)
+static bool hottest(struct tree *t, u32 *node, u32 *which)
 {
 	u64 best = 0;
 
+	spread_most(t);
 	for (u32 i = 0; i < t->n_nodes; i++) {
 		for (u32 w = 0; w < 2; w++) {
 			const struct way *way = &t->nodes[i].ways[w];
+			u64 late = portion(t->nodes[i].most, way->most) / LATE;
 			u64 n = portion(t->nodes[i].freq, way->share);
 
-			if (way->kind != WAY_OPEN || way->share < RARE || n < LEAST || n <= best)
+			n = n > late ? n : late;
+			if (way->kind != WAY_OPEN || way->most < RARE || n < LEAST || n <= best)
 				continue;
 			best = n;
 			*node = i;
@@ -386,17 +425,45 @@ static void grow(struct tree *t, u64 site)
 	cut_calls(t);
 }
 
+static bool is_inside(const struct tree *t, u32 frame, u32 of)
+{
+	while (frame && frame != of)
+		frame = t->frames[frame].parent;
+	return frame == of;
+}
+
+/* How often an inlined call may be left from inside. */
+static u64 leaves_at_most(const struct tree *t, u32 frame)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < t->n_nodes; i++) {
+		for (u32 w = 0; w < 2 && is_inside(t, t->nodes[i].frame, frame); w++) {
+			const struct way *way = &t->nodes[i].ways[w];
+
+			if (way->kind == WAY_OPEN || way->kind == WAY_EXIT)
+				sum += portion(t->nodes[i].most, way->most);
+		}
+	}
+	return sum;
+}
+
 /* Does going into this frame's call cost more in exits from inside than it saves? */
 static bool is_left_too_often(const struct tree *t, u32 frame)
 {
 	u64 calls = t->nodes[t->frames[frame].node].freq, returns = 0;
+	u64 leaves = leaves_at_most(t, frame);
 
 	for (u32 i = 0; i < t->n_nodes; i++)
 		if (t->nodes[i].frame == frame && t->nodes[i].ways[0].returns &&
 		    (t->nodes[i].ways[0].kind == WAY_CHILD || t->nodes[i].ways[0].kind == WAY_BACK))
 			returns += t->nodes[i].freq;
-	if (returns >= calls)
-		return false;
+	if (returns > calls)
+		returns = calls;
+	if (leaves < calls && returns > calls - leaves)
+		returns = calls - leaves;
+	else if (leaves >= calls)
+		returns = 0;
 	return returns * CALL_AND_RETURN + calls * JUMPS_AROUND_CALL <
 	       (calls - returns) * (STUB_INSNS + STUB_INSNS_FRAME * t->frames[frame].depth);
 }
