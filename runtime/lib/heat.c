@@ -30,15 +30,17 @@ void heat_cool(struct heat_table *table)
 {
 	u32 kept = 0;
 
-	table->samples = 0;
+	table->samples = table->fresh = 0;
 	for (u32 i = 0; i < table->n; i++) {
 		struct heat heat = table->at[i];
 
 		heat.n /= 2;
 		heat.inside /= 2;
+		heat.fresh /= 2;
 		if (!heat.n)
 			continue;
 		table->samples += heat.n;
+		table->fresh += heat.fresh;
 		table->at[kept++] = heat;
 	}
 	table->n = kept;
@@ -58,6 +60,10 @@ void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
 	}
 	table->at[i].n += n;
 	table->samples += n;
-	if (inside)
+	if (inside) {
 		table->at[i].inside += n;
+	} else {
+		table->at[i].fresh += n;
+		table->fresh += n;
+	}
 }

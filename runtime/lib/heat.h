@@ -18,12 +18,13 @@ struct heat {
 		end; /* of its function, as who uses the table has found it; 0, 0: not asked yet */
 	u32 n; /* samples */
 	u32 inside; /* of these, in translations */
+	u32 fresh; /* of the others, since its function was looked at last */
 };
 
 struct heat_table {
 	struct heat at[HEAT_MAX]; /* by rip */
 	u32 n;
-	u64 samples; /* sum */
+	u64 samples, fresh; /* sums */
 };
 
 void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside);

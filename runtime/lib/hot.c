@@ -239,7 +239,7 @@ static struct batch_range function_at(const struct workshop *workshop, struct he
 	u64 base = workshop->base, addr = heat->rip - base;
 
 	if (!heat->end && !flow_function(&workshop->reading.text, addr, &heat->start, &heat->end))
-		*heat = (struct heat){ heat->rip, 0, addr + 1, heat->n, heat->inside };
+		*heat = (struct heat){ heat->rip, 0, addr + 1, heat->n, heat->inside, 0 };
 	return (struct batch_range){ heat->start, heat->end };
 }
 
@@ -285,7 +285,8 @@ static bool was_looked_at(const struct workshop *workshop, const struct span *sp
 static bool is_hot(const struct workshop *workshop, const struct span *span)
 {
 	return was_looked_at(workshop, span) ||
-	       (span->n >= enough(HOT_SAMPLES) && span->n >= (u64)HOT_EACH * (span->to - span->from) &&
+	       (span->n >= enough(HOT_SAMPLES) &&
+	        span->n >= (u64)HOT_EACH * (span->to - span->from) &&
 	        span->n >= hot.heat.samples / HOT_SHARE);
 }
 

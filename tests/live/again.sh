@@ -30,12 +30,14 @@ run() # WAY OPTION...
 	}
 }
 
-# Three hundred of the samples of another way than WAY: soon there are more of its own.
-begin_with() # OTHER WAY
+# So many of the samples of another way than WAY, and of what was seen of its branches: soon there are more of its own.
+begin_with() # OTHER WAY SAMPLES SEEN
 {
 	run "$1" --keep-samples="$folder/all"
-	awk -v of="$(awk '{ n += $4 } END { print n }' "$folder/all")" \
-		'{ n = int($4 * 300 / of + 0.5); if (n) print $1, $2, $3, n }' "$folder/all" >"$folder/samples"
+	awk -v samples="$3" -v seen="$4" \
+		-v of="$(awk '$1 == "samples" { n += $4 } END { print n }' "$folder/all")" \
+		'$1 == "samples" { n = int($4 * samples / of + 0.5); if (n) print $1, $2, $3, n }
+		$1 == "run" && seen { print $1, $2, $3, $4, $5, $6 < seen ? $6 : seen }' "$folder/all" >"$folder/samples"
 	run "$2" --samples="$folder/samples"
 }
 
@@ -50,9 +52,9 @@ wanted()
 	done
 }
 
-begin_with 2 3
+begin_with 2 3 1000 200
 wanted '"withdrawn": *[1-9]'
-begin_with 0 1
+begin_with 0 1 300 0
 wanted '"state": *"RUNNING"' '"replaced": *[1-9]' '"translated": *[1-9]'
 # Rows of translations are as many as there are, without those that were replaced.
 "$dynopt" report --json --translations --file="$(ls "$folder"/*.dynopt)" >"$folder/report"

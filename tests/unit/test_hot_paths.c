@@ -28,10 +28,12 @@ static void test_heat(void)
 	heat_add(&table, 0x30, 4, true);
 	CU_ASSERT_EQUAL(table.n, 3);
 	CU_ASSERT_EQUAL(table.samples, 10);
+	CU_ASSERT_EQUAL(table.fresh, 5);
 	for (u32 i = 0; i < 3; i++)
 		CU_ASSERT_EQUAL(table.at[i].rip, 0x10 * (i + 1));
 	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 7);
 	CU_ASSERT_EQUAL(table.at[2].inside, 4);
+	CU_ASSERT_EQUAL(table.at[2].fresh, 3);
 	CU_ASSERT_EQUAL(heat_of(&table, 0x31), 0);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x11), 1);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x31), 3);
@@ -49,6 +51,7 @@ static void test_heat_full(void)
 	CU_ASSERT_EQUAL(heat_of(&table, 5), 6);
 	CU_ASSERT_EQUAL(heat_of(&table, 7), 50);
 	CU_ASSERT_EQUAL(table.samples, 56);
+	CU_ASSERT_EQUAL(table.fresh, 50);
 }
 
 /* ---- files ---- */

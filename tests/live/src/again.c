@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define ROUNDS 4000
+#define ROUNDS 8000
 
 static volatile int way;
 
@@ -72,7 +72,7 @@ __attribute__((noinline)) static uint64_t step(uint64_t x)
 
 __attribute__((noinline)) static uint64_t stroll(uint64_t x)
 {
-	for (int i = 0; i < 200000; i++)
+	for (int i = 0; i < 1000000; i++)
 		x ^= step(x);
 	return x;
 }
