@@ -32,7 +32,7 @@
 #define CREDIT_HASTE 3 /* the budget so many times, until there */
 #define WALK_PART 3 /* of the budget */
 #define WALKS_ALL 500 /* walks, until then from each sample of a module that is read */
-#define WALK_ONE_OF 8 /* samples else */
+#define WALK_ONE_OF 32 /* samples else */
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define READ_NS_PER_BYTE 30 /* of a file */
