@@ -86,7 +86,7 @@ static const struct insn *read_source(const struct dead *d, const struct insn *i
 
 /*
  * A step that is owed need not be there for addresses, which are moved instead, nor for the next step, which becomes both. *copy is the
- * instruction as it is then. NOT_YET: neither.
+ * instruction as it is then. NOT_YET: neither. A block's last instruction stays: the step may have to be done in front of it (leave_block()).
  */
 static u8 step_over(const struct dead *d, u32 b, u32 op, struct insn *copy)
 {
@@ -98,7 +98,10 @@ static u8 step_over(const struct dead *d, u32 b, u32 op, struct insn *copy)
 	    (!insn->flags_def || flags_dead_behind(d->pass, b, op - d->tree->blocks[b].first)) &&
 	    step_make(insn, reg, d->step + by, d->pass->decoder, copy))
 		return OVER;
-	return step_displace(insn, reg, d->step, d->pass->decoder, copy) ? OWED : NOT_YET;
+	return op + 1 < d->tree->blocks[b].first + d->tree->blocks[b].n &&
+	                       step_displace(insn, reg, d->step, d->pass->decoder, copy)
+	               ? OWED
+	               : NOT_YET;
 }
 
 /* What an instruction that is executed means for the result. */
