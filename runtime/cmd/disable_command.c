@@ -2,8 +2,10 @@
 /*
  * disable_command.c - `dynopt disable`: asks a program's agent to withdraw all translations, and waits until it says so.
  *
- * Asked by a file beside the status file, which only the agent removes: who may write there is who may trust it (status_dir.h).
+ * What the kernel module has dynoptd is asked to detach. An agent is asked by a file beside the status file, which only the agent removes: who may write there is who may trust it (status_dir.h).
  */
+#include "daemon_client.h"
+#include "daemon_protocol.h"
 #include "policy.h"
 #include "runtime_commands.h"
 #include "status_dir.h"
@@ -117,6 +119,29 @@ static int wait_for(const char *path, const char *asked, struct status_head *hea
 	return DISABLE_EXIT_SILENT;
 }
 
+/* Where the process is dynoptd's; NOTHING: it is not. */
+static int disable_kernel(u32 pid)
+{
+	char *folder = daemon_path(DAEMON_STATUS), *error = NULL;
+	char *path = base_printf("%s/%u" STATUS_FILE_SUFFIX, folder, pid);
+	char *line = base_printf("detach %u", pid);
+	struct status_head head = { 0 };
+	int code = DISABLE_EXIT_NOTHING;
+
+	if (look(path, &head)) {
+		code = DISABLE_EXIT_DONE;
+		if (is_enabled(&head) && daemon_ask(line, NULL, &error) != DAEMON_OK) {
+			base_complain("disable", "process %u: %s", pid, error);
+			code = DISABLE_EXIT_SILENT;
+		}
+	}
+	free(error);
+	free(line);
+	free(path);
+	free(folder);
+	return code;
+}
+
 static int disable(const char *dir, u32 pid)
 {
 	char *path = base_printf("%s/%u" STATUS_FILE_SUFFIX, dir, pid);
@@ -125,7 +150,9 @@ static int disable(const char *dir, u32 pid)
 	int code = DISABLE_EXIT_NOTHING, fd;
 
 	if (!look(path, &head)) {
-		base_complain("disable", "process %u does not run under dynopt", pid);
+		code = disable_kernel(pid);
+		if (code == DISABLE_EXIT_NOTHING)
+			base_complain("disable", "process %u does not run under dynopt", pid);
 	} else if (!is_enabled(&head)) {
 		code = DISABLE_EXIT_DONE;
 	} else if (!head.agent_pid || head.cause == STATUS_CAUSE_AGENT_DIED) {
@@ -155,12 +182,13 @@ static const char *file_name(const char *path)
 }
 
 /* Those that run now; the worst of their exit codes. */
-static int disable_running(const char *dir, const char *program)
+static int disable_running(const char *given, const char *dir, const char *program)
 {
 	struct status_names names = { 0 };
 	int worst = DISABLE_EXIT_DONE;
 
-	status_dir_list(dir, &names);
+	if (!status_dir_list_all(given, &names))
+		return DISABLE_EXIT_USAGE;
 	for (size_t i = 0; i < names.v.n; i++) {
 		struct status_head head;
 		int code = DISABLE_EXIT_DONE;
@@ -190,7 +218,7 @@ int command_disable(int argc, char **argv)
 	else if (!o.program)
 		code = disable(dir, o.pid);
 	else if (policy_set(o.program, false))
-		code = disable_running(dir, o.program);
+		code = disable_running(o.dir, dir, o.program);
 	free(error);
 	free(dir);
 	return code;

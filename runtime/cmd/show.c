@@ -229,10 +229,10 @@ static void print_refusals(const struct status_view *v, FILE *out)
 			continue;
 		fprintf(out, "\n  refused in %s\n", m->path);
 		if (m->refusal)
-			fprintf(out, "    %9s %-16s %s\n", "all of it",
+			fprintf(out, "    %9s %-16s %.69s\n", "all of it",
 			        status_reason_name(m->refusal), status_reason_words(m->refusal));
 		for (int k = 0; k < n && k < REASONS_SHOWN; k++)
-			fprintf(out, "    %9u %-16s %s\n", m->refused[order[k]],
+			fprintf(out, "    %9u %-16s %.69s\n", m->refused[order[k]],
 			        status_reason_name((u32)order[k]),
 			        status_reason_words((u32)order[k]));
 		for (int k = REASONS_SHOWN; k < n; k++)

@@ -13,6 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define FILE_MOST (32u << 20) /* as the module has it */
+#define HEADERS 65536u
+
 static bool arena_open(struct arena *arena, u64 size)
 {
 	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -46,20 +49,44 @@ static u64 executable_bytes(const struct elf_view *view)
 	return sum;
 }
 
-static void map_bytes(struct binary *b)
+/* Into memory of our own: a mapping would end us when somebody cuts the file off. */
+static bool load(struct binary *b, u64 size)
+{
+	u8 *to = (u8 *)(uintptr_t)b->bytes;
+
+	for (u64 done = 0; done < size;) {
+		ssize_t n = pread(b->fd, to + done, size - done, (off_t)done);
+
+		if (n <= 0)
+			return false;
+		done += (u64)n;
+	}
+	return true;
+}
+
+/* What its headers say; all of it is read when it is worth it. */
+static void read_headers(struct binary *b)
 {
 	struct notes_failure why = { 0 };
-	void *at = b->size ? mmap(NULL, b->size, PROT_READ, MAP_PRIVATE, b->fd, 0) : MAP_FAILED;
+	void *at;
 
-	if (at == MAP_FAILED) {
-		refuse_file(b, STATUS_TEXT_FILE, 0, 0);
+	if (b->size > FILE_MOST) {
+		refuse_file(b, STATUS_KMOD_FIRST + DYNOPT_KMOD_WORKSPACE, 0, b->size);
 		return;
 	}
-	b->bytes = at;
-	if (elf_view_file(&b->view, b->bytes, b->size, &why) != NOTES_OK)
+	at = b->size ? mmap(NULL, b->size, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+	             : MAP_FAILED;
+	if (at != MAP_FAILED)
+		b->bytes = at;
+	if (!b->bytes || !load(b, b->size < HEADERS ? b->size : HEADERS))
+		refuse_file(b, STATUS_TEXT_FILE, 0, 0);
+	else if (elf_view_file(&b->view, b->bytes, b->size, &why) != NOTES_OK)
 		refuse_file(b, STATUS_TEXT_FILE, why.addr, why.status);
 	else
 		b->status.text_bytes = executable_bytes(&b->view);
+	if (!b->status.refusal && !b->status.text_bytes)
+		refuse_file(b, STATUS_TEXT_NONE, 0, 0);
 }
 
 struct binary *binary_new(int fd, const struct stat *st, const struct domain *domain,
@@ -76,7 +103,7 @@ struct binary *binary_new(int fd, const struct stat *st, const struct domain *do
 	b->fd = fd;
 	snprintf(b->status.path, sizeof(b->status.path), "%s", path);
 	b->status.live = 1;
-	map_bytes(b);
+	read_headers(b);
 	return b;
 }
 
@@ -118,8 +145,21 @@ void binary_sample(struct binary *b, u64 offset, bool inside)
 	if (addr) {
 		heat_add(&b->heat, addr, 1, inside);
 		b->fresh++;
+		b->unseen = inside ? 0 : b->unseen + 1;
 	}
 	pthread_mutex_unlock(&b->lock);
+}
+
+/* The headers may have been written anew since they were read; the view stays as others know it. */
+static bool is_same_view(const struct binary *b)
+{
+	struct notes_failure why;
+	struct elf_view view;
+
+	return elf_view_file(&view, b->bytes, b->size, &why) == NOTES_OK &&
+	       view.n_loads == b->view.n_loads && view.n_notes == b->view.n_notes &&
+	       memcmp(view.loads, b->view.loads, view.n_loads * sizeof(view.loads[0])) == 0 &&
+	       memcmp(view.notes, b->view.notes, view.n_notes * sizeof(view.notes[0])) == 0;
 }
 
 static enum status build(struct binary *b, const struct work *work, struct failure *fail)
@@ -128,7 +168,9 @@ static enum status build(struct binary *b, const struct work *work, struct failu
 	u64 span = last->addr - b->view.loads[0].addr + b->status.text_bytes, keep, scratch;
 	enum status status;
 
-	if (!b->status.text_bytes || b->status.text_bytes > LIMIT_TEXT_BYTES)
+	if (!load(b, b->size) || !is_same_view(b))
+		return failed(fail, STATUS_TEXT_FILE, 0, 0);
+	if (span > LIMIT_TEXT_BYTES)
 		return failed(fail, STATUS_TEXT_LARGE, 0, span);
 	text_build_size(&b->view, &keep, &scratch);
 	if (!arena_open(&b->keep, keep) ||
@@ -168,6 +210,7 @@ static void take_old(void *ctx, const struct status_translation *t)
 	b->fates[i] = FATE_TRANSLATED;
 	b->status.n_heads++;
 	binary_translated(b, t);
+	b->n_old = b->translations.n;
 }
 
 void binary_translated(struct binary *b, const struct status_translation *t)
@@ -177,6 +220,30 @@ void binary_translated(struct binary *b, const struct status_translation *t)
 	b->status.cache_used += t->size;
 	b->status.hops[t->hop]++;
 	*vec_add(&b->translations) = *t;
+}
+
+void binary_forget_old(struct binary *b)
+{
+	for (size_t i = 0; i < b->n_old; i++) {
+		const struct status_translation *t = &b->translations.at[i];
+
+		b->fates[t->head - b->text.start] = b->judged[t->head - b->text.start] = 0;
+		b->status.n_heads--;
+		b->status.n_translated--;
+		b->status.insns -= t->n_insns;
+		b->status.cache_used -= t->size;
+		b->status.hops[t->hop]--;
+	}
+	/* All its samples are as new: they lead to the same heads. */
+	for (u32 i = 0; i < b->heat.n && b->n_old; i++) {
+		b->heat.fresh += b->heat.at[i].n - b->heat.at[i].fresh;
+		b->heat.at[i].fresh = b->heat.at[i].n;
+	}
+	if (b->n_old)
+		memmove(b->translations.at, b->translations.at + b->n_old,
+		        (b->translations.n - b->n_old) * sizeof(*b->translations.at));
+	b->translations.n -= b->n_old;
+	b->n_old = 0;
 }
 
 bool binary_read(struct binary *b, const struct work *work)
@@ -201,6 +268,8 @@ bool binary_read(struct binary *b, const struct work *work)
 	}
 	arena_close(&b->keep);
 	arena_close(&b->scratch);
+	if (b->size > HEADERS)
+		madvise((void *)(uintptr_t)(b->bytes + HEADERS), b->size - HEADERS, MADV_DONTNEED);
 	return false;
 }
 

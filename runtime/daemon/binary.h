@@ -36,7 +36,7 @@ struct binary {
 
 	pthread_mutex_t lock;
 	int fd;
-	const u8 *bytes; /* mapped; NULL: the file cannot be used */
+	const u8 *bytes; /* copied; NULL: the file cannot be used */
 	struct elf_view view;
 	bool was_read, owned; /* the module was told of it since somebody maps it */
 	struct arena keep, scratch;
@@ -45,11 +45,12 @@ struct binary {
 	u8 *judged,
 		*fates; /* for each byte of text: warm.h; enum status of the head there, FATE_TRANSLATED, or 0 */
 	struct heat_table heat; /* by link-time address */
-	u64 inside; /* samples in the code cache whose origin is not known */
 	u32 fresh; /* samples since it was looked at */
+	u32 unseen, doubts; /* samples since one was in a translation; how often that was doubted */
 	struct kernel_batch kept; /* traces that were published */
 	struct status_module status;
 	VEC(struct status_translation) translations;
+	size_t n_old; /* the first so many of them a daemon before this one had made: their traces are not known */
 };
 
 #define FATE_TRANSLATED 0xff
@@ -73,13 +74,15 @@ void binary_sample(struct binary *binary, u64 offset, bool inside);
 bool binary_read(struct binary *binary, const struct work *work);
 /* Counts a translation that the module has. With the lock. */
 void binary_translated(struct binary *binary, const struct status_translation *translation);
+/* The module has forgotten the file: old ones may be found again. With the lock. */
+void binary_forget_old(struct binary *binary);
 /* Counts a refusal of the head; `reason` as in struct status_module. With the lock. */
 void binary_refuse(struct binary *binary, u64 head, u32 reason);
 
 /* hunt.c: has what has become hot translated. True if anything was asked of the module. */
 bool binary_look(struct binary *binary, const struct work *work);
-/* All heads that were not tried yet. */
-void binary_eager(struct binary *binary, const struct work *work);
+/* Heads that were not tried yet, so many that it takes not too long. False: there are none. */
+bool binary_eager(struct binary *binary, const struct work *work);
 /* A process begins to map it: the module is told again what it may have forgotten. */
 void binary_begin(struct binary *binary, const struct work *work);
 

@@ -20,6 +20,9 @@
 #define NEW_SAMPLES 64 /* of a file, until what is hot in it is looked at again */
 #define PERIOD_NS 1000000u
 #define READ_NS_PER_BYTE 30 /* of a file */
+#define SILENCE 128u /* samples outside of translations, and four times as many after each doubt */
+#define DOUBTS 8
+#define EAGER_TRACES 256 /* in a round */
 #define READ_WORTH 20 /* as much time is spent in it as reading takes */
 
 /* ---- what the module answers ---- */
@@ -108,7 +111,8 @@ static void take(void *ctx, size_t i, const struct dynopt_ioc_report *report)
 	if (!reason) {
 		asked->n_ok++;
 		keep(asked, i, report);
-	} else if (reason > STATUS_KMOD_FIRST && is_passing(reason - STATUS_KMOD_FIRST)) {
+	} else if (i && reason > STATUS_KMOD_FIRST && is_passing(reason - STATUS_KMOD_FIRST)) {
+		/* The first one had all the time that there is. */
 		b->fates[report->head - b->text.start] = 0;
 		b->judged[report->head - b->text.start] = 0;
 		asked->later = true;
@@ -230,12 +234,28 @@ static void find_hot(struct binary *b, struct kernel_batch *batch)
 	free(flows);
 }
 
+static void tell_again(struct binary *b, const struct work *work);
+
+/*
+ * Nobody was seen in the file's translations for long: the module may have forgotten it, with the last process but this one, before that
+ * was noticed here.
+ */
+static void doubt(struct binary *b, const struct work *work)
+{
+	if (!b->status.n_translated || b->unseen < SILENCE << 2 * b->doubts || b->doubts == DOUBTS)
+		return;
+	b->doubts++;
+	b->unseen = 0;
+	tell_again(b, work);
+}
+
 bool binary_look(struct binary *b, const struct work *work)
 {
 	struct kernel_batch batch = { 0 };
 	bool asked = false;
 
 	pthread_mutex_lock(&b->lock);
+	doubt(b, work);
 	if (!b->status.refusal && b->fresh >= NEW_SAMPLES &&
 	    (b->was_read ||
 	     b->heat.samples * PERIOD_NS / READ_NS_PER_BYTE / READ_WORTH >= b->size)) {
@@ -259,28 +279,31 @@ static bool no_site(const void *ctx, u64 addr)
 	return false;
 }
 
-void binary_eager(struct binary *b, const struct work *work)
+bool binary_eager(struct binary *b, const struct work *work)
 {
 	static const struct grow_rules rules = { .is_site = no_site };
 	struct kernel_batch batch = { 0 };
+	bool more;
 
 	pthread_mutex_lock(&b->lock);
-	if (binary_read(b, work)) {
-		for (u64 addr = b->text.start; addr < b->text.end; addr++) {
-			struct grown grown;
+	for (u64 addr = binary_read(b, work) ? b->text.start : ~(u64)0;
+	     addr < b->text.end && batch.traces.n < EAGER_TRACES; addr++) {
+		struct grown grown;
 
-			if (b->fates[addr - b->text.start] ||
-			    !warm_is_head(text_marks(&b->text, addr)))
-				continue;
-			grow_trace(&b->text, addr, &rules, b->decoder, &grown);
-			if (grown.trace.n_blocks)
-				ask_for(b, &batch, &grown);
-		}
-		if (batch.traces.n)
-			submit(b, work, &batch);
+		if (b->fates[addr - b->text.start] || !warm_is_head(text_marks(&b->text, addr)))
+			continue;
+		grow_trace(&b->text, addr, &rules, b->decoder, &grown);
+		if (grown.trace.n_blocks)
+			ask_for(b, &batch, &grown);
+		else
+			binary_refuse(b, addr, STATUS_TRACE_EMPTY);
 	}
+	more = batch.traces.n;
+	if (more)
+		submit(b, work, &batch);
 	kernel_batch_free(&batch);
 	pthread_mutex_unlock(&b->lock);
+	return more;
 }
 
 /* What the module has of it all the same it refuses: OVERLAP, which tells nothing new. */
@@ -291,19 +314,25 @@ static void told_again(void *ctx, size_t i, const struct dynopt_ioc_report *repo
 	(void)report;
 }
 
+static void tell_again(struct binary *b, const struct work *work)
+{
+	struct work again = *work;
+
+	again.all = true; /* it was worth it once */
+	binary_forget_old(b);
+	if (!b->kept.traces.n || b->status.refusal)
+		return;
+	b->owned = true;
+	if (kernel_submit(again.device, b->fd, again.domain, again.all, &b->kept, told_again, NULL))
+		b->owned = false;
+}
+
 void binary_begin(struct binary *b, const struct work *work)
 {
 	pthread_mutex_lock(&b->lock);
 	if (!b->was_read && resume_knows(b->status.path, b->domain.uid) && binary_read(b, work))
 		b->owned = true;
-	if (!b->owned && b->kept.traces.n && !b->status.refusal) {
-		struct work again = *work;
-
-		again.all = true; /* it was worth it once */
-		b->owned = true;
-		if (kernel_submit(again.device, b->fd, again.domain, again.all, &b->kept,
-		                  told_again, NULL))
-			b->owned = false;
-	}
+	if (!b->owned)
+		tell_again(b, work);
 	pthread_mutex_unlock(&b->lock);
 }

@@ -294,14 +294,12 @@ static bool follow_maps(struct process *p, char **error)
 	if (!kernel_register(p->work.device, p->pid, error))
 		return false;
 	p->registered = true;
+	p->settled = false;
 	for (size_t i = 0; i < p->maps.n; i++) {
 		struct binary *b = p->maps.at[i].binary;
 
-		if (!b)
-			continue;
-		binary_begin(b, &p->work);
-		if (p->attach.mode == ATTACH_EAGER)
-			binary_eager(b, &p->work);
+		if (b)
+			binary_begin(b, &p->work);
 	}
 	p->status_due = true;
 	return true;
@@ -444,26 +442,54 @@ static void sample_and_look(struct process *p)
 	}
 }
 
+/* Some more of its files; false: all is done. */
+static bool eager_round(struct process *p)
+{
+	bool more = false;
+
+	for (size_t i = 0; i < p->maps.n && !more; i++)
+		more = p->maps.at[i].binary && binary_eager(p->maps.at[i].binary, &p->work);
+	p->batches += more;
+	p->status_due |= more;
+	if (!more && !p->settled) {
+		p->settled = true;
+		status_write(p);
+	}
+	return more;
+}
+
+static u64 pause_of(const struct process *p)
+{
+	bool busy = p->period_us == PERIOD_US || now_ns() - p->started_ns < YOUNG_NS;
+
+	return busy ? ROUND_NS : ROUND_QUIET_NS;
+}
+
 u64 process_step(struct process *p)
 {
 	u64 before = thread_cpu_ns();
+	bool more = false;
 	char *error = NULL;
 
-	if (has_ended(p) || !follow_maps(p, &error)) {
+	if (has_ended(p)) {
 		end(p);
+		return 0;
+	}
+	if (!follow_maps(p, &error)) {
+		forgotten(p);
 		free(error);
 		return 0;
 	}
 	if (p->attach.mode == ATTACH_SAMPLE)
 		sample_and_look(p);
+	else
+		more = eager_round(p);
 	p->spent_ns += thread_cpu_ns() - before;
 	if (p->ended)
 		return 0;
 	if (p->status_due && now_ns() - p->status_ns >= STATUS_NS)
 		status_write(p);
-	return now_ns() + (p->period_us == PERIOD_US || now_ns() - p->started_ns < YOUNG_NS
-	                           ? ROUND_NS
-	                           : ROUND_QUIET_NS);
+	return more ? now_ns() : now_ns() + pause_of(p);
 }
 
 bool process_leave(struct process *p, char **error)

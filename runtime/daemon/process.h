@@ -35,7 +35,8 @@ struct process {
 	struct work work;
 	char *program, *leave, *modules;
 	VEC(struct mapped) maps; /* by address */
-	bool registered, sampled, ended;
+	bool registered, ended;
+	bool settled; /* eager: nothing is left to be tried */
 	u32 cause; /* enum status_cause: why nothing is done any more */
 	u32 period_us; /* between samples; 0: not sampled now */
 	u64 samples, samples_cache, lost, recent, recent_cache, batches;

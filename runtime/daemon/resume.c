@@ -17,7 +17,7 @@ struct left {
 	u64 uid;
 };
 
-/* Complete before the first process is attached; only read afterwards. */
+/* What holds of files as long as the process is there. Complete before the first process is attached; only read afterwards. */
 static VEC(struct left) all;
 
 static void read_one(const char *path)
@@ -74,7 +74,9 @@ void resume_translations(const char *path, u64 uid,
 	for (size_t i = 0; i < all.n; i++) {
 		const struct status_view *view = &all.at[i].view;
 
-		for (u32 k = 0; k < view->head->n_modules && all.at[i].uid == uid; k++)
+		if (all.at[i].uid != uid || !serve_has((pid_t)view->head->pid))
+			continue;
+		for (u32 k = 0; k < view->head->n_modules; k++)
 			if (strcmp(view->modules[k].path, path) == 0)
 				take_all(view, k, take, ctx);
 	}

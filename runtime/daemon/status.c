@@ -155,6 +155,17 @@ static u64 base_of(const struct mapped *map)
 	return map->start - map->offset;
 }
 
+static u32 state_of(const struct process *p, u64 translated)
+{
+	if (p->ended && p->cause == STATUS_CAUSE_REQUEST)
+		return STATUS_STATE_WITHDRAWN;
+	if (p->attach.mode == ATTACH_EAGER && !p->settled && !p->ended)
+		return STATUS_STATE_STARTING;
+	if (translated)
+		return STATUS_STATE_RUNNING;
+	return p->cause ? STATUS_STATE_FAILED : STATUS_STATE_IDLE;
+}
+
 static void fill_head(struct picture *picture, const struct process *p)
 {
 	struct status_head *h = &picture->head;
@@ -176,10 +187,7 @@ static void fill_head(struct picture *picture, const struct process *p)
 	h->backend = STATUS_BACKEND_kernel;
 	h->mode = p->attach.mode == ATTACH_EAGER ? 1 : 3;
 	h->cause = p->cause;
-	h->state = p->ended && p->cause == STATUS_CAUSE_REQUEST ? STATUS_STATE_WITHDRAWN
-	           : translated                                 ? STATUS_STATE_RUNNING
-	           : p->cause                                   ? STATUS_STATE_FAILED
-	                                                        : STATUS_STATE_IDLE;
+	h->state = state_of(p, translated);
 	h->agent_cpu_ns = p->spent_ns;
 	h->samples = p->samples;
 	h->samples_cache = p->samples_cache;

@@ -61,6 +61,9 @@ struct file {
 	  strcpy(f->modules[0].path, f->head.program)) \
 	X(long_name, memset(f->modules[0].path, 'y', sizeof(f->modules[0].path) - 1)) \
 	X(refused, f->modules[1].refusal = STATUS_TEXT_RELOCATED) \
+	X(kernel, f->head.backend = STATUS_BACKEND_kernel; f->head.mode = 3; \
+	  f->modules[0].n_processes = 3; f->modules[1].n_processes = 50; \
+	  f->modules[0].refused[STATUS_KMOD_FIRST + 1] = 4) \
 	X(none, f->head.n_modules = 0)
 
 static uint64_t start_time(uint32_t pid)

@@ -113,7 +113,7 @@ wait_for $first samples 1
 /t/programs/lua -e "$work" >/tmp/third &
 third=$!
 $dynopt attach $third || fail "cannot attach the third"
-$dynopt detach $third || fail "cannot detach"
+$dynopt disable $third || fail "cannot disable"
 [ "$(value $third state)" = WITHDRAWN ] || fail "the third has not the state WITHDRAWN"
 touch /tmp/enough
 wait $first || fail "the first has failed"
@@ -124,9 +124,9 @@ for output in first second third; do
 done
 grep 'kernel module; translations shared by' /tmp/report.second || fail "no such backend in the report"
 
-# One library, two programs.
+# One library, two programs. The second is attached because the policy says so.
 rm /tmp/enough
-cd /tmp
+printf '[default]\nbudget = 1000\n[program user2]\nkernel = yes\n' >/tmp/policy
 for program in user1 user2; do
 	/t/programs/$program >/tmp/$program &
 	eval "$program=\$!"
@@ -135,7 +135,10 @@ done
 $dynopt attach --all "$user1" # its loop has little to save
 wait_for "$user1" translated 1
 echo "library: $(value "$user1" translated) translations"
-$dynopt attach "$user2"
+until $dynopt status "$user2" >/dev/null 2>&1; do
+	[ -d "/proc/$user2" ] || fail "user2 has ended"
+	[ -d /proc/$daemon ] || fail "the daemon has ended"
+done
 [ "$(value "$user2" translated)" = "$(value "$user1" translated)" ] || fail "the library is not one for both"
 [ "$(value "$user2" shared_by)" = 2 ] || fail "the programs do not share the library"
 wait_for "$user2" samples_cache 1
