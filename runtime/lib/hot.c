@@ -41,6 +41,7 @@
 #define GROWN 2
 #define NEWS 4
 #define COOL 8192
+#define LOOK_NS 700000u /* of the agent's time that a look takes for each function */
 #define HOT_SAMPLES 8 /* of a function, at least */
 #define HOT_EACH 1 /* and so many for each of its addresses that were hit */
 #define HOT_SHARE 1000 /* one of so many of all samples */
@@ -367,7 +368,7 @@ static void look_at(const struct module *module, u32 from, u32 to)
 	if (!pick.workshop)
 		return;
 	pick_spans(&pick, from, to, &news);
-	if (!pick.n || !is_due(pick.workshop, samples, news))
+	if (!pick.n || !is_due(pick.workshop, samples, news) || !has_credit((u64)pick.n * LOOK_NS))
 		return;
 	translate(&pick);
 	note_look(&pick, samples);
