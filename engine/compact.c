@@ -44,10 +44,14 @@ static u32 number_blocks(struct ir_tree *tree, u32 *number)
 	return n;
 }
 
-static void renumber(struct ir_edge *edge, const u32 *number)
+/* False: it leads to a block that is not reached, round and round through empty ones. */
+static bool renumber(struct ir_edge *edge, const u32 *number)
 {
-	if (edge->kind == EDGE_CHILD || edge->kind == EDGE_BACK)
+	if (edge->kind == EDGE_CHILD || edge->kind == EDGE_BACK) {
 		edge->block = number[edge->block];
+		return edge->block != IR_NO_PARENT;
+	}
+	return true;
 }
 
 enum status compact_blocks(struct pass *pass)
@@ -69,8 +73,8 @@ enum status compact_blocks(struct pass *pass)
 		if (number[b] == IR_NO_PARENT)
 			continue;
 		*block = tree->blocks[b];
-		renumber(&block->next, number);
-		renumber(&block->taken, number);
+		if (!renumber(&block->next, number) || !renumber(&block->taken, number))
+			return failed(pass->fail, STATUS_IR_EDGE, block->start, b);
 		if (b)
 			block->parent = number[block->parent];
 	}

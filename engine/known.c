@@ -353,16 +353,16 @@ static bool step(struct known *k, struct facts *f, const struct insn *insn, u32 
 	return idle;
 }
 
-/* The branch at the end of block b goes one way only, if that is known. */
+/* The branch at the end of block b goes one way only, if that is known. One that always leads back stays: no loop is empty. */
 static bool decide(struct known *k, struct ir_block *block, const struct insn *insn,
                    const struct facts *f)
 {
 	int even = insn->role == ROLE_JCC ? holds(&f->compare, insn->cc) : -1;
+	const struct ir_edge *way = even != (insn->cc & 1) ? &block->taken : &block->next;
 
-	if (even < 0 || !pass_may(k->pass))
+	if (even < 0 || way->kind == EDGE_BACK || !pass_may(k->pass))
 		return false;
-	if (even != (insn->cc & 1))
-		block->next = block->taken;
+	block->next = *way;
 	block->next.flow = block->freq;
 	block->taken = (struct ir_edge){ 0 };
 	return true;

@@ -152,16 +152,16 @@ static int find_fact(const struct known *k, u8 cc)
 	return -1;
 }
 
-/* The branch at the end of block b goes one way only, if that is known. */
+/* The branch at the end of block b goes one way only, if that is known. One that always leads back stays: no loop is empty. */
 static bool decide(struct same *s, struct ir_block *block, const struct insn *insn,
                    const struct known *k)
 {
 	int holds = insn->role == ROLE_JCC ? find_fact(k, insn->cc) : -1;
+	const struct ir_edge *way = holds != (insn->cc & 1) ? &block->taken : &block->next;
 
-	if (holds < 0 || !pass_may(s->pass))
+	if (holds < 0 || way->kind == EDGE_BACK || !pass_may(s->pass))
 		return false;
-	if (holds != (insn->cc & 1))
-		block->next = block->taken;
+	block->next = *way;
 	block->next.flow = block->freq;
 	block->taken = (struct ir_edge){ 0 };
 	return true;
