@@ -283,10 +283,11 @@ static struct bounds made_bounds(const struct values *values, u32 value, u8 widt
 	return b;
 }
 
-/* Are the lower bits, as many as there are in the narrower, all there is of both, and the same? */
+/* Are the lower bits, as many as there are in the narrower and 32 at most, all there is of both, and the same? */
 static bool is_same(struct values *values, u32 a, u8 width_a, u32 b, u8 width_b)
 {
-	u64 mask = mask_of(width_a < width_b ? width_a : width_b);
+	u8 narrower = width_a < width_b ? width_a : width_b;
+	u64 mask = mask_of(narrower < 32 ? narrower : 32);
 
 	return value_narrow(values, a) == value_narrow(values, b) &&
 	       (mask_of(width_a) == mask || range_most(values, a) <= mask) &&
