@@ -198,7 +198,7 @@ boot() # SECONDS multi|single
 		-cpu max,la57=off -smp 2 -m $memory -nographic -no-reboot -nodefaults \
 		-serial stdio -monitor none -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
 		-kernel "$IMAGE" -initrd "$work/initrd.img" \
-		-append "console=ttyS0,115200 panic=-1 oops=panic quiet nowatchdog rcupdate.rcu_cpu_stall_suppress=1" \
+		-append "console=ttyS0,115200 panic=-1 oops=panic quiet nowatchdog no_timer_check rcupdate.rcu_cpu_stall_suppress=1" \
 		-drive "file=$work/tests.img,if=virtio,format=raw,cache=unsafe,readonly=on" \
 		-drive "file=$work/play.img,if=virtio,format=raw,cache=unsafe" \
 		</dev/null >"$work/console" 2>&1
