@@ -3,7 +3,7 @@
  * hot.c - see hot.h.
  *
  * A module is looked at as a whole: its hot functions' heads, and what is live in them, are judged together in one batch (batch.c), as few
- * translations pay by themselves. First when it has FIRST samples, then whenever they have doubled, or a quarter of them are in functions that
+ * translations pay by themselves; where there is not time for all, the hottest (pick.c). First when it has FIRST samples, then whenever they have doubled, or a quarter of them are in functions that
  * have become hot since. From COOL on they are halved each time, so that what was long ago counts less.
  *
  * Work is paid for beforehand: of the CPU time that the program has used, as samples tell it, options.budget per mille is the agent's, three times
@@ -16,6 +16,7 @@
 #include "mapping.h"
 #include "names.h"
 #include "phase.h"
+#include "pick.h"
 #include "runs.h"
 #include "sampler.h"
 #include "samples.h"
@@ -31,7 +32,7 @@
 #define CREDIT_NS 100000000u
 #define CREDIT_HASTE 3 /* the budget so many times, until there */
 #define WALK_PART 3 /* of the budget */
-#define WALKS_ALL 500 /* walks, until then from each sample of a module that is read */
+#define WALKS_ALL 200 /* walks, until then from each sample of a module that is read */
 #define WALK_ONE_OF 32 /* samples else */
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
@@ -41,12 +42,10 @@
 #define GROWN 2
 #define NEWS 4
 #define COOL 8192
-#define LOOK_NS 700000u /* of the agent's time that a look takes for each function */
 #define HOT_SAMPLES 8 /* of a function, at least */
 #define HOT_EACH 1 /* and so many for each of its addresses that were hit */
 #define HOT_SHARE 1000 /* one of so many of all samples */
 #define LOOKED 4096u /* a power of 2 */
-#define RANGES 256 /* functions in one batch */
 
 static struct {
 	bool open, quiet, kept;
@@ -166,17 +165,15 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 	return (u32)n;
 }
 
-/* Most of what walks from a module's samples say is known after some; of one that is not read yet, maybe never is, a few must do. */
+/* Most of what walks from a module's samples say is known after some. One that is not read yet maybe never is. */
 static bool is_worth_walk(u64 rip)
 {
 	u64 end;
 	const struct module *module = module_of(rip, &end);
 	const struct image *record = module ? record_of(module) : NULL;
 
-	if (!record || !record->wanted || record->status.refusal)
-		return false;
-	return (workshop_find(record, module->base) && world->walks.walks < WALKS_ALL) ||
-	       world->samples % WALK_ONE_OF == 0;
+	return record && workshop_find(record, module->base) &&
+	       (world->walks.walks < WALKS_ALL || world->samples % WALK_ONE_OF == 0);
 }
 
 static const char *module_name(const struct module *module)
@@ -196,10 +193,19 @@ static u64 credit(void)
 	return early < late ? early : late;
 }
 
-/* Without an agent everything that a file says is done at once. */
+/* What of it is left. Without an agent everything that a file says is done at once. */
+static u64 credit_left(void)
+{
+	u64 used = sys_cpu_ns(), all = credit();
+
+	if (!world->options.agent)
+		return ~(u64)0;
+	return used < all ? all - used : 0;
+}
+
 static bool has_credit(u64 for_ns)
 {
-	return !world->options.agent || sys_cpu_ns() + for_ns < credit();
+	return credit_left() > for_ns;
 }
 
 /* So many samples are wanted. For tests (--all) fewer do: more is translated, and earlier. */
@@ -293,28 +299,22 @@ static bool is_hot(const struct workshop *workshop, const struct span *span)
 
 /* ---- batches ---- */
 
-struct pick {
-	struct workshop *workshop;
-	struct batch_range ranges[RANGES]; /* ascending */
-	u32 n;
-};
-
 /* Samples at an instruction of a workshop's module. */
 static u32 heat_at(const void *ctx, u64 addr)
 {
 	return heat_of(&hot.heat, ((const struct workshop *)ctx)->base + addr);
 }
 
-static void translate(struct pick *pick)
+static void translate(struct workshop *workshop, const struct pick *pick)
 {
 	struct failure fail = { STATUS_OK, 0, 0 };
 	struct image *image;
 
-	image = batch_translate(pick->workshop, pick->ranges, pick->n, heat_at, &hot.runs, &fail);
+	image = batch_translate(workshop, pick->ranges, pick->n, heat_at, &hot.runs, &fail);
 	if (fail.status)
-		image_refuse(pick->workshop->record, fail.status, fail.addr, fail.detail);
-	else if (mappings_renew(pick->workshop->record->record) && image)
-		mapping_add(image, pick->workshop->base);
+		image_refuse(workshop->record, fail.status, fail.addr, fail.detail);
+	else if (mappings_renew(workshop->record->record) && image)
+		mapping_add(image, workshop->base);
 	world->batches++;
 	world->recent = world->recent_cache = 0;
 	hot.last_batch_ns = sys_now_ns();
@@ -330,29 +330,39 @@ static bool is_due(struct workshop *w, u64 samples, u64 news)
 	       (samples >= GROWN * w->judged_samples || news >= w->judged_samples / NEWS);
 }
 
-static void pick_spans(struct pick *pick, u32 from, u32 to, u64 *news)
+static void pick_spans(struct pick *pick, const struct workshop *workshop, u32 from, u32 to)
 {
-	*news = 0;
+	bool room = true;
+
 	pick->n = 0;
-	while (from < to && pick->n < RANGES) {
+	while (from < to && room) {
 		struct span span;
 
-		if (span_of(pick->workshop, from, to, &span) && is_hot(pick->workshop, &span)) {
-			*news += was_looked_at(pick->workshop, &span) ? 0 : span.n;
-			pick->ranges[pick->n++] = span.range;
-		}
+		if (span_of(workshop, from, to, &span) && is_hot(workshop, &span))
+			room = pick_add(pick, span.range, span.n, span.to - span.from);
 		from = span.to;
 	}
 }
 
-static void note_look(const struct pick *pick, u64 samples)
+/* Samples of functions that were not looked at yet. */
+static u64 news_of(const struct pick *pick, const struct workshop *workshop)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < pick->n; i++)
+		if (!*looked_at(workshop->base + pick->ranges[i].start))
+			n += pick->weights[i].samples;
+	return n;
+}
+
+static void note_look(struct workshop *workshop, const struct pick *pick, u64 samples)
 {
 	for (u32 i = 0; i < pick->n; i++)
-		*looked_at(pick->workshop->base + pick->ranges[i].start) = true;
-	pick->workshop->judged_samples = samples;
+		*looked_at(workshop->base + pick->ranges[i].start) = true;
+	workshop->judged_samples = samples;
 	if (samples >= COOL) {
 		heat_cool(&hot.heat);
-		pick->workshop->judged_samples /= 2;
+		workshop->judged_samples /= 2;
 	}
 }
 
@@ -360,18 +370,20 @@ static void note_look(const struct pick *pick, u64 samples)
 static void look_at(const struct module *module, u32 from, u32 to)
 {
 	static struct pick pick;
-	u64 samples = 0, news;
+	struct workshop *workshop;
+	u64 samples = 0;
 
 	for (u32 i = from; i < to; i++)
 		samples += hot.heat.at[i].n;
-	pick.workshop = shop_of(module, samples);
-	if (!pick.workshop)
+	workshop = shop_of(module, samples);
+	if (!workshop)
 		return;
-	pick_spans(&pick, from, to, &news);
-	if (!pick.n || !is_due(pick.workshop, samples, news) || !has_credit((u64)pick.n * LOOK_NS))
+	pick_spans(&pick, workshop, from, to);
+	if (!pick_afford(&pick, credit_left()) ||
+	    !is_due(workshop, samples, news_of(&pick, workshop)))
 		return;
-	translate(&pick);
-	note_look(&pick, samples);
+	translate(workshop, &pick);
+	note_look(workshop, &pick, samples);
 }
 
 static void look(void)
@@ -645,7 +657,7 @@ static long read_samples(void)
 	u64 began = sys_cpu_ns();
 	long result;
 
-	hot.walking = world->walks.cpu_ns < credit() / WALK_PART;
+	hot.walking = has_credit(0) && world->walks.cpu_ns < credit() / WALK_PART;
 	walker_round(hot.cpu_ns, world->mailbox.answered);
 	result = sampler_read(take, NULL);
 	if (hot.walking)

@@ -7,6 +7,7 @@
 #define HEADS (TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN)
 #define WARM 8 /* samples that a translation would have taken over */
 #define WARMER 2 /* powers of 2 */
+#define LONG 128 /* instructions of a path; what loops on it add is theirs, who are heads, too */
 #define ENTRIES_UNIT 256 /* of flow.h's counts, in traces */
 #define ARRIVALS \
 	8 /* one of so many executions, at least: others come from the block in front, which begins a path as well */
@@ -48,7 +49,7 @@ static u64 warmth(struct flows *flows, u64 addr, bool inline_calls)
 	if (!block || block->start != addr)
 		return 0;
 	arrivals = arrivals_at(flows, block);
-	if (!arrivals || arrivals < block->count / ARRIVALS)
+	if (arrivals < WARM * FLOW_ONE / LONG || arrivals < block->count / ARRIVALS)
 		return 0;
 	grow_hot(flows, addr, inline_calls, &grown, &sum);
 	return grow_samples(&sum, arrivals);

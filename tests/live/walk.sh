@@ -10,10 +10,11 @@ program=$2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
+seconds=60
 run() # [OPTION]
 {
 	rm -f "$folder"/*.dynopt
-	out=$("$dynopt" run --all "$@" --status-dir="$folder" -- "$program")
+	out=$("$dynopt" run --all "$@" --status-dir="$folder" -- "$program" "$seconds")
 	"$dynopt" report --json --file="$(ls "$folder"/*.dynopt)" >"$folder/report"
 }
 
@@ -51,3 +52,13 @@ run --sampler=walk
 run --sampler=ip
 [ "$out" = "ok translated" ] || fail "ip"
 [ "$(value walks)" = 0 ] || fail "walks without registers"
+
+# A module that is never read, as its file is too large for the time that is spent in it, has samples and no walks.
+cp "$program" "$folder/large"
+truncate -s 1G "$folder/large"
+program=$folder/large
+seconds=1
+run --sampler=walk --modules=large
+[ "$out" = "ok text" ] || fail "never read"
+[ "$(value samples)" -gt 64 ] || fail "too few samples to tell"
+[ "$(value walks)" = 0 ] || fail "walks in a module that is not read"

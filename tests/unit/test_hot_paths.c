@@ -8,10 +8,12 @@
 #include "grow_hot.h"
 #include "heat.h"
 #include "phase.h"
+#include "pick.h"
 #include "samples.h"
 #include "text_image.h"
 #include "unit.h"
 #include "waits.h"
+#include "warm.h"
 
 struct world *world;
 
@@ -389,6 +391,47 @@ static void test_phases(void)
 		CU_ASSERT_FALSE(phase_add(&phase, i % 4 ? 0x700000 : 0x400000));
 }
 
+/* ---- which functions are looked at ---- */
+
+/* So many functions of 1,000 bytes, each with its samples, at as many addresses. */
+static void pick_all(struct pick *pick, const u32 *n_samples, u32 n)
+{
+	pick->n = 0;
+	for (u32 i = 0; i < n; i++)
+		CU_ASSERT_TRUE(pick_add(pick, (struct batch_range){ 1000 * i, 1000 * i + 1000 },
+		                        n_samples[i], n_samples[i]));
+}
+
+static void test_pick(void)
+{
+	static struct pick pick;
+	static const u32 n_samples[] = { 20, 300, 10, 200, 50 };
+	u64 dearest, rest = 0;
+
+	pick_all(&pick, n_samples, 5);
+	dearest = pick.weights[1].cost_ns;
+	CU_ASSERT(dearest > pick.weights[3].cost_ns);
+	for (u32 i = 0; i < 5; i++)
+		rest += i == 1 ? 0 : pick.weights[i].cost_ns;
+	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest));
+	CU_ASSERT_EQUAL(pick.n, 5);
+	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest - 1)); /* without the coolest */
+	CU_ASSERT_EQUAL(pick.n, 4);
+	CU_ASSERT_EQUAL(pick.ranges[1].start, 1000);
+	CU_ASSERT_EQUAL(pick.ranges[2].start, 3000); /* still ascending, each with its samples */
+	CU_ASSERT_EQUAL(pick.weights[2].samples, 200);
+	CU_ASSERT_TRUE(pick_afford(&pick, dearest + pick.weights[2].cost_ns));
+	CU_ASSERT_EQUAL(pick.n, 2);
+	CU_ASSERT_EQUAL(pick.ranges[0].start, 1000);
+	pick_all(&pick, n_samples, 5);
+	CU_ASSERT_FALSE(pick_afford(&pick, dearest)); /* 300 of 580 samples are too few */
+	CU_ASSERT_FALSE(pick_afford(&pick, 0));
+	CU_ASSERT_FALSE(pick_afford(&pick, ~(u64)0)); /* nothing is left */
+	while (pick.n < PICK_RANGES)
+		CU_ASSERT_TRUE(pick_add(&pick, (struct batch_range){ 1, 2 }, 1, 1));
+	CU_ASSERT_FALSE(pick_add(&pick, (struct batch_range){ 1, 2 }, 1, 1));
+}
+
 static bool has_block(u64 addr)
 {
 	for (u32 i = 0; i < grown.trace.n_blocks; i++)
@@ -417,6 +460,27 @@ static void test_loop(void)
 	CU_ASSERT_EQUAL(grown.trace.n_blocks, 3);
 	grow_hot(&flows, f, true, &grown, &sum);
 	near(grow_samples(&sum, flow_block_at(flow_of(&flows, f), f)->outside), 520, 20);
+}
+
+/* Heads that would take over enough samples; of those where control comes so seldom that only loops behind it are warm, these are. */
+static void test_warm(void)
+{
+	u64 f = loop(20);
+
+	CU_ASSERT_TRUE(warm_enough(&flows, f + 3, true));
+	CU_ASSERT_TRUE(warm_enough(&flows, f, true));
+	CU_ASSERT_FALSE(warm_enough(&flows, f + 1, true)); /* no block begins here */
+	for (u32 i = 0; i < 256; i++)
+		samples[i] /= 50;
+	begin();
+	CU_ASSERT_TRUE(warm_enough(&flows, f + 3, true));
+	put(f, 0);
+	put(f + 14, 0);
+	for (u32 i = 3; i < 14; i++)
+		samples[f + i - TEXT_IMAGE_TEXT] *= 1000;
+	begin();
+	CU_ASSERT_TRUE(warm_enough(&flows, f + 3, true));
+	CU_ASSERT_FALSE(warm_enough(&flows, f, true));
 }
 
 /*
@@ -520,7 +584,9 @@ static const struct unit_test tests[] = {
 	{ "samples that wait for memory", test_flow_stalled },
 	{ "loads that are waited for", test_waits },
 	{ "phases", test_phases },
+	{ "functions that there is time for", test_pick },
 	{ "a tree of a loop", test_loop },
+	{ "heads that are warm", test_warm },
 	{ "a loop that is entered in its middle", test_turned_loop },
 	{ "calls that pay and calls that do not", test_call },
 	{ "bounds", test_bounds },
