@@ -4,7 +4,7 @@
  *
  * Every legacy encoding between general registers, with random operands, and behind it a second instruction: an extension, a constant, a
  * comparison, the same with other bits. Then the flags are read, or a branch is taken. The validator is asked for translations
- * without the second instruction, without the branch, and with another for the first. What it accepts is executed from states at the edges, as the original is:
+ * without the second instruction, without the branch, or a second branch, and with another for the first. What it accepts is executed from states at the edges, as the original is:
  * all registers, the flags that are read and the way that is gone must be the same. How many it accepts is counted.
  */
 #include <stdio.h>
@@ -25,13 +25,14 @@
 #define FLAGS 0x202u
 
 enum tail { RETURN, BRANCH, LAHF };
-enum claim { LEFT_OUT, ONE_WAY, REPLACED, CLAIMS };
+enum claim { LEFT_OUT, ONE_WAY, BEHIND, REPLACED, CLAIMS };
 
 static const struct {
 	const char *name;
 	u32 least; /* so many of them have to be accepted, of all that are made up */
 } claims[CLAIMS] = { { "left out", 3000 },
 	             { "branches that go one way", 5000 },
+	             { "branches that go one way behind others", 5000 },
 	             { "replaced", 20000 } };
 
 static struct {
@@ -39,7 +40,9 @@ static struct {
 	u32 accepted[CLAIMS], wrong;
 	void *decoder;
 	struct oracle_state *in, *out; /* STATES of them, around the first instruction */
-	struct insn first, second;
+	struct insn first, second, third;
+	bool same_constant; /* .constant is what comparisons have */
+	u32 constant;
 } test = { .seed = 1 };
 
 static u8 bytes[TEXT_SIZE];
@@ -86,6 +89,8 @@ static u32 some_constant(void)
 		                     0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff };
 	s32 own;
 
+	if (test.same_constant)
+		return test.constant;
 	switch (draw(4)) {
 	case 0:
 		return edges[draw(sizeof(edges) / sizeof(edges[0]))];
@@ -362,17 +367,23 @@ static bool execute_first(void)
 	return true;
 }
 
+static void print_insn(const struct insn *insn)
+{
+	for (u32 i = 0; i < insn->len; i++)
+		fprintf(stderr, " %02x", insn->bytes[i]);
+	fprintf(stderr, ";");
+}
+
 static void complain(enum claim claim, enum tail tail, u8 cc)
 {
 	if (test.wrong++ >= SHOWN)
 		return;
 	fprintf(stderr, "%s, and it matters:", claims[claim].name);
-	for (u32 i = 0; i < test.first.len; i++)
-		fprintf(stderr, " %02x", test.first.bytes[i]);
-	fprintf(stderr, ";");
-	for (u32 i = 0; i < test.second.len; i++)
-		fprintf(stderr, " %02x", test.second.bytes[i]);
-	fprintf(stderr, "; %s %u\n", tail == BRANCH ? "jcc" : tail == LAHF ? "lahf" : "ret", cc);
+	print_insn(&test.first);
+	print_insn(&test.second);
+	if (claim == BEHIND)
+		print_insn(&test.third);
+	fprintf(stderr, " %s %u\n", tail == BRANCH ? "jcc" : tail == LAHF ? "lahf" : "ret", cc);
 }
 
 static bool same_flags(u64 a, u64 b, enum tail tail, u8 cc)
@@ -446,6 +457,54 @@ static void decide(u8 cc, bool taken)
 		complain(ONE_WAY, BRANCH, cc);
 }
 
+/* The same behind a branch that went on: first; second; jcc; third; jcc. */
+static void decide_behind(u8 cc, u8 last_cc, bool taken)
+{
+	const u8 jcc[] = { 0x0f, (u8)(0x80 | cc) };
+	u32 at = make_text(true, BRANCH, cc), end = at + 2;
+	bool right = true;
+
+	memcpy(bytes + end, test.third.bytes, test.third.len);
+	end += test.third.len;
+	bytes[end++] = 0x70 | last_cc;
+	bytes[end] = (u8)(AWAY - (TEXT + end + 1));
+	bytes[++end] = 0xc3;
+	mark(0, end + 1);
+	begin_code();
+	put_insn(test.first.bytes, test.first.len, TEXT);
+	put_insn(test.second.bytes, test.second.len, TEXT + test.first.len);
+	put_exit(jcc, 2, TEXT + at);
+	if (taken)
+		put_exit((const u8[]){ 0xe9 }, 1, AWAY);
+	else
+		put_insn((const u8[]){ 0xc3 }, 1, TEXT + end);
+	if (!is_proven())
+		return;
+	test.accepted[BEHIND]++;
+	for (u32 i = 0; i < STATES && right; i++) {
+		struct oracle_state to;
+
+		right = execute(&test.second, &test.out[i], &to);
+		if (right && !goes(to.flags, cc))
+			right = execute(&test.third, &test.out[i], &to) &&
+			        goes(to.flags, last_cc) == taken;
+	}
+	if (!right)
+		complain(BEHIND, BRANCH, last_cc);
+}
+
+static void try_two(void)
+{
+	u8 second[2 * INSN_MAX_LEN] = { 0 }, third[2 * INSN_MAX_LEN] = { 0 };
+
+	test.constant = some_constant();
+	test.same_constant = draw(4);
+	if (read_insn(second, some_comparison(second), &test.second) &&
+	    read_insn(third, some_comparison(third), &test.third))
+		decide_behind((u8)draw(16), (u8)draw(16), draw(2));
+	test.same_constant = false;
+}
+
 /* The second for the first. */
 static void replace(enum tail tail, u8 cc)
 {
@@ -500,8 +559,10 @@ static void try_all(void)
 		oracle_form(i, &test.seed, form);
 		if (!read_insn(form, FORM_SIZE, &test.first) || !execute_first())
 			continue;
-		for (u32 k = 0; k < 8; k++)
+		for (u32 k = 0; k < 8; k++) {
 			try_first();
+			try_two();
+		}
 	}
 }
 
