@@ -60,6 +60,7 @@ struct refusal {
 static const struct refusal refusals[] = {
 #include "validate_cases.def"
 #include "validate_checks.def"
+#include "validate_facts.def"
 };
 
 static u8 bytes[TEXT_SIZE];
