@@ -6,7 +6,7 @@
  */
 #include "pick.h"
 
-#define NS_PER_HIT 60000u
+#define NS_PER_HIT 45000u
 #define NS_PER_BYTE 50u
 
 bool pick_add(struct pick *pick, struct batch_range range, u64 samples, u32 hits)
