@@ -498,7 +498,8 @@ case_report()
 	says out "dead            12 results that wait"
 	says out "frames           0 calls inlined"
 	says out "50 HOP_NO_SLOT      no free slot is within reach of a two-byte jump"
-	[ "$(awk 'length > 100' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
+	# The first line has the program's whole path.
+	[ "$(awk 'NR > 1 && length > 100' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
 	expect 0 "$DYNOPT" report --file=f --translations --json
 	json_is pid $$
 	json_is heat.samples 1000
@@ -541,7 +542,7 @@ case_report()
 	for oddity in failed traces samples cold kernel unknown long_name refused none ended wild_name; do
 		"$TOOL" make f $$ $oddity
 		expect 0 "$DYNOPT" report --file=f --translations
-		[ "$(awk 'length > 100 && !/refused in|translations of/' out | wc -l)" = 0 ] ||
+		[ "$(awk 'NR > 1 && length > 100 && !/refused in|translations of/' out | wc -l)" = 0 ] ||
 			fail "$oddity: lines of more than 100 columns"
 		expect 0 "$DYNOPT" report --file=f --translations --json
 		json_is pid $$
@@ -670,7 +671,7 @@ case_real()
 	[ "$translated" -gt 100 ] || fail "only $translated translations"
 	json_is translations.# "$translated"
 	expect 0 "$DYNOPT" report --translations "$pid"
-	[ "$(awk 'length > 100 && !/^    0x/' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
+	[ "$(awk 'NR > 1 && length > 100 && !/^    0x/' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
 	echo on >go
 	wait $!
 	[ $? = 5 ] || fail "wrong exit code"
