@@ -498,8 +498,8 @@ case_report()
 	says out "dead            12 results that wait"
 	says out "frames           0 calls inlined"
 	says out "50 HOP_NO_SLOT      no free slot is within reach of a two-byte jump"
-	# The first line has the program's whole path.
-	[ "$(awk 'NR > 1 && length > 100' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
+	# Some lines have the program's whole path.
+	[ "$(awk 'NR > 1 && length > 100 && !/refused in|translations of/' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
 	expect 0 "$DYNOPT" report --file=f --translations --json
 	json_is pid $$
 	json_is heat.samples 1000
@@ -671,7 +671,7 @@ case_real()
 	[ "$translated" -gt 100 ] || fail "only $translated translations"
 	json_is translations.# "$translated"
 	expect 0 "$DYNOPT" report --translations "$pid"
-	[ "$(awk 'NR > 1 && length > 100 && !/^    0x/' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
+	[ "$(awk 'NR > 1 && length > 100 && !/^    0x|refused in|translations of/' out | wc -l)" = 0 ] || fail "lines of more than 100 columns"
 	echo on >go
 	wait $!
 	[ $? = 5 ] || fail "wrong exit code"
