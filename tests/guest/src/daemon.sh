@@ -124,31 +124,34 @@ for output in first second third; do
 done
 grep 'kernel module; translations shared by' /tmp/report.second || fail "no such backend in the report"
 
-[ "${1:-}" = library ] || exit 0
 # One library, two programs. The second is attached because the policy says so.
-rm /tmp/enough
-printf '[default]\nbudget = 1000\n[program user2]\nkernel = yes\n' >/tmp/policy
-for program in user1 user2; do
-	/t/programs/$program >/tmp/$program &
-	eval "$program=\$!"
-done
-# shellcheck disable=SC2154 # set by eval
-$dynopt attach --all "$user1" # its loop has little to save
-wait_for "$user1" translated 1
-echo "library: $(value "$user1" translated) translations"
-until $dynopt status "$user2" >/dev/null 2>&1; do
-	[ -d "/proc/$user2" ] || fail "user2 has ended"
-	[ -d /proc/$daemon ] || fail "the daemon has ended"
-done
-[ "$(value "$user2" translated)" = "$(value "$user1" translated)" ] || fail "the library is not one for both"
-[ "$(value "$user2" shared_by)" = 2 ] || fail "the programs do not share the library"
-wait_for "$user2" samples_cache 1
-touch /tmp/enough
-wait "$user1" || fail "user1 has failed"
-wait "$user2" || fail "user2 has failed"
-for program in user1 user2; do
-	/t/programs/$program | cmp - /tmp/$program || fail "another output of $program"
-done
+library()
+{
+	rm /tmp/enough
+	printf '[default]\nbudget = 1000\n[program user2]\nkernel = yes\n' >/tmp/policy
+	for program in user1 user2; do
+		/t/programs/$program >/tmp/$program &
+		eval "$program=\$!"
+	done
+	# shellcheck disable=SC2154 # set by eval
+	$dynopt attach --all "$user1" # its loop has little to save
+	wait_for "$user1" translated 1
+	echo "library: $(value "$user1" translated) translations"
+	until $dynopt status "$user2" >/dev/null 2>&1; do
+		[ -d "/proc/$user2" ] || fail "user2 has ended"
+		[ -d /proc/$daemon ] || fail "the daemon has ended"
+	done
+	[ "$(value "$user2" translated)" = "$(value "$user1" translated)" ] || fail "the library is not one for both"
+	[ "$(value "$user2" shared_by)" = 2 ] || fail "the programs do not share the library"
+	wait_for "$user2" samples_cache 1
+	touch /tmp/enough
+	wait "$user1" || fail "user1 has failed"
+	wait "$user2" || fail "user2 has failed"
+	for program in user1 user2; do
+		/t/programs/$program | cmp - /tmp/$program || fail "another output of $program"
+	done
+}
+[ "${1:-}" != library ] || library
 
 kill -TERM $daemon
 wait $daemon || fail "the daemon has failed"
