@@ -3,7 +3,8 @@
  * hunt.c - from what is hot in a file to what the module is asked to translate.
  *
  * A function is looked at when enough of its samples are new (lib/hot.c has the same rules). Its warm heads that were never asked for
- * get a tree each; nothing is asked for twice, as neither what is translated nor what is refused becomes another by asking again.
+ * get a tree each; nothing is asked for twice, as neither what is translated nor what is refused becomes another by asking again; but
+ * what saved nothing is asked for once more for a process that wants all.
  * What was not looked at because the module had no time for it is asked for when it has.
  */
 #include "binary.h"
@@ -191,7 +192,18 @@ static u32 heat_at(const void *ctx, u64 addr)
 	return heat_of(ctx, addr);
 }
 
-static void find_heads(struct binary *b, struct flows *flows, const struct hot *f,
+/* Was nothing asked for here, or what saved nothing, which now is wanted, too? */
+static bool is_open(struct binary *b, u64 i, bool all)
+{
+	if (all && b->fates[i] == STATUS_COST_GAIN) {
+		b->fates[i] = b->judged[i] = 0;
+		b->status.refused[STATUS_COST_GAIN]--;
+		b->status.n_heads--;
+	}
+	return !b->fates[i];
+}
+
+static void find_heads(struct binary *b, struct flows *flows, const struct hot *f, bool all,
                        struct kernel_batch *batch)
 {
 	for (u64 addr = f->start; addr < f->end; addr++) {
@@ -199,8 +211,8 @@ static void find_heads(struct binary *b, struct flows *flows, const struct hot *
 		u16 marks = text_marks(&b->text, addr);
 		struct grown grown;
 
-		if (b->fates[i] ||
-		    !(warm_is_head(marks) || (warm_may_begin(marks) && (marks & TEXT_TARGET))))
+		if (!(warm_is_head(marks) || (warm_may_begin(marks) && (marks & TEXT_TARGET))) ||
+		    !is_open(b, i, all))
 			continue;
 		if (!warm_again(flows, addr, false, &b->judged[i]))
 			continue;
@@ -210,7 +222,7 @@ static void find_heads(struct binary *b, struct flows *flows, const struct hot *
 	}
 }
 
-static void find_hot(struct binary *b, struct kernel_batch *batch)
+static void find_hot(struct binary *b, bool all, struct kernel_batch *batch)
 {
 	struct flows *flows = base_calloc(1, sizeof(*flows));
 	u64 mark = arena_mark(&b->scratch);
@@ -224,7 +236,7 @@ static void find_hot(struct binary *b, struct kernel_batch *batch)
 	for (u32 from = 0, to; from < b->heat.n; from = to) {
 		if (!function_at(b, from, &to, &f) || !is_hot(b, &f))
 			continue;
-		find_heads(b, flows, &f, batch);
+		find_heads(b, flows, &f, all, batch);
 		for (u32 i = from; i < to; i++) {
 			b->heat.fresh -= b->heat.at[i].fresh;
 			b->heat.at[i].fresh = 0;
@@ -261,7 +273,7 @@ bool binary_look(struct binary *b, const struct work *work)
 	     b->heat.samples * PERIOD_NS / READ_NS_PER_BYTE / READ_WORTH >= b->size)) {
 		b->fresh = 0;
 		if (binary_read(b, work))
-			find_hot(b, &batch);
+			find_hot(b, work->all, &batch);
 	}
 	if (batch.traces.n) {
 		submit(b, work, &batch);

@@ -125,33 +125,30 @@ done
 grep 'kernel module; translations shared by' /tmp/report.second || fail "no such backend in the report"
 
 # One library, two programs. The second is attached because the policy says so.
-library()
-{
-	rm /tmp/enough
-	printf '[default]\nbudget = 1000\n[program user2]\nkernel = yes\n' >/tmp/policy
-	for program in user1 user2; do
-		/t/programs/$program >/tmp/$program &
-		eval "$program=\$!"
-	done
-	# shellcheck disable=SC2154 # set by eval
-	$dynopt attach --all "$user1" # its loop has little to save
-	wait_for "$user1" translated 1
-	echo "library: $(value "$user1" translated) translations"
-	until $dynopt status "$user2" >/dev/null 2>&1; do
-		[ -d "/proc/$user2" ] || fail "user2 has ended"
-		[ -d /proc/$daemon ] || fail "the daemon has ended"
-	done
-	[ "$(value "$user2" translated)" = "$(value "$user1" translated)" ] || fail "the library is not one for both"
-	[ "$(value "$user2" shared_by)" = 2 ] || fail "the programs do not share the library"
-	wait_for "$user2" samples_cache 1
-	touch /tmp/enough
-	wait "$user1" || fail "user1 has failed"
-	wait "$user2" || fail "user2 has failed"
-	for program in user1 user2; do
-		/t/programs/$program | cmp - /tmp/$program || fail "another output of $program"
-	done
-}
-[ "${1:-}" != library ] || library
+rm /tmp/enough
+printf '[default]\nbudget = 1000\n[program user2]\nkernel = yes\n' >/tmp/policy
+/t/programs/user2 >/tmp/user2 &
+user2=$!
+until $dynopt status $user2 >/dev/null 2>&1; do
+	[ -d /proc/$user2 ] || fail "user2 has ended"
+	[ -d /proc/$daemon ] || fail "the daemon has ended"
+done
+# Its loop has little to save: that is found out, and asked for again for who wants all.
+wait_for $user2 heads 1
+/t/programs/user1 >/tmp/user1 &
+user1=$!
+$dynopt attach --all $user1 || fail "cannot attach user1"
+wait_for $user1 translated 1
+echo "library: $(value $user1 translated) translations"
+[ "$(value $user2 translated)" = "$(value $user1 translated)" ] || fail "the library is not one for both"
+[ "$(value $user2 shared_by)" = 2 ] || fail "the programs do not share the library"
+wait_for $user2 samples_cache 1
+touch /tmp/enough
+wait $user1 || fail "user1 has failed"
+wait $user2 || fail "user2 has failed"
+for program in user1 user2; do
+	/t/programs/$program | cmp - /tmp/$program || fail "another output of $program"
+done
 
 kill -TERM $daemon
 wait $daemon || fail "the daemon has failed"
