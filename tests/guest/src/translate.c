@@ -369,9 +369,10 @@ static void stepped(int device)
 	int status;
 
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
-	traced_ask(&run, 3, 1, 0, 0);
+	/* Asked when it is stopped: it would have answered by then, and wait for ever. */
 	check(ptrace(PTRACE_ATTACH, run.pid, NULL, NULL) == 0);
 	check(waitpid(run.pid, &status, 0) == run.pid);
+	traced_ask(&run, 3, 1, 0, 0);
 	while (counter(device, DYNOPT_COUNTER_DEBUGGED) == before) {
 		check(ptrace(PTRACE_SINGLESTEP, run.pid, NULL, NULL) == 0);
 		check(waitpid(run.pid, &status, 0) == run.pid && WIFSTOPPED(status));
