@@ -293,3 +293,13 @@ bool elf_view_covers(const struct elf_view *view, u64 addr, u64 size, u32 flags)
 {
 	return span_of(view, addr, size, flags) != NULL;
 }
+
+u64 elf_view_size(const struct elf_view *view, u32 flags)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < view->n_loads; i++)
+		if ((view->loads[i].flags & flags) == flags)
+			sum += view->loads[i].size;
+	return sum;
+}

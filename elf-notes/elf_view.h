@@ -76,4 +76,7 @@ const u8 *elf_view_bytes(const struct elf_view *view, u64 addr, u64 size, u32 fl
 /* Is [addr, addr + size) in one span that has all of `flags`? */
 bool elf_view_covers(const struct elf_view *view, u64 addr, u64 size, u32 flags);
 
+/* Bytes of all spans that have all of `flags`. */
+u64 elf_view_size(const struct elf_view *view, u32 flags);
+
 #endif

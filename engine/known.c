@@ -12,6 +12,7 @@
 #include "alu.h"
 #include "compact.h"
 #include "flags.h"
+#include "loops.h"
 
 #define GPRS 16
 #define ALL_FLAGS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
@@ -411,26 +412,16 @@ static void walk(struct known *k, u32 b, struct facts *f)
 	}
 }
 
-static bool stays(const struct known *k, const struct ir_edge *edge, u32 head)
-{
-	return edge->kind == EDGE_BACK ? edge->block >= head
-	                               : edge->kind == EDGE_CHILD && k->inside[edge->block];
-}
-
 /* General registers that are written in blocks from which control comes back to the head. */
 static u16 written_in_loop(struct known *k, u32 head)
 {
 	const struct ir_tree *tree = k->tree;
 	u16 set = 0;
 
-	memset(k->inside, 0, tree->n_blocks);
-	for (u32 b = tree->n_blocks; b-- > head;)
-		k->inside[b] = stays(k, &tree->blocks[b].next, head) ||
-		               stays(k, &tree->blocks[b].taken, head);
+	loops_mark_inside(tree, head, k->inside);
 	for (u32 b = head; b < tree->n_blocks; b++) {
 		const struct ir_block *block = &tree->blocks[b];
 
-		k->inside[b] &= b == head || k->inside[block->parent];
 		for (u32 i = block->first; k->inside[b] && i < block->first + block->n; i++)
 			set |= tree->ops[i].def.gpr;
 	}
@@ -454,18 +445,6 @@ static void hand_on(struct known *k, u32 b, const struct ir_edge *edge)
 		return;
 	forget(k, f, written_in_loop(k, edge->block));
 	f->compare.flags = 0;
-}
-
-static void find_heads(struct known *k)
-{
-	for (u32 b = 0; b < k->tree->n_blocks; b++) {
-		const struct ir_block *block = &k->tree->blocks[b];
-
-		if (block->next.kind == EDGE_BACK)
-			k->is_head[block->next.block] = 1;
-		if (block->taken.kind == EDGE_BACK)
-			k->is_head[block->taken.block] = 1;
-	}
 }
 
 /* What is left, with the flags that it reads for branches that are gone. */
@@ -495,7 +474,7 @@ enum status pass_known(struct pass *pass)
 	k.inside = arena_alloc(pass->arena, n_blocks, 1);
 	if (!k.gone || !k.reads || !k.inside || !k.facts || !k.is_head)
 		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
-	find_heads(&k);
+	loops_mark_heads(k.tree, k.is_head);
 	forget(&k, &k.facts[0], 0xffff);
 	k.facts[0].reached = true;
 	for (u32 b = 0; b < n_blocks; b++) {

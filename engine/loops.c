@@ -36,6 +36,34 @@ bool loop_find(const struct ir_tree *tree, u32 head, struct loop *loop)
 	return found.edge;
 }
 
+void loops_mark_heads(const struct ir_tree *tree, u8 *is_head)
+{
+	for (u32 b = 0; b < tree->n_blocks; b++) {
+		const struct ir_block *block = &tree->blocks[b];
+
+		if (block->next.kind == EDGE_BACK)
+			is_head[block->next.block] = 1;
+		if (block->taken.kind == EDGE_BACK)
+			is_head[block->taken.block] = 1;
+	}
+}
+
+static bool stays(const struct ir_edge *edge, u32 head, const u8 *inside)
+{
+	return edge->kind == EDGE_BACK ? edge->block >= head
+	                               : edge->kind == EDGE_CHILD && inside[edge->block];
+}
+
+void loops_mark_inside(const struct ir_tree *tree, u32 head, u8 *inside)
+{
+	memset(inside, 0, tree->n_blocks);
+	for (u32 b = tree->n_blocks; b-- > head;)
+		inside[b] = stays(&tree->blocks[b].next, head, inside) ||
+		            stays(&tree->blocks[b].taken, head, inside);
+	for (u32 b = head + 1; b < tree->n_blocks; b++)
+		inside[b] &= inside[tree->blocks[b].parent];
+}
+
 static bool has_loop(const struct ir_tree *tree)
 {
 	for (u32 b = 0; b < tree->n_blocks; b++)

@@ -2,8 +2,8 @@
 /*
  * loops.h - loops of a tree, and trees in which parts of loops stand twice.
  *
- * For passes that come first, on a tree as it was lifted: no states yet, every block whole. A copy of a block does what the block
- * does, at the same original addresses, in frames of its own; what runs is divided between the two. Invariant: ir_verify()'s.
+ * Copies are made by passes that come first, of a tree as it was lifted: no states yet, every block whole. A copy of a block does what the
+ * block does, at the same original addresses, in frames of its own; what runs is divided between the two. Invariant: ir_verify()'s.
  */
 #ifndef DYNOPT_ENGINE_LOOPS_H
 #define DYNOPT_ENGINE_LOOPS_H
@@ -21,6 +21,10 @@ struct loop {
 
 /* False: no way leads back to the block. */
 bool loop_find(const struct ir_tree *tree, u32 head, struct loop *loop);
+/* is_head: 1 for each block to which a way leads back; zeroed before. */
+void loops_mark_heads(const struct ir_tree *tree, u8 *is_head);
+/* inside: 1 for the head and the blocks under it from which control comes back to it, or to a loop in it; 0 for all others. */
+void loops_mark_inside(const struct ir_tree *tree, u32 head, u8 *inside);
 /* The tree's arrays anew, with room for as much as a tree may have, if there is a loop in it. */
 __must_check enum status loops_make_room(struct pass *pass);
 

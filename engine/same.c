@@ -11,6 +11,7 @@
  */
 #include "compact.h"
 #include "flags.h"
+#include "loops.h"
 
 #define REX_W 8
 #define REX_R 4
@@ -190,23 +191,6 @@ static void walk(struct same *s, u32 b, struct known *k, u8 *gone)
 
 /* ---- heads of loops ---- */
 
-static bool stays(const struct ir_edge *edge, u32 head, const u8 *inside)
-{
-	return edge->kind == EDGE_BACK ? edge->block >= head
-	                               : edge->kind == EDGE_CHILD && inside[edge->block];
-}
-
-/* Blocks under the head from which control comes back to it, or to a loop in it. */
-static void find_inside(struct same *s, u32 head)
-{
-	memset(s->inside, 0, s->tree->n_blocks);
-	for (u32 b = s->tree->n_blocks; b-- > head;)
-		s->inside[b] = stays(&s->tree->blocks[b].next, head, s->inside) ||
-		               stays(&s->tree->blocks[b].taken, head, s->inside);
-	for (u32 b = head + 1; b < s->tree->n_blocks; b++)
-		s->inside[b] &= s->inside[s->tree->blocks[b].parent];
-}
-
 static void forget(struct same *s, u32 *regs, u32 which)
 {
 	for (u32 i = 0; i < VALUES; i++)
@@ -273,7 +257,7 @@ static void enter_loop(struct same *s, u32 head)
 {
 	u32 lost = 0, before;
 
-	find_inside(s, head);
+	loops_mark_inside(s->tree, head, s->inside);
 	do {
 		before = lost;
 		lost = go_round(s, head, lost);
@@ -299,18 +283,6 @@ static void hand_on(struct same *s, u32 b, const struct ir_edge *edge)
 		enter_loop(s, edge->block);
 }
 
-static void find_heads(struct same *s)
-{
-	for (u32 b = 0; b < s->tree->n_blocks; b++) {
-		const struct ir_block *block = &s->tree->blocks[b];
-
-		if (block->next.kind == EDGE_BACK)
-			s->is_head[block->next.block] = 1;
-		if (block->taken.kind == EDGE_BACK)
-			s->is_head[block->taken.block] = 1;
-	}
-}
-
 enum status pass_same(struct pass *pass)
 {
 	struct same s = { .pass = pass, .tree = pass->tree };
@@ -324,7 +296,7 @@ enum status pass_same(struct pass *pass)
 	s.inside = arena_alloc(pass->arena, n_blocks, 1);
 	if (!gone || !s.values || !s.known || !s.trial || !s.is_head || !s.inside)
 		return failed(pass->fail, STATUS_WORKSPACE, pass->tree->head, pass->arena->size);
-	find_heads(&s);
+	loops_mark_heads(s.tree, s.is_head);
 	for (u32 i = 0; i < VALUES; i++)
 		s.known[0].at[i] = new_number(&s);
 	for (u32 b = 0; b < n_blocks; b++) {

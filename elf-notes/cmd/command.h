@@ -27,4 +27,14 @@ struct exit_row {
 /* The same with other codes, for a help_filter of one's own. */
 char *command_help_codes(int key, const char *text, const struct exit_row *rows, size_t n_rows);
 
+/* Defines the argp help_filter `name`, which appends the table `EXITS`. */
+#define HELP_WITH_EXITS(name, EXITS) \
+	static char *name(int key, const char *text, void *input) \
+	{ \
+		static const struct exit_row rows[] = { EXITS(HELP_ROW_) }; \
+		(void)input; \
+		return command_help_codes(key, text, rows, sizeof(rows) / sizeof(rows[0])); \
+	}
+#define HELP_ROW_(name, value, text) { value, text },
+
 #endif

@@ -92,14 +92,4 @@ static inline uint32_t argument_pid(const struct argp_state *state, const char *
 	return (uint32_t)pid;
 }
 
-/* Defines the argp help_filter `name`, which appends the table `EXITS`. */
-#define HELP_WITH_EXITS(name, EXITS) \
-	static char *name(int key, const char *text, void *input) \
-	{ \
-		static const struct exit_row rows[] = { EXITS(HELP_ROW_) }; \
-		(void)input; \
-		return command_help_codes(key, text, rows, sizeof(rows) / sizeof(rows[0])); \
-	}
-#define HELP_ROW_(name, value, text) { value, text },
-
 #endif

@@ -39,16 +39,6 @@ static void refuse_file(struct binary *b, u32 reason, u64 addr, u64 detail)
 	b->status.refusal_detail = detail;
 }
 
-static u64 executable_bytes(const struct elf_view *view)
-{
-	u64 sum = 0;
-
-	for (u32 i = 0; i < view->n_loads; i++)
-		if (view->loads[i].flags & ELF_VIEW_X)
-			sum += view->loads[i].size;
-	return sum;
-}
-
 /* Into memory of our own: a mapping would end us when somebody cuts the file off. */
 static bool load(struct binary *b, u64 size)
 {
@@ -84,7 +74,7 @@ static void read_headers(struct binary *b)
 	else if (elf_view_file(&b->view, b->bytes, b->size, &why) != NOTES_OK)
 		refuse_file(b, STATUS_TEXT_FILE, why.addr, why.status);
 	else
-		b->status.text_bytes = executable_bytes(&b->view);
+		b->status.text_bytes = elf_view_size(&b->view, ELF_VIEW_X);
 	if (!b->status.refusal && !b->status.text_bytes)
 		refuse_file(b, STATUS_TEXT_NONE, 0, 0);
 }

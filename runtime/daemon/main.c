@@ -77,17 +77,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static char *help(int key, const char *text, void *input)
-{
-	static const struct exit_row rows[] = {
-#define X(name, value, words) { value, words },
-		DAEMON_EXITS(X)
-#undef X
-	};
-
-	(void)input;
-	return command_help_codes(key, text, rows, sizeof(rows) / sizeof(rows[0]));
-}
+HELP_WITH_EXITS(help, DAEMON_EXITS)
 
 static const struct argp argp = {
 	.options = option_table,

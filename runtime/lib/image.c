@@ -121,16 +121,6 @@ void image_refuse(struct image *record, enum status status, u64 addr, u64 detail
 	record->status.refusal_detail = detail;
 }
 
-static u64 executable_bytes(const struct elf_view *view)
-{
-	u64 sum = 0;
-
-	for (u32 i = 0; i < view->n_loads; i++)
-		if (view->loads[i].flags & ELF_VIEW_X)
-			sum += view->loads[i].size;
-	return sum;
-}
-
 /* Segments as the loader maps them: the file offset of a byte differs from its address by a constant. */
 static bool note_segments(struct image *image, const struct reading *r)
 {
@@ -162,7 +152,7 @@ static enum status read_text(struct image *image, struct reading *r, struct fail
 		return failed(fail, STATUS_TEXT_FILE, why.addr, why.status);
 	if (!note_segments(image, r))
 		return failed(fail, STATUS_TEXT_NONE, 0, 0);
-	text = executable_bytes(&r->view);
+	text = elf_view_size(&r->view, ELF_VIEW_X);
 	span = r->view.loads[r->view.n_loads - 1].addr - r->view.loads[0].addr + text;
 	image->status.text_bytes = text;
 	if (span > LIMIT_TEXT_BYTES)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "options.h"
 #include "perf_record.h"
 #include "rnd.h"
 
@@ -138,32 +139,10 @@ static void one(u64 number)
 	require(at == head, "all of it was read");
 }
 
-static u64 number(const char *text)
-{
-	char *end;
-	u64 value = strtoull(text, &end, 10);
-
-	if (*text && !*end)
-		return value;
-	fprintf(stderr, "fuzz_perf: a number is wanted, not '%s'\n", text);
-	exit(2);
-}
-
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
-		u64 *field = i + 1 == argc                     ? NULL
-		             : strcmp(argv[i], "--count") == 0 ? &run.count
-		             : strcmp(argv[i], "--seed") == 0  ? &run.seed
-		             : strcmp(argv[i], "--start") == 0 ? &run.start
-		                                               : NULL;
-
-		if (!field) {
-			fprintf(stderr, "usage: fuzz_perf [--count N] [--seed S] [--start I]\n");
-			return 2;
-		}
-		*field = number(argv[++i]);
-	}
+	if (!options_read(argc, argv, &run.count, &run.seed, &run.start))
+		return 2;
 	for (u32 i = 0; i < SIZES; i++)
 		if (!(rings[i] = calloc(1, SIZE_LEAST << i)))
 			return 2;

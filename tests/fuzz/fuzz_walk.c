@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "options.h"
 #include "rnd.h"
 #include "walk.h"
 
@@ -135,35 +136,13 @@ static void one(struct walk *w, u64 number)
 	run.ends[w->end]++;
 }
 
-static u64 number(const char *text)
-{
-	char *end;
-	u64 value = strtoull(text, &end, 10);
-
-	if (*text && !*end)
-		return value;
-	fprintf(stderr, "fuzz_walk: a number is wanted, not '%s'\n", text);
-	exit(2);
-}
-
 int main(int argc, char **argv)
 {
 	static struct walk walk;
 	static const struct walk_world world = { code_at, page_at, note, NULL, 0x1234 };
 
-	for (int i = 1; i < argc; i++) {
-		u64 *field = i + 1 == argc                     ? NULL
-		             : strcmp(argv[i], "--count") == 0 ? &run.count
-		             : strcmp(argv[i], "--seed") == 0  ? &run.seed
-		             : strcmp(argv[i], "--start") == 0 ? &run.start
-		                                               : NULL;
-
-		if (!field) {
-			fprintf(stderr, "usage: fuzz_walk [--count N] [--seed S] [--start I]\n");
-			return 2;
-		}
-		*field = number(argv[++i]);
-	}
+	if (!options_read(argc, argv, &run.count, &run.seed, &run.start))
+		return 2;
 	walk.world = &world;
 	walk.decoder = calloc(1, decode_scratch_size());
 	for (run.now = run.start; run.now < run.start + run.count; run.now++)
