@@ -13,8 +13,8 @@
 
 #include "batch.h"
 #include "heat.h"
+#include "loaded.h"
 #include "mapping.h"
-#include "names.h"
 #include "phase.h"
 #include "pick.h"
 #include "runs.h"
@@ -105,49 +105,12 @@ static void take(void *ctx, const struct sample *sample)
 
 /* ---- modules ---- */
 
-/* The loaded module that an address may belong to: that with the highest base not above it. *end: the next one's base. */
-static const struct module *module_of(u64 rip, u64 *end)
-{
-	const struct module *best = NULL;
-
-	*end = ~(u64)0;
-	for (u32 i = 0; i < world->n_modules; i++) {
-		const struct module *module = &world->modules[i];
-
-		if (module->base <= rip && (!best || module->base >= best->base))
-			best = module;
-		else if (module->base > rip && module->base < *end)
-			*end = module->base;
-	}
-	return best;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	for (; *a == *b; a++, b++)
-		if (!*a)
-			return true;
-	return false;
-}
-
-/* Its file's record; asked anew where another file stands by now. NULL: there is no room for one. */
-static struct image *record_of(const struct module *module)
-{
-	static struct image *known[WORLD_MODULES];
-	struct image **record = &known[module - world->modules];
-	bool fresh;
-
-	if (!*record || !same_text((*record)->path, module->path))
-		*record = image_of(module, &fresh);
-	return *record;
-}
-
 /* Code as it is without patches: of a module that is read as its file has it, of others, which are never patched, as it is in memory. */
 static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 {
 	u64 end, n = 0;
-	const struct module *module = module_of(addr, &end);
-	const struct image *record = module ? record_of(module) : NULL;
+	const struct module *module = loaded_at(addr, &end);
+	const struct image *record = module ? loaded_record(module) : NULL;
 	const struct workshop *workshop = record ? workshop_find(record, module->base) : NULL;
 	const u8 *bytes = NULL;
 
@@ -169,18 +132,11 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 static bool is_worth_walk(u64 rip)
 {
 	u64 end;
-	const struct module *module = module_of(rip, &end);
-	const struct image *record = module ? record_of(module) : NULL;
+	const struct module *module = loaded_at(rip, &end);
+	const struct image *record = module ? loaded_record(module) : NULL;
 
 	return record && workshop_find(record, module->base) &&
 	       (world->walks.walks < WALKS_ALL || world->samples % WALK_ONE_OF == 0);
-}
-
-static const char *module_name(const struct module *module)
-{
-	const struct image *record = record_of(module);
-
-	return record ? names_file(record->status.path) : "";
 }
 
 /* CPU time that the agent may have used by now. */
@@ -217,7 +173,7 @@ static u64 enough(u64 n)
 /* Its workshop, opened if it is worth it. */
 static struct workshop *shop_of(const struct module *module, u64 samples)
 {
-	struct image *record = record_of(module);
+	struct image *record = loaded_record(module);
 	struct workshop *workshop;
 	u64 cost;
 
@@ -391,7 +347,7 @@ static void look(void)
 	hot.n_new = 0;
 	for (u32 from = 0, to; from < hot.heat.n && has_credit(0); from = to) {
 		u64 end;
-		const struct module *module = module_of(hot.heat.at[from].rip, &end);
+		const struct module *module = loaded_at(hot.heat.at[from].rip, &end);
 
 		to = heat_from(&hot.heat, end);
 		if (module)
@@ -484,7 +440,7 @@ static void rank(struct status_function *all, u32 *n, const struct status_functi
 static u32 describe(const struct module *module, u32 from, u32 to, struct status_function *out)
 {
 	bool known = false;
-	struct image *record = module ? record_of(module) : NULL;
+	struct image *record = module ? loaded_record(module) : NULL;
 	struct workshop *workshop = record ? workshop_find(record, module->base) : NULL;
 	struct span span = { .from = from, .to = to };
 
@@ -517,7 +473,7 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 	for (u32 from = 0; from < hot.heat.n;) {
 		struct status_function f;
 		u64 end;
-		const struct module *module = module_of(hot.heat.at[from].rip, &end);
+		const struct module *module = loaded_at(hot.heat.at[from].rip, &end);
 
 		from = describe(module, from, heat_from(&hot.heat, end), &f);
 		count(&f, sums);
@@ -549,7 +505,7 @@ static void take_line(void *ctx, const struct sample_line *line)
 	for (u32 i = 0; i < world->n_modules; i++) {
 		const struct module *module = &world->modules[i];
 
-		if (!is_name(module_name(module), line))
+		if (!is_name(loaded_name(module), line))
 			continue;
 		if (line->is_run) {
 			runs_add(&hot.runs, moved(line->start, module->base),
@@ -566,15 +522,15 @@ static void take_line(void *ctx, const struct sample_line *line)
 static void keep_run(struct sample_file *file, const struct run *run)
 {
 	u64 end;
-	const struct module *module = module_of(run->last, &end);
+	const struct module *module = loaded_at(run->last, &end);
 	bool here = module && run->to >= module->base && run->to < end;
 
 	if (module && run->start >= module->base)
-		samples_put_run(file, module_name(module), run->start - module->base,
+		samples_put_run(file, loaded_name(module), run->start - module->base,
 		                run->last - module->base, here ? run->to - module->base : 0,
 		                run->n);
 	else if (here && !run->start)
-		samples_put_run(file, module_name(module), 0, run->last - module->base,
+		samples_put_run(file, loaded_name(module), 0, run->last - module->base,
 		                run->to - module->base, run->n);
 }
 
@@ -589,10 +545,10 @@ void hot_keep(void)
 	for (u32 i = 0; i < hot.heat.n; i++) {
 		const struct heat *heat = &hot.heat.at[i];
 		u64 end;
-		const struct module *module = module_of(heat->rip, &end);
+		const struct module *module = loaded_at(heat->rip, &end);
 
 		if (module)
-			samples_put(&file, module_name(module), heat->rip - module->base, heat->n);
+			samples_put(&file, loaded_name(module), heat->rip - module->base, heat->n);
 	}
 	for (const struct run *run; (run = runs_next(&hot.runs, &at));)
 		keep_run(&file, run);
