@@ -6,6 +6,7 @@
  *     fuzz_translate --forms ... FILE...     sequences made of the files' instructions
  *     fuzz_translate --calls ... FILE...     traces that go into calls and return from them
  *     fuzz_translate --proven ... FILE...    only what the validator proves; the rest is counted
+ *     fuzz_translate --case I --shrink FILE  the same difference in a smaller trace, as a case of tests/golden
  *
  * A tree is a random trace over a file's proven code, translated by the engine; it gets TREE_CASES cases. A case is a
  * random machine state and memory from which the original text and the translation are run to the first
@@ -27,6 +28,7 @@
 #include "forms.h"
 #include "rnd.h"
 #include "shape.h"
+#include "shrink.h"
 #include "translate.h"
 #include "trial.h"
 #include "validate.h"
@@ -37,6 +39,7 @@
 #define CHILD_CPU_S 600 /* for CHILD_TREES trees, which take a few seconds */
 #define STEPPED 256     /* one case in so many is stepped */
 #define FAILURES_MAX 8
+#define SHRINK_CASES (32 * TREE_CASES) /* states, of which one has to differ */
 #define ARENA_BYTES (4u << 20)
 
 /* Shared with the children. */
@@ -53,7 +56,7 @@ struct totals {
 
 static struct {
 	const char *path;
-	bool forms, calls, proven;
+	bool forms, calls, proven, shrink;
 	u64 seed;
 	u64 only; /* case, or ~0 */
 	struct totals *totals;
@@ -300,6 +303,69 @@ static void run_tree(u64 number)
 	arena_release(&run.arena, mark);
 }
 
+/* ---- a smaller trace ---- */
+
+struct attempt {
+	u64 number; /* of the tree */
+	u64 rnd; /* behind its growth */
+};
+
+/* In a child: may end in any way. */
+static void attempt(const struct attempt *a)
+{
+	u64 rnd = a->rnd;
+
+	native_watchdog();
+	freopen("/dev/null", "w", stderr);
+	run.n_trees = 0;
+	run.totals->failures = 0;
+	if (make_tree(&rnd) && !guest_arm(&run.trial.guest, run.trees, 1)) {
+		guest_place(&run.trial.guest, &run.codes[0], run.addrs[0], false);
+		for (u64 i = 0; i < SHRINK_CASES && !run.totals->failures; i += TREE_CASES)
+			run_cases(a->number * TREE_CASES + i);
+	}
+	_exit(run.totals->failures != 0);
+}
+
+static bool differs(void *ctx)
+{
+	pid_t pid = fork();
+	int how;
+
+	if (pid == 0)
+		attempt(ctx);
+	if (pid < 0 || waitpid(pid, &how, 0) != pid) {
+		perror("fuzz_translate: fork");
+		exit(2);
+	}
+	return !WIFEXITED(how) || WEXITSTATUS(how) != 0;
+}
+
+/* Exit code: 1 shrunk, 0 it does not differ. */
+static int shrink_case(void)
+{
+	struct attempt a = { .number = run.only / TREE_CASES };
+	u64 mark = arena_mark(&run.arena);
+
+	run.only = ~(u64)0;
+	a.rnd = rnd_start(run.seed, 1, a.number);
+	run.trial.guest.shadows_end = run.trial.guest.caches[0] + GUEST_CACHE_SIZE;
+	run.shape.calls = run.calls;
+	shape_grow_framed(&run.shape, &run.module, &run.arena, &a.rnd);
+	arena_release(&run.arena, mark);
+	if (!differs(&a)) {
+		printf("%s: does not differ in %u states, without a second translation that it leads to\n",
+		       run.path, SHRINK_CASES);
+		return 0;
+	}
+	shrink(&run.module.text, &run.shape, differs, &a);
+	printf("# %s, seed %llu: shrunk to %u blocks\n", run.path, (unsigned long long)run.seed,
+	       run.shape.trace.n_blocks);
+	if (!shrink_print(&run.module.text, &run.shape.trace, stdout))
+		printf("# its parts have to be moved together first\n");
+	return 1;
+}
+
 /* ---- children ---- */
 
 static void child(u64 first, u64 n)
@@ -380,7 +446,7 @@ static void print_totals(double took)
 }
 
 /* One file: a process of its own, which starts from this one's memory. */
-static void run_file(u64 count)
+static int run_file(u64 count)
 {
 	u64 first = run.only == ~(u64)0 ? 0 : run.only / TREE_CASES;
 	u64 n = run.only == ~(u64)0 ? (count + TREE_CASES - 1) / TREE_CASES : 1;
@@ -390,10 +456,13 @@ static void run_file(u64 count)
 	if (!arena || !guest_map(&run.trial.guest, &run.module))
 		exit(2);
 	arena_init(&run.arena, arena, ARENA_BYTES);
+	if (run.shrink)
+		return shrink_case();
 	start = seconds();
 	for (u64 i = 0; i < n && run.totals->failures < FAILURES_MAX; i += CHILD_TREES)
 		run_child(first + i, n - i < CHILD_TREES ? n - i : CHILD_TREES);
 	print_totals(seconds() - start);
+	return run.totals->failures ? 1 : 0;
 }
 
 static bool number(const char *text, u64 *value)
@@ -407,7 +476,7 @@ static bool number(const char *text, u64 *value)
 static int usage(void)
 {
 	fprintf(stderr,
-	        "usage: fuzz_translate [--forms] [--calls] [--proven] [--seed S] [--count N] [--case I] FILE...\n"
+	        "usage: fuzz_translate [--forms] [--calls] [--proven] [--seed S] [--count N] [--case I [--shrink]] FILE...\n"
 	        "N: cases for each file, two executions each\n");
 	return 2;
 }
@@ -421,8 +490,7 @@ static int one_file(const char *path, u64 count)
 	                 : module_load(&run.module, path);
 	if (!good)
 		return 2;
-	run_file(count);
-	return run.totals->failures ? 1 : 0;
+	return run_file(count);
 }
 
 /* A file in a process of its own: its guest's addresses are the next one's too. */
@@ -458,6 +526,8 @@ int main(int argc, char **argv)
 			run.calls = true;
 		else if (!strcmp(argv[i], "--proven"))
 			run.proven = true;
+		else if (!strcmp(argv[i], "--shrink"))
+			run.shrink = true;
 		else if (!strcmp(argv[i], "--seed"))
 			value = &run.seed;
 		else if (!strcmp(argv[i], "--count"))
@@ -469,7 +539,7 @@ int main(int argc, char **argv)
 		if (value && (++i == argc || !number(argv[i], value)))
 			return usage();
 	}
-	if (i == argc)
+	if (i == argc || (run.shrink && run.only == ~(u64)0))
 		return usage();
 	if (!native_init()) {
 		printf("SKIP: the CPU's state cannot be switched here\n");

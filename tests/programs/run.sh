@@ -7,6 +7,7 @@
 #     run.sh BUILD foreign PROGRAM           the first way, compiled without the flag, its tests
 #                                            under dynopt: foreign text
 #     run.sh BUILD sampled PROGRAM           the first way, its tests while what is hot is sampled
+#     run.sh BUILD traced PROGRAM            the first way, its tests with a file of traces
 #     run.sh BUILD build PROGRAM flag|plain FOLDER
 #                                            only the first way, into FOLDER
 #
@@ -121,10 +122,29 @@ noted() # FILE...
 	done
 }
 
+# A file of traces: of what was built here, by every name that a process may know it by, and of what the tests run.
+trace() # FILE...
+{
+	for file in "$@"; do
+		find -L . -samefile "$file"
+	done >names
+	for file in $runs; do
+		find -L . -name "$file" -type f
+	done >>names
+	sort -u names | while read -r file; do
+		! readelf -SW "$file" 2>/dev/null | grep -q '\.note\.dynopt' ||
+			"$build/tests/guest/grow_traces" "$file" || exit 1
+	done >traces
+	[ -s traces ] || {
+		echo "FAILED: no traces of $*"
+		exit 1
+	}
+}
+
 # The same tests once more, with the programs of `runs` executed from translations. Eagerly: every head of theirs (and of the files
 # built here that they load) is patched before main. --full: of libc and the other libraries, too. Sampled: what is hot anywhere, as
-# early as it can be, whatever that costs.
-test_translated() # eager|sampled
+# early as it can be, whatever that costs. Traced: a tree for each head of these files that their notes vouch for, read from a file.
+test_translated() # eager|sampled|traced
 {
 	names=
 	for file in $files; do
@@ -132,12 +152,21 @@ test_translated() # eager|sampled
 	done
 	modules=$(eval echo "$names:$runs" | sed 's/^://; s/ /:/g')
 	mode="eager=1"
-	[ "$full$1" = 0eager ] || modules=
-	[ "$1" = eager ] || mode="sample=1
+	case $full$1 in
+	*traced)
+		eval "trace $files"
+		mode="traces=$PWD/traces"
+		;;
+	*sampled)
+		modules=
+		mode="sample=1
 budget=1000000"
+		;;
+	1eager) modules= ;;
+	esac
 	echo "$program, $linking: testing under dynopt, $1"
 	compared=0 eager=1
-	[ "$1" = eager ] || rounds=50
+	[ "$1" != sampled ] || rounds=50
 	rm -rf status
 	mkdir status
 	LD_PRELOAD=$build/lib/dynopt/libdynopt.so
@@ -155,8 +184,8 @@ programs=$(echo "$runs" | tr ' ' ':')"
 	rm -rf status
 }
 
-# Every process that ran eagerly has translations; of those that were sampled, those that ran long enough.
-count_translated() # eager|sampled
+# Every process that ran eagerly or with traces has translations; of those that were sampled, those that ran long enough.
+count_translated() # eager|sampled|traced
 {
 	processes=0 translated=0
 	for file in status/*.dynopt; do
@@ -165,7 +194,7 @@ count_translated() # eager|sampled
 		"$build/bin/dynopt" report --json --file="$file" >report.json
 		if grep -q '"state": *"RUNNING"' report.json; then
 			translated=$((translated + 1))
-		elif [ "$1" = eager ] || grep -q '"state": *"FAILED"' report.json; then
+		elif [ "$1" != sampled ] || grep -q '"state": *"FAILED"' report.json; then
 			echo "FAILED: $program, $linking: nothing was translated"
 			"$build/bin/dynopt" report --file="$file"
 			exit 1
@@ -210,7 +239,7 @@ test_program()
 }
 
 # Built in the first way only, and tested in one. Of each, bzip2 and lua always, the others with --full.
-test_once() # flag|plain eager|sampled
+test_once() # flag|plain eager|sampled|traced
 {
 	case $full:$program in
 	1:* | 0:bzip2 | 0:lua) ;;
@@ -247,6 +276,9 @@ foreign)
 	;;
 sampled)
 	test_once flag sampled
+	;;
+traced)
+	test_once flag traced
 	;;
 build)
 	linking=${linkings%% *}
