@@ -4,8 +4,8 @@
  *
  * Every call copies its struct once and works on the copy. Who asks is looked at in each
  * call, not at open: a descriptor that was handed on gives no rights. Requests run one at a
- * time, but for those that only queue traces and read reports: what is translated holds up nobody. Answers: a negative errno, and
- * the status by name in the struct.
+ * time, but for those that queue traces, read reports, or wait until a process has left: what takes long holds up nobody. Answers: a
+ * negative errno, and the status by name in the struct.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -306,14 +306,14 @@ static const struct call {
 } calls[] = {
 	{ DYNOPT_IOC_HELLO, sizeof(struct dynopt_ioc_hello), 0, true, do_hello },
 	{ DYNOPT_IOC_REGISTER, sizeof(struct dynopt_ioc_process), 16, true, do_register },
-	{ DYNOPT_IOC_UNREGISTER, sizeof(struct dynopt_ioc_process), 16, true, do_unregister },
+	{ DYNOPT_IOC_UNREGISTER, sizeof(struct dynopt_ioc_process), 16, false, do_unregister },
 	{ DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), 0, true, do_patch },
 	{ DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 0, true, do_undo },
 	{ DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 0, true, do_query },
 	{ DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), 0, true, do_sample },
 	{ DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 56, false, do_submit },
 	{ DYNOPT_IOC_REPORTS, sizeof(struct dynopt_ioc_reports), 0, false, do_reports },
-	{ DYNOPT_IOC_POLICY, sizeof(struct dynopt_ioc_policy), 0, true, do_policy },
+	{ DYNOPT_IOC_POLICY, sizeof(struct dynopt_ioc_policy), 32, true, do_policy },
 };
 
 /* The number says which call; the size in it is the caller's, as is the one in the struct. */

@@ -190,6 +190,9 @@ struct dynopt_ioc_policy {
 	__u32 user_blocks; /* of these one user's */
 	__u32 process_blocks; /* of these one process's */
 	__u32 user_pages; /* pages of the module's own, in all files of one domain */
+	/* version 1 ends here */
+	__u32 leave_ms; /* how long UNREGISTER waits for threads that stand in translations; then it answers LEAVING */
+	__u32 pad;
 };
 
 /* Brings back the instruction at `offset`, or all of the file's with DYNOPT_UNDO_ALL. */
@@ -263,6 +266,6 @@ DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_block) == 24);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_report) == 72);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_submit) == 64);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_reports) == 64);
-DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_policy) == 32);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_policy) == 40);
 
 #endif

@@ -2,35 +2,49 @@
 /*
  * leave.c - how a process, or everybody, gets out of the module's pages.
  *
- *   0  sites across two pages are undone for everybody, and come back when all is done: a
- *      process may have one of the pages for itself, and its half and the shared one change
- *      together only in the gate
+ *   0  sites across two pages are undone for everybody, and come back after 1: a process may have
+ *      one of the pages for itself, and its half and the shared one change together only in the gate
  *   1  sites read as the file has them, in pages and in private copies: nobody enters the
  *      code cache any more
- *   2  the cache is taken out of page tables again and again. A thread that stands in it
- *      meets the fault handler, which leads it back where the place has an original, and
- *      else lets it run on; when nobody is seen inside, nobody is
+ *   2  the cache is taken out of page tables. A thread that stands in it meets the fault handler, which
+ *      leads it back where the place has an original, and else lets it run on; a thread that would stay
+ *      is asked to turn back. Again and again, until nobody is seen inside: then nobody is
  *   3  mappings get their own operations back
+ * A thread may stay inside for as long as it likes: in a fault that its owner does not let end, or stopped where there is no original.
+ * So 2 and 3 are tried, not waited for, and what was not done is tried again later, by a worker, until it is done or the process ends.
+ * Meanwhile it is *leaving*: it executes originals, its children are none of the module's, and it does not come back.
  * Not seen: a context in a signal frame that a handler will return to. It finds int3 there.
  */
+#include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include "own.h"
+#include "policy.h"
 
-static unsigned long thread_ips(struct mm_struct *mm, unsigned long *ips, unsigned long room)
+#define PAUSE_MAX HZ /* ticks between two tries of the worker */
+#define UNLOAD_PATIENCE (10 * HZ) /* tries, a tick each, until the log says who is waited for */
+
+/* Where a thread was when it entered the kernel. */
+struct place {
+	struct task_struct *thread; /* held */
+	unsigned long ip;
+};
+
+static unsigned long threads_of(struct mm_struct *mm, struct place *places, unsigned long room)
 {
 	struct task_struct *process, *thread;
 	unsigned long n = 0;
 
 	rcu_read_lock();
 	for_each_process_thread(process, thread) {
-		if (READ_ONCE(thread->mm) != mm)
+		if (READ_ONCE(thread->mm) != mm || (thread->flags & PF_KTHREAD))
 			continue;
 		if (n < room)
-			ips[n] = task_pt_regs(thread)->ip;
+			places[n] =
+				(struct place){ get_task_struct(thread), task_pt_regs(thread)->ip };
 		n++;
 	}
 	rcu_read_unlock();
@@ -46,25 +60,38 @@ static bool ip_inside(struct mm_struct *mm, unsigned long ip)
 	                    ip - vma->vm_start + ((u64)vma->vm_pgoff << PAGE_SHIFT));
 }
 
-/*
- * A thread in user mode has old registers saved, but cannot be inside: the cache is out of
- * all page tables, and on the way in is the fault handler, which saves them.
- */
-static bool threads_inside(struct mm_struct *mm)
-{
-	unsigned long room = thread_ips(mm, NULL, 0) + 16, n, i;
-	unsigned long *ips = kvcalloc(room, sizeof(*ips), GFP_KERNEL);
-	bool inside = false;
+enum inside {
+	INSIDE_NOBODY,
+	INSIDE_UNKNOWN, /* no memory, or too many new threads: ask again */
+	INSIDE_SOMEBODY, /* *who is the last one's number; all were asked to turn back */
+};
 
-	if (!ips)
-		return true; /* not known: ask again */
-	n = thread_ips(mm, ips, room);
+/*
+ * A thread in user mode has old registers saved, but cannot be inside if the cache is out of
+ * all page tables: on the way in is the fault handler, which saves them.
+ */
+static enum inside threads_inside(struct mm_struct *mm, pid_t *who)
+{
+	unsigned long room = threads_of(mm, NULL, 0) + 16, n, i;
+	struct place *places = kvcalloc(room, sizeof(*places), GFP_KERNEL);
+	enum inside inside;
+
+	if (!places)
+		return INSIDE_UNKNOWN;
+	n = threads_of(mm, places, room);
+	inside = n > room ? INSIDE_UNKNOWN : INSIDE_NOBODY;
 	mmap_read_lock(mm);
-	for (i = 0; i < min(n, room) && !inside; i++)
-		inside = ip_inside(mm, ips[i]);
+	for (i = 0; i < min(n, room); i++) {
+		if (ip_inside(mm, places[i].ip)) {
+			inside = INSIDE_SOMEBODY;
+			*who = task_pid_nr(places[i].thread);
+			observed_turn(places[i].thread);
+		}
+		put_task_struct(places[i].thread);
+	}
 	mmap_read_unlock(mm);
-	kvfree(ips);
-	return inside || n > room;
+	kvfree(places);
+	return inside;
 }
 
 static void unmap_all(bool cache)
@@ -119,31 +146,105 @@ static void restore_private(struct mm_struct *mm)
 	processes_unlock_all();
 }
 
-static enum dynopt_kmod_status leave_cache(struct mm_struct *mm)
+/* Copies that are made from now on have originals: all mmap locks are needed only if there is one already. */
+static bool has_copied_sites(struct mm_struct *mm)
 {
-	for (unmap_all(true); threads_inside(mm); unmap_all(true)) {
-		if (fatal_signal_pending(current))
-			return DYNOPT_KMOD_INTERRUPTED;
-		wait_a_little();
-	}
-	restore_mappings(mm);
-	unmap_all(true);
-	return DYNOPT_KMOD_OK;
+	bool has;
+
+	mmap_write_lock(mm);
+	has = process_is_registered(mm) && private_has_sites(mm);
+	mmap_write_unlock(mm);
+	return has;
 }
 
-/* After INTERRUPTED the process is still registered, with originals. */
-enum dynopt_kmod_status leave_process(struct mm_struct *mm)
+static void begin(struct mm_struct *mm)
 {
-	enum dynopt_kmod_status status;
-
-	if (!process_is_registered(mm))
-		return DYNOPT_KMOD_NO_PROCESS;
 	suspend_crossing();
 	process_set_leaving(mm);
 	unmap_all(false);
-	restore_private(mm);
-	status = leave_cache(mm);
+	if (has_copied_sites(mm))
+		restore_private(mm);
 	resume_crossing();
+	sampler_end(process_swap_sampler(mm, NULL));
+}
+
+/* The cache stays in page tables as long as somebody is seen inside: others need not fault for one who sleeps there. */
+static bool try_to_finish(struct mm_struct *mm)
+{
+	pid_t who;
+
+	if (threads_inside(mm, &who))
+		return false;
+	unmap_all(true);
+	if (threads_inside(mm, &who))
+		return false;
+	restore_mappings(mm);
+	unmap_all(true);
+	return true;
+}
+
+static void finish_later(struct work_struct *work);
+static DECLARE_DELAYED_WORK(finishing, finish_later);
+static unsigned long finish_pause; /* ticks; requests */
+
+static bool try_to_finish_all(void)
+{
+	struct mm_struct **all = processes_all(NULL), **at;
+	bool is_done = all;
+
+	for (at = all; at && *at; at++)
+		if (process_is_registered(*at) && process_is_leaving(*at))
+			is_done &= try_to_finish(*at);
+	if (all)
+		processes_drop(all);
+	return is_done;
+}
+
+/* It does not sleep while somebody unloads, who waits for everybody himself. */
+static void finish_later(struct work_struct *work)
+{
+	if (!mutex_trylock(&requests)) {
+		schedule_delayed_work(&finishing, 1);
+		return;
+	}
+	if (!try_to_finish_all()) {
+		finish_pause = min(finish_pause * 2, (unsigned long)PAUSE_MAX);
+		schedule_delayed_work(&finishing, finish_pause);
+	}
+	mutex_unlock(&requests);
+}
+
+enum dynopt_kmod_status leave_begin(struct mm_struct *mm)
+{
+	lockdep_assert_held(&requests);
+	if (!process_is_registered(mm))
+		return DYNOPT_KMOD_NO_PROCESS;
+	if (!process_is_leaving(mm))
+		begin(mm);
+	if (try_to_finish(mm))
+		return DYNOPT_KMOD_OK;
+	finish_pause = 1;
+	mod_delayed_work(system_wq, &finishing, finish_pause);
+	return DYNOPT_KMOD_LEAVING;
+}
+
+enum dynopt_kmod_status leave_process(struct mm_struct *mm)
+{
+	u64 end = ktime_get_ns() + (u64)READ_ONCE(policy.leave_ms) * NSEC_PER_MSEC;
+	enum dynopt_kmod_status status;
+
+	if (mutex_lock_interruptible(&requests))
+		return DYNOPT_KMOD_INTERRUPTED;
+	status = leave_begin(mm);
+	while (status == DYNOPT_KMOD_LEAVING && ktime_get_ns() < end &&
+	       !fatal_signal_pending(current)) {
+		mutex_unlock(&requests);
+		wait_a_little();
+		mutex_lock(&requests);
+		if (!process_is_registered(mm) || try_to_finish(mm))
+			status = DYNOPT_KMOD_OK;
+	}
+	mutex_unlock(&requests);
 	return status;
 }
 
@@ -167,16 +268,32 @@ static void restore_private_everywhere(void)
 	} while (forks != counted(DYNOPT_COUNTER_FORKED));
 }
 
-static bool anybody_inside(void)
+static enum inside anybody_inside(pid_t *who)
 {
 	struct mm_struct **all = processes_all(NULL), **at;
-	bool inside = !all;
+	enum inside inside = all ? INSIDE_NOBODY : INSIDE_UNKNOWN;
 
-	for (at = all; at && *at && !inside; at++)
-		inside = threads_inside(*at);
+	for (at = all; at && *at; at++)
+		inside = max(inside, threads_inside(*at, who));
 	if (all)
 		processes_drop(all);
 	return inside;
+}
+
+/* For as long as it takes: a thread inside would execute what is no longer there. */
+static void wait_for_everybody(void)
+{
+	enum inside inside;
+	u32 tries = 0;
+	pid_t who;
+
+	for (unmap_all(true); (inside = anybody_inside(&who)); unmap_all(true)) {
+		if (++tries % UNLOAD_PATIENCE == 0 && inside == INSIDE_SOMEBODY)
+			pr_notice(
+				"dynopt: unloading waits for thread %d, which stands in a translation; it can be killed\n",
+				who);
+		wait_a_little();
+	}
 }
 
 /* At unload: the device is gone, so nobody comes in but by fork. */
@@ -189,8 +306,7 @@ void leave_all(void)
 	WRITE_ONCE(leave_state, LEAVE_SITES);
 	unmap_all(false);
 	restore_private_everywhere();
-	for (unmap_all(true); anybody_inside(); unmap_all(true))
-		wait_a_little();
+	wait_for_everybody();
 	WRITE_ONCE(leave_state, LEAVE_MAPPINGS);
 	while (!processes_empty()) {
 		all = processes_all(NULL);
@@ -204,4 +320,9 @@ void leave_all(void)
 		processes_drop(all);
 	}
 	mutex_unlock(&requests);
+}
+
+void leave_exit(void)
+{
+	cancel_delayed_work_sync(&finishing);
 }

@@ -170,11 +170,18 @@ static void give_back(struct vm_area_struct *vma, struct owned_file *file)
 		unmap_all(file); /* page tables were copied */
 }
 
+/* Of a fork, by who forks; the mapping of a split is one of a registered process. */
+static bool is_child_of_leaving(struct mm_struct *mm)
+{
+	return current->mm && current->mm != mm && process_is_leaving(current->mm) &&
+	       !process_is_registered(mm);
+}
+
 static void taken_open(struct vm_area_struct *vma)
 {
 	struct owned_file *file = mapping_file(vma);
 
-	if (READ_ONCE(leave_state) == LEAVE_MAPPINGS) {
+	if (READ_ONCE(leave_state) == LEAVE_MAPPINGS || is_child_of_leaving(vma->vm_mm)) {
 		give_back(vma, file);
 	} else if (!process_join(vma->vm_mm, file->domain)) {
 		give_back(vma, file);

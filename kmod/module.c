@@ -52,6 +52,7 @@ static void __exit dynopt_exit(void)
 	queue_exit();
 	leave_all();
 	observed_exit();
+	leave_exit();
 	processes_exit();
 	srcu_barrier(&faults);
 	synchronize_rcu_tasks();

@@ -10,6 +10,8 @@
  * A breakpoint must be met wherever it is set. So a process leaves as soon as it has for itself a page of which code was
  * translated, or as a tracer would have seen it in the cache: not in the callback that sees it, but a little later, by a worker.
  *
+ * Who leaves (leave.c) has threads turn back that would stay inside for long.
+ *
  * Invariant: `expected` counts the task works and workers that will still run the module's text.
  */
 #include <linux/kprobes.h>
@@ -39,9 +41,11 @@ struct leaver {
 static void leave_now(struct work_struct *work)
 {
 	struct leaver *leaver = container_of(work, struct leaver, work);
+	bool leaves_already;
 
 	mutex_lock(&requests);
-	if (leave_process(leaver->mm) == DYNOPT_KMOD_OK)
+	leaves_already = process_is_leaving(leaver->mm);
+	if (leave_begin(leaver->mm) != DYNOPT_KMOD_NO_PROCESS && !leaves_already)
 		count(DYNOPT_COUNTER_DEBUGGED, 1);
 	mutex_unlock(&requests);
 	mmdrop(leaver->mm);
@@ -117,6 +121,69 @@ static int on_signals(struct kprobe *probe, struct pt_regs *unused)
 		one_less();
 	}
 	return 0;
+}
+
+/* ---- threads that are to turn back ---- */
+
+/* One that is on its way to a thread; it may take as long as the thread sleeps. */
+struct turning {
+	struct callback_head work;
+	struct list_head list; /* in turnings */
+	const struct task_struct *thread; /* only compared */
+};
+
+static LIST_HEAD(turnings);
+static DEFINE_SPINLOCK(turnings_lock);
+
+static void turning_free(struct turning *turning)
+{
+	spin_lock(&turnings_lock);
+	list_del(&turning->list);
+	spin_unlock(&turnings_lock);
+	kfree(turning);
+}
+
+static void turn_now(struct callback_head *work)
+{
+	turning_free(container_of(work, struct turning, work));
+	if (current->mm)
+		turn_back(current->mm, task_pt_regs(current));
+	one_less();
+}
+
+/* False: one is on its way to the thread already. */
+static bool turning_add(struct turning *turning)
+{
+	struct turning *other;
+	bool is_first = true;
+
+	spin_lock(&turnings_lock);
+	list_for_each_entry(other, &turnings, list)
+		is_first &= other->thread != turning->thread;
+	if (is_first)
+		list_add(&turning->list, &turnings);
+	spin_unlock(&turnings_lock);
+	return is_first;
+}
+
+/* A sleep that signals may end ends; then the thread comes by the signal code. Without memory it is asked again later. */
+void observed_turn(struct task_struct *thread)
+{
+	struct turning *turning = kmalloc(sizeof(*turning), GFP_KERNEL | __GFP_NOWARN);
+
+	if (!turning)
+		return;
+	turning->thread = thread;
+	if (!turning_add(turning)) {
+		kfree(turning);
+		return;
+	}
+	init_task_work(&turning->work, turn_now);
+	atomic_inc(&expected);
+	if (task_work_add(thread, &turning->work, TWA_SIGNAL)) { /* it is ending */
+		turning_free(turning);
+		one_less();
+	}
 }
 
 static struct kprobe probe = {

@@ -120,7 +120,7 @@ struct process {
 	struct sampler *sampler; /* registry; NULL: it is not sampled */
 	struct hlist_node node; /* in the registry */
 	struct domain *domain; /* held */
-	bool leaving; /* its sites are original */
+	bool leaving; /* its sites are original, and stay so */
 };
 
 extern struct mutex requests;
@@ -205,6 +205,9 @@ bool private_anywhere(struct owned_file *file, pgoff_t index);
 void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, const u8 *after,
                        u32 len);
 void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr);
+/* Has the process a copy of a page with sites? Its mmap lock is held for writing. */
+bool private_has_sites(struct mm_struct *mm);
+/* With all mmap locks: they read as the file has them. */
 void private_restore(struct mm_struct *mm);
 
 /* cookie.c; with all mmap locks: where the site's bytes are, and what they become */
@@ -249,7 +252,7 @@ enum dynopt_kmod_status patch_apply(const struct dynopt_ioc_patch *request, stru
 enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request,
                                    const struct domain *domain, u32 *undone);
 /* Who is not the domain's user any more leaves, before something new comes. */
-enum dynopt_kmod_status patch_part_with_strangers(const struct domain *domain);
+void patch_part_with_strangers(const struct domain *domain);
 /* A regular file that is open for reading, or one with .file NULL. */
 struct file *patch_open_file(s32 fd);
 /* The owned file, held; made if it is mapped by registered processes of the domain. */
@@ -295,12 +298,22 @@ void sampler_hold(struct sampler *sampler);
 void sampler_end(struct sampler *sampler);
 
 /* leave.c */
+/*
+ * With `requests`: the process executes originals from now on. LEAVING: a thread is still inside, and what is left to do is done when it
+ * is not.
+ */
+enum dynopt_kmod_status leave_begin(struct mm_struct *mm);
+/* The same, and waits a while for the rest; without `requests`. */
 enum dynopt_kmod_status leave_process(struct mm_struct *mm);
 void leave_all(void);
+/* When no process is registered any more. */
+void leave_exit(void);
 
 /* observed.c */
 /* Soon, and not in the callback from which this is called. */
 void observed_leave(struct mm_struct *mm);
+/* A thread that stands in a translation is to go on in the original, where its place has one; also one that sleeps in a fault. */
+void observed_turn(struct task_struct *thread);
 int observed_init(void);
 void observed_exit(void);
 

@@ -222,8 +222,8 @@ static bool reaches(struct mm_struct *mm, struct owned_file *file, const struct 
 	bool found = false;
 
 	mmap_write_lock(mm);
-	if (!process_is_registered(mm)) {
-		/* It has ended: there is nothing left to walk. */
+	if (!process_is_registered(mm) || process_is_leaving(mm)) {
+		/* If it has ended, there is nothing left to walk. */
 		mmap_write_unlock(mm);
 		return false;
 	}
@@ -479,20 +479,16 @@ enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct domain *d
 	return file_new(opened, domain, ops, out);
 }
 
-enum dynopt_kmod_status patch_part_with_strangers(const struct domain *domain)
+void patch_part_with_strangers(const struct domain *domain)
 {
-	enum dynopt_kmod_status status = DYNOPT_KMOD_OK;
 	struct mm_struct *mm;
 
-	while (!status && (mm = process_find_stranger(domain))) {
-		status = leave_process(mm);
-		if (!status)
+	while ((mm = process_find_stranger(domain))) {
+		/* Has it ended? Else it has originals now, be it that a thread has yet to go on. */
+		if (leave_begin(mm) != DYNOPT_KMOD_NO_PROCESS)
 			count(DYNOPT_COUNTER_CHANGED_USER, 1);
-		else if (status == DYNOPT_KMOD_NO_PROCESS)
-			status = DYNOPT_KMOD_OK; /* it has ended */
 		mmdrop(mm);
 	}
-	return status;
 }
 
 struct file *patch_open_file(s32 fd)
@@ -519,9 +515,8 @@ static enum dynopt_kmod_status apply(struct file *opened, const struct dynopt_io
 	patch = patch_new(request);
 	if (!patch)
 		return DYNOPT_KMOD_MEMORY;
-	status = patch_part_with_strangers(domain);
-	if (!status)
-		status = patch_find_or_make(opened, domain, &file);
+	patch_part_with_strangers(domain);
+	status = patch_find_or_make(opened, domain, &file);
 	if (!status) {
 		status = find_earlier(file, patch, &again);
 		if (!status)

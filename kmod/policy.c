@@ -11,6 +11,7 @@ struct policy policy = {
 	.user_blocks = 64,
 	.process_blocks = 16,
 	.user_pages = 8192,
+	.leave_ms = 1000,
 };
 
 static void set(u32 *value, u32 wanted)
@@ -26,6 +27,7 @@ static void change(const struct dynopt_ioc_policy *request)
 	set(&policy.user_blocks, request->user_blocks);
 	set(&policy.process_blocks, request->process_blocks);
 	set(&policy.user_pages, request->user_pages);
+	set(&policy.leave_ms, request->leave_ms);
 	if (request->flags & (DYNOPT_POLICY_SYSTEM_ON | DYNOPT_POLICY_SYSTEM_OFF))
 		WRITE_ONCE(policy.system, request->flags & DYNOPT_POLICY_SYSTEM_ON);
 }
@@ -44,5 +46,6 @@ enum dynopt_kmod_status policy_run(struct dynopt_ioc_policy *request)
 	request->user_blocks = policy.user_blocks;
 	request->process_blocks = policy.process_blocks;
 	request->user_pages = policy.user_pages;
+	request->leave_ms = policy.leave_ms;
 	return DYNOPT_KMOD_OK;
 }

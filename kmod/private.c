@@ -114,6 +114,12 @@ bool private_in_process(struct mm_struct *mm, struct owned_file *file)
 	return false;
 }
 
+/* Who is leaving has originals, whatever is done to the file's pages. */
+static bool follows(struct vm_area_struct *vma, struct owned_file *file)
+{
+	return vma->vm_ops == &file->ops && !process_is_leaving(vma->vm_mm);
+}
+
 bool private_anywhere(struct owned_file *file, pgoff_t index)
 {
 	struct vm_area_struct *vma;
@@ -122,7 +128,7 @@ bool private_anywhere(struct owned_file *file, pgoff_t index)
 	i_mmap_lock_read(file->mapping);
 	for (vma = mapped_iter_first(&file->mapping->i_mmap, index, index); vma && !found;
 	     vma = mapped_iter_next(vma, index, index))
-		found = vma->vm_ops == &file->ops && is_private(vma, index);
+		found = follows(vma, file) && is_private(vma, index);
 	i_mmap_unlock_read(file->mapping);
 	return found;
 }
@@ -183,7 +189,7 @@ void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, co
 	i_mmap_lock_read(file->mapping);
 	for (vma = mapped_iter_first(&file->mapping->i_mmap, first, first + 1); vma;
 	     vma = mapped_iter_next(vma, first, first + 1))
-		if (vma->vm_ops == &file->ops)
+		if (follows(vma, file))
 			mend_half(file, vma, offset, before, after, len);
 	i_mmap_unlock_read(file->mapping);
 }
@@ -268,7 +274,24 @@ static bool site_find(struct mm_struct *mm, unsigned long addr, struct copied_si
 	return true;
 }
 
-static void site_restore(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
+static void site_put(struct copied_site *site)
+{
+	put_page(site->pages[0]);
+	put_page(site->pages[1]);
+}
+
+static bool site_is_copied(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
+                           const struct patch *patch)
+{
+	struct copied_site site;
+
+	if (!site_find(mm, addr, &site))
+		return false;
+	site_put(&site);
+	return true;
+}
+
+static bool site_restore(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
                          const struct patch *patch)
 {
 	struct copied_site site;
@@ -276,7 +299,7 @@ static void site_restore(struct mm_struct *mm, unsigned long addr, struct owned_
 	u32 i;
 
 	if (!site_find(mm, addr, &site))
-		return;
+		return false;
 	for (i = 1; i < JMP_REL32_LEN; i++)
 		rest &= *site.bytes[i] == patch->jump[i];
 	if (rest && *site.bytes[0] == JMP_REL32)
@@ -284,8 +307,37 @@ static void site_restore(struct mm_struct *mm, unsigned long addr, struct owned_
 	else if (rest && *site.bytes[0] == INT3)
 		for (i = 1; i < JMP_REL32_LEN; i++)
 			WRITE_ONCE(*site.bytes[i], patch->old[i]);
-	put_page(site.pages[0]);
-	put_page(site.pages[1]);
+	site_put(&site);
+	return false;
+}
+
+/* All sites in taken mappings of the process, until `visit` says true; then this does. */
+static bool sites_visit(struct mm_struct *mm,
+                        bool (*visit)(struct mm_struct *, unsigned long addr, struct owned_file *,
+                                      const struct patch *))
+{
+	struct owned_file *file;
+	struct vm_area_struct *vma;
+	struct patch *patch;
+	bool found = false;
+	VMA_ITERATOR(at, mm, 0);
+
+	for_each_vma(at, vma) {
+		if (!mapping_is_taken(vma))
+			continue;
+		file = mapping_file(vma);
+		list_for_each_entry(patch, &file->patches, list) {
+			if (found || !covers(vma, patch->offset >> PAGE_SHIFT))
+				continue;
+			found = visit(mm, address_of(vma, 0) + patch->offset, file, patch);
+		}
+	}
+	return found;
+}
+
+bool private_has_sites(struct mm_struct *mm)
+{
+	return sites_visit(mm, site_is_copied);
 }
 
 /*
@@ -294,19 +346,7 @@ static void site_restore(struct mm_struct *mm, unsigned long addr, struct owned_
  */
 void private_restore(struct mm_struct *mm)
 {
-	struct owned_file *file;
-	struct vm_area_struct *vma;
-	struct patch *patch;
-	VMA_ITERATOR(at, mm, 0);
-
 	rcu_read_lock(); /* for the lock validator, which does not know of the mmap locks */
-	for_each_vma(at, vma) {
-		if (!mapping_is_taken(vma))
-			continue;
-		file = mapping_file(vma);
-		list_for_each_entry(patch, &file->patches, list)
-			if (covers(vma, patch->offset >> PAGE_SHIFT))
-				site_restore(mm, address_of(vma, 0) + patch->offset, file, patch);
-	}
+	sites_visit(mm, site_restore);
 	rcu_read_unlock();
 }

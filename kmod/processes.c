@@ -67,6 +67,7 @@ static void process_remove(struct mm_struct *mm)
 	if (process) {
 		hash_del(&process->node);
 		n_leaving -= process->leaving;
+		count(DYNOPT_COUNTER_LEAVING, -(long)process->leaving);
 	}
 	spin_unlock(&registry);
 	if (!process)
@@ -212,6 +213,8 @@ enum dynopt_kmod_status process_register(struct mm_struct *mm, struct domain *do
 	mmap_write_lock(mm);
 	if (!process_is_registered(mm))
 		status = process_add(mm, domain);
+	else if (process_is_leaving(mm))
+		status = DYNOPT_KMOD_LEAVING;
 	else if (!process_is_in(mm, domain))
 		status = DYNOPT_KMOD_DOMAIN;
 	mmap_write_unlock(mm);
@@ -226,7 +229,7 @@ static bool grab_if_in(struct mm_struct *mm, const struct domain *domain)
 
 	spin_lock(&registry);
 	process = process_find(mm);
-	is = process && process->domain == domain;
+	is = process && process->domain == domain && !process->leaving;
 	if (is)
 		mmgrab(mm);
 	spin_unlock(&registry);
@@ -294,6 +297,7 @@ void process_set_leaving(struct mm_struct *mm)
 	if (process && !process->leaving) {
 		process->leaving = true;
 		WRITE_ONCE(n_leaving, n_leaving + 1);
+		count(DYNOPT_COUNTER_LEAVING, 1);
 	}
 	spin_unlock(&registry);
 }

@@ -71,9 +71,10 @@ enum dynopt_kmod_status request_policy(const struct dynopt_ioc_policy *policy)
 {
 	const u32 both = DYNOPT_POLICY_SYSTEM_ON | DYNOPT_POLICY_SYSTEM_OFF;
 	bool says = policy->block_us || policy->queue_blocks || policy->user_blocks ||
-	            policy->process_blocks || policy->user_pages;
+	            policy->process_blocks || policy->user_pages || policy->leave_ms;
 
-	if ((policy->flags & ~(DYNOPT_POLICY_SET | both)) || (policy->flags & both) == both)
+	if ((policy->flags & ~(DYNOPT_POLICY_SET | both)) || (policy->flags & both) == both ||
+	    policy->pad)
 		return DYNOPT_KMOD_BAD_REQUEST;
 	if (!(policy->flags & DYNOPT_POLICY_SET) && (policy->flags || says))
 		return DYNOPT_KMOD_BAD_REQUEST;

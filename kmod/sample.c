@@ -215,7 +215,7 @@ static enum dynopt_kmod_status start(struct mm_struct *mm, u32 period_us, const 
 {
 	struct sampler *sampler = NULL, *before;
 
-	if (!process_is_registered(mm))
+	if (!process_is_registered(mm) || process_is_leaving(mm))
 		return DYNOPT_KMOD_NO_PROCESS;
 	if (period_us) {
 		sampler = sampler_new(mm, period_us, owner);

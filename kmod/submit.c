@@ -479,9 +479,8 @@ static enum dynopt_kmod_status publish(struct submission *s)
 
 	mutex_lock(&requests);
 	if (queue_commits(s->block)) {
-		status = patch_part_with_strangers(s->file->domain);
-		if (!status && s->n)
-			status = publish_new(s);
+		patch_part_with_strangers(s->file->domain);
+		status = s->n ? publish_new(s) : DYNOPT_KMOD_OK;
 		if (!status)
 			publish_revivals(s);
 	}

@@ -82,7 +82,12 @@ bool kernel_unregister(int device, pid_t pid, char **error)
 {
 	struct dynopt_ioc_process process = { .size = sizeof(process), .pid = pid };
 
-	return call(device, DYNOPT_IOC_UNREGISTER, &process, "unregistering", error);
+	u32 status = ask(device, DYNOPT_IOC_UNREGISTER, &process);
+
+	/* LEAVING: it executes its original code, which is what was asked for. */
+	if (status && status != DYNOPT_KMOD_LEAVING)
+		*error = base_printf("unregistering: %s", kernel_status_text(status));
+	return !status || status == DYNOPT_KMOD_LEAVING;
 }
 
 bool kernel_sharing(int device, struct kernel_sharing *sharing)

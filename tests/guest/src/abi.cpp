@@ -13,7 +13,7 @@ static_assert(DYNOPT_IOC_QUERY == 0xc0184465, "QUERY");
 static_assert(DYNOPT_IOC_SUBMIT == 0xc0404466, "SUBMIT");
 static_assert(DYNOPT_IOC_SAMPLE == 0xc0284467, "SAMPLE");
 static_assert(DYNOPT_IOC_REPORTS == 0xc0404468, "REPORTS");
-static_assert(DYNOPT_IOC_POLICY == 0xc0204469, "POLICY");
+static_assert(DYNOPT_IOC_POLICY == 0xc0284469, "POLICY");
 static_assert(__builtin_offsetof(dynopt_ioc_process, domain) == 16, "process.domain");
 static_assert(__builtin_offsetof(dynopt_ioc_submit, id) == 56, "submit.id");
 static_assert(__builtin_offsetof(dynopt_ioc_reports, waited_us) == 40, "reports.waited_us");

@@ -453,6 +453,7 @@ static bool comes_by_chance(uint32_t status)
 	case DYNOPT_KMOD_BLOCK_TIME:
 	case DYNOPT_KMOD_DOMAIN:
 	case DYNOPT_KMOD_NOT_EXECUTABLE:
+	case DYNOPT_KMOD_LEAVING: /* stuck */
 	case DYNOPT_KMOD_WORKSPACE:
 	case DYNOPT_KMOD_NO_CACHE:
 	case DYNOPT_KMOD_FILE_TEXT:

@@ -149,15 +149,23 @@ uint32_t call_hello(int device, uint32_t min, uint32_t max, struct dynopt_ioc_he
 uint32_t call_register(int device, pid_t pid)
 {
 	struct dynopt_ioc_process process = { .size = sizeof(process), .pid = pid };
+	uint32_t status;
 
-	return call_raw(device, DYNOPT_IOC_REGISTER, &process);
+	do
+		status = call_raw(device, DYNOPT_IOC_REGISTER, &process);
+	while (status == DYNOPT_KMOD_LEAVING);
+	return status;
 }
 
 uint32_t call_unregister(int device, pid_t pid)
 {
 	struct dynopt_ioc_process process = { .size = sizeof(process), .pid = pid };
+	uint32_t status;
 
-	return call_raw(device, DYNOPT_IOC_UNREGISTER, &process);
+	do
+		status = call_raw(device, DYNOPT_IOC_UNREGISTER, &process);
+	while (status == DYNOPT_KMOD_LEAVING);
+	return status;
 }
 
 void patch_fill(struct dynopt_ioc_patch *patch, int file, const struct site *site)

@@ -55,7 +55,9 @@ int device_open(void);
 int device_open_patient(void);
 /* Calls and returns the status; the errno must fit it. */
 uint32_t call_hello(int device, uint32_t min, uint32_t max, struct dynopt_ioc_hello *hello);
+/* A process that is just leaving comes back when it has left. */
 uint32_t call_register(int device, pid_t pid);
+/* Until nobody is inside any more. */
 uint32_t call_unregister(int device, pid_t pid);
 uint32_t call_patch(int device, int file, const struct site *site);
 uint32_t call_undo(int device, int file, const struct site *site);
@@ -91,6 +93,8 @@ long child_ask(const struct child *child, int letter);
 void child_end(struct child *child);
 void child_kill(struct child *child);
 void wait_ok(pid_t pid);
+/* Until it sleeps in the kernel, in a call that no signal ends. */
+void until_waiting(pid_t pid);
 
 /* A file, the test's own or another's, started as `PROGRAM run`: it answers on RUN_REPLY what it is asked on RUN_ASK, until that is closed. */
 #define RUN_ASK 250 /* above all others that are open */

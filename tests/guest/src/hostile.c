@@ -201,7 +201,7 @@ static void budgets(int device)
 	refuses(call_raw(device, DYNOPT_IOC_REPORTS, &reports), BAD_SIZE);
 	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), OK);
 	check(policy.block_us && policy.queue_blocks && policy.user_blocks &&
-	      policy.process_blocks && policy.user_pages);
+	      policy.process_blocks && policy.user_pages && policy.leave_ms);
 	before = policy;
 	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), BAD_REQUEST);
 	policy.flags = DYNOPT_POLICY_SET | DYNOPT_POLICY_SYSTEM_ON | DYNOPT_POLICY_SYSTEM_OFF;
@@ -214,6 +214,12 @@ static void budgets(int device)
 	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), OK);
 	check_is(policy.block_us, 7);
 	check_is(policy.queue_blocks, before.queue_blocks);
+	policy = (struct dynopt_ioc_policy){ .size = sizeof(policy), .pad = 1 };
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), BAD_REQUEST);
+	/* Who was compiled before it had the last two members. */
+	policy = (struct dynopt_ioc_policy){ .size = 32, .leave_ms = 5 };
+	refuses(call_raw(device, DYNOPT_IOC_POLICY, &policy), OK);
+	check(policy.user_pages == before.user_pages && policy.leave_ms == 5);
 	before.flags = DYNOPT_POLICY_SET;
 	refuses(call_raw(device, DYNOPT_IOC_POLICY, &before), OK);
 }
@@ -442,6 +448,8 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_NOT_EXECUTABLE:
 	case DYNOPT_KMOD_PRIVATE_PAGE:
 	case DYNOPT_KMOD_INTERRUPTED:
+	/* stuck */
+	case DYNOPT_KMOD_LEAVING:
 	/* of single traces: translate */
 	case DYNOPT_KMOD_SITE_SLOT:
 	case DYNOPT_KMOD_CACHE_FULL:

@@ -48,6 +48,21 @@ void become(uid_t user, gid_t group)
 	      setresuid(user, user, user) == 0);
 }
 
+void until_waiting(pid_t pid)
+{
+	char path[64], *stat;
+	bool waiting = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	while (!waiting) {
+		stat = slurp(path, NULL);
+		waiting = strstr(stat, ") D ") != NULL;
+		check(strstr(stat, ") Z ") == NULL);
+		free(stat);
+		sched_yield();
+	}
+}
+
 struct run run_start(const char *path, const char *program)
 {
 	return run_start_as(path, program, 0);
