@@ -7,6 +7,7 @@
  *   memcpy memmove memset memcmp   (declared; the surroundings define them)
  *   __must_check           the caller may not drop this result
  *   static_assert
+ *   port_get32() port_get64() port_put64()
  *   port_yield()           called again and again in long work: a kernel lets others run
  *
  * It is the only file of the two that knows __KERNEL__: everything else
@@ -59,4 +60,27 @@ static inline void port_yield(void) {}
 }
 #endif
 #endif /* __KERNEL__ */
+
+/* Unaligned numbers. Freestanding code calls memcpy() where this is one instruction. */
+static inline u32 port_get32(const void *at)
+{
+	u32 value;
+
+	__builtin_memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline u64 port_get64(const void *at)
+{
+	u64 value;
+
+	__builtin_memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline void port_put64(void *at, u64 value)
+{
+	__builtin_memcpy(at, &value, sizeof(value));
+}
+
 #endif

@@ -89,7 +89,7 @@ struct text {
  * then as before. The view must outlive it.
  *
  * Memory: keep holds 2 bytes per byte of text, 16 per slot, 40 per table and 4 per entry of one; scratch 1 byte per byte of text, 56 per function
- * of the unwind table and 4 per branch target. text_build_size() gives bounds for both.
+ * of the unwind table, 4 per branch target and 8 per instruction that may name a jump table. text_build_size() gives bounds for both.
  */
 __must_check enum status text_build(struct text *text, const struct elf_view *view,
                                     struct arena *keep, struct arena *scratch,

@@ -129,8 +129,8 @@ static enum status build(struct builder *b, struct arena *keep, struct failure *
 	u64 size = b->text->end - b->text->start;
 	enum status status;
 
-	b->text->marks = arena_alloc(keep, size, sizeof(*b->text->marks));
-	b->kinds = arena_alloc(b->scratch, size, 1);
+	b->text->marks = arena_alloc(keep, size + TEXT_ROOM, sizeof(*b->text->marks));
+	b->kinds = arena_alloc(b->scratch, size + TEXT_ROOM, 1);
 	b->decoder = arena_alloc(b->scratch, decode_scratch_size(), 1);
 	if (!b->text->marks || !b->kinds || !b->decoder)
 		return failed(fail, STATUS_WORKSPACE, 0, size);
@@ -155,8 +155,9 @@ static void marks_finish(struct text *text)
 {
 	u64 i, n = text->end - text->start;
 
-	for (i = 0; i < n; i++)
-		text->marks[i] &= (u16)~TEXT_RECORDED;
+	for (i = 0; i < n; i += 4)
+		port_put64(text->marks + i,
+		           port_get64(text->marks + i) & ~(TEXT_RECORDED * TEXT_FOUR));
 }
 
 enum status text_build(struct text *text, const struct elf_view *view, struct arena *keep,
@@ -209,8 +210,8 @@ void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch)
 	*keep = size * 2 + size / JMP_REL32_LEN * sizeof(struct text_slot) +
 	        2 * (file / 6 * (sizeof(struct text_table) + 16)) + file + 524288;
 	/* A branch target that is told from others takes a branch of two bytes. */
-	*scratch = 2 * size + file / 16 * sizeof(struct function) + size / 2 * sizeof(u32) +
-	           decode_scratch_size() + sizeof(struct text) + 131072;
+	*scratch = 2 * size + size / 7 * 8 + file / 16 * sizeof(struct function) +
+	           size / 2 * sizeof(u32) + decode_scratch_size() + sizeof(struct text) + 131072;
 }
 
 /* ---- shared by the steps ---- */
@@ -227,23 +228,17 @@ enum status text_pay(struct builder *b, u64 bytes, struct failure *fail)
 void text_mark_range(struct text *text, u64 start, u64 end, u32 bits)
 {
 	u16 *marks = text->marks + (start - text->start);
-	u64 n = end - start, four = bits * 0x0001000100010001u, word;
+	u64 n = end - start, four = bits * TEXT_FOUR;
 
-	for (; n >= 4; n -= 4, marks += 4) {
-		memcpy(&word, marks, sizeof(word));
-		word |= four;
-		memcpy(marks, &word, sizeof(word));
-	}
+	for (; n >= 4; n -= 4, marks += 4)
+		port_put64(marks, port_get64(marks) | four);
 	for (; n; n--)
 		*marks++ |= (u16)bits;
 }
 
 static u64 key_of(const u8 *item)
 {
-	u64 key;
-
-	memcpy(&key, item, sizeof(key));
-	return key;
+	return port_get64(item);
 }
 
 static bool sorted(const u8 *items, u32 n, u32 size)

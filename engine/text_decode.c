@@ -15,10 +15,7 @@ static u64 relative8(const u8 *field, u64 end)
 
 static u64 relative32(const u8 *field, u64 end)
 {
-	s32 distance;
-
-	memcpy(&distance, field, sizeof(distance));
-	return end + (u64)(s64)distance;
+	return end + (u64)(s64)(s32)port_get32(field);
 }
 
 /* The distance of a direct branch is its last field, of one byte or four; which of them is told by the target. */
@@ -133,6 +130,7 @@ enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *f
 	enum status status;
 	u64 addr, size, target;
 	const u8 *bytes = text_bytes(text, start, &size);
+	u32 class;
 	u8 kind;
 
 	if (!bytes || end - start > size)
@@ -150,8 +148,11 @@ enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *f
 			}
 		}
 		b->kinds[addr - text->start] = kind;
-		if (!kind_direct(kind_class(kind)))
+		class = kind_class(kind);
+		if (!kind_direct(class)) {
+			b->n_naming += class == KIND_TABLE || class == KIND_JUMP_TABLE;
 			continue;
+		}
 		target = branch_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
 		if (text_holds(text, target))
 			text->marks[target - text->start] |= TEXT_TARGET;

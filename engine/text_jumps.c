@@ -17,6 +17,7 @@
 #define TABLE_ENTRIES_MIN 3
 #define LABEL_ENTRIES_MIN 16
 #define TABLE_ENTRIES_MAX 65536
+#define NAMING_LEN_MIN 7 /* of an instruction that names one */
 
 #define DT_NULL 0
 #define DT_RELA 7
@@ -59,10 +60,8 @@ static u64 named(const struct builder *b, u64 addr, u32 *form)
 {
 	u8 kind = b->kinds[addr - b->text->start];
 	u64 end = addr + kind_len(kind);
-	const u8 *bytes = text_code(b, addr) + kind_len(kind) - sizeof(s32);
-	s32 number;
+	s32 number = (s32)port_get32(text_code(b, addr) + kind_len(kind) - sizeof(s32));
 
-	memcpy(&number, bytes, sizeof(number));
 	/* lea is the one of seven bytes */
 	if (kind_class(kind) == KIND_TABLE && kind_len(kind) == 7) {
 		*form = DYNOPT_TABLE_REL32;
@@ -79,15 +78,13 @@ static bool entry(const struct builder *b, const struct jump_table *table, u64 i
 		                              .count = i + 1,
 		                              .form = DYNOPT_TABLE_ABS64 };
 	const u8 *bytes;
-	s32 distance;
 
 	if (table->form == DYNOPT_TABLE_ABS64)
 		return notes_table_target(b->view, &absolute, i, target);
-	bytes = elf_view_bytes(b->view, table->addr + i * sizeof(distance), sizeof(distance), 0);
+	bytes = elf_view_bytes(b->view, table->addr + i * sizeof(s32), sizeof(s32), 0);
 	if (!bytes)
 		return false;
-	memcpy(&distance, bytes, sizeof(distance));
-	*target = table->base + (u64)(s64)distance;
+	*target = table->base + (u64)(s64)(s32)port_get32(bytes);
 	return true;
 }
 
@@ -151,46 +148,61 @@ static u32 count_entries(struct builder *b, const struct jump_table *table, u32 
 	return n;
 }
 
-/* Offset of the next instruction of foreign text from i on that names a table; its function. */
-static bool next_naming(const struct builder *b, u64 *i, const struct function **f)
+/* An instruction of foreign text that may name a table. */
+struct naming {
+	u32 at; /* offset from text->start */
+	u32 function; /* the proven one that it is in */
+};
+
+/* Lists them in order of address, as proven functions are. */
+static enum status find_naming(struct builder *b, struct naming **list, u32 *n_list,
+                               struct failure *fail)
 {
-	u64 n = b->text->end - b->text->start;
+	u64 start = b->text->start, n = b->text->end - start, addr;
+	u64 most = n / NAMING_LEN_MIN + 1 < b->n_naming ? n / NAMING_LEN_MIN + 1 : b->n_naming;
+	struct naming *all = arena_alloc(b->scratch, most, sizeof(*all));
+	u32 i;
 
-	for (; *i < n; *i += b->text->marks[*i] & TEXT_INSN ? kind_len(b->kinds[*i]) : 1) {
-		u32 class = kind_class(b->kinds[*i]);
+	if (most && !all)
+		return failed(fail, STATUS_WORKSPACE, 0, most * sizeof(*all));
+	*list = all;
+	*n_list = 0;
+	for (i = 0; i < b->n_functions; i++) {
+		const struct function *f = &b->functions[i];
 
-		if ((class != KIND_TABLE && class != KIND_JUMP_TABLE) ||
-		    (b->text->marks[*i] & (TEXT_INSN | TEXT_CERTIFIED)) != TEXT_INSN)
-			continue;
-		*f = proven_at(b, b->text->start + *i);
-		if (*f)
-			return true;
+		for (addr = f->fde.start; f->proven && addr < f->fde.end && *n_list < most;
+		     addr += kind_len(b->kinds[addr - start])) {
+			u32 class = kind_class(b->kinds[addr - start]);
+
+			if (class == KIND_TABLE || class == KIND_JUMP_TABLE)
+				all[(*n_list)++] = (struct naming){ (u32)(addr - start), i };
+		}
 	}
-	return false;
+	return STATUS_OK;
 }
 
 /* An address inside itself that a function names is what its label differences count from. */
-static void find_bases(struct builder *b)
+static void find_bases(struct builder *b, const struct naming *list, u32 n)
 {
-	const struct function *f;
-	u32 form;
-	u64 i;
+	u32 form, i;
 
-	for (i = 0; next_naming(b, &i, &f); i++) {
-		u64 addr = named(b, b->text->start + i, &form);
+	for (i = 0; i < n; i++) {
+		struct function *f = &b->functions[list[i].function];
+		u64 addr = named(b, b->text->start + list[i].at, &form);
 
 		if (form == DYNOPT_TABLE_REL32 && !f->base && addr > f->fde.start &&
 		    addr < f->fde.end && is_foreign_insn(b, addr))
-			b->functions[f - b->functions].base = addr;
+			f->base = addr;
 	}
 }
 
-/* Is there a table where the instruction at offset i points? */
-static bool find_table(struct builder *b, u64 i, const struct function *f, struct jump_table *out)
+/* Is there a table where this instruction points? */
+static bool find_table(struct builder *b, const struct naming *at, struct jump_table *out)
 {
+	const struct function *f = &b->functions[at->function];
 	struct jump_table table = { .function = f };
 
-	table.addr = named(b, b->text->start + i, &table.form);
+	table.addr = named(b, b->text->start + at->at, &table.form);
 	table.base = table.addr;
 	if (count_entries(b, &table, TABLE_ENTRIES_MIN, ~(u64)0) < TABLE_ENTRIES_MIN) {
 		/* Small numbers may lead anywhere near the base: only many of them are a table. */
@@ -204,15 +216,13 @@ static bool find_table(struct builder *b, u64 i, const struct function *f, struc
 }
 
 /* Counts tables, as far as their first entries tell; stores at most `max`. */
-static u32 collect(struct builder *b, u32 max)
+static u32 collect(struct builder *b, const struct naming *list, u32 n_list, u32 max)
 {
-	const struct function *f;
 	struct jump_table table;
-	u32 n = 0;
-	u64 i;
+	u32 n = 0, i;
 
-	for (i = 0; next_naming(b, &i, &f); i++) {
-		if (!find_table(b, i, f, &table))
+	for (i = 0; i < n_list; i++) {
+		if (!find_table(b, &list[i], &table))
 			continue;
 		if (n < max)
 			b->tables[n] = table;
@@ -278,13 +288,13 @@ static void find_relocations(struct builder *b)
 
 bool text_code_pointer(const struct builder *b, u64 *at, u64 *target)
 {
-	struct rela rela;
+	while (b->relocations_size - *at >= sizeof(struct rela)) {
+		const u8 *rela = b->relocations + *at;
 
-	while (b->relocations_size - *at >= sizeof(rela)) {
-		memcpy(&rela, b->relocations + *at, sizeof(rela));
-		*at += sizeof(rela);
-		*target = b->view->base + rela.addend;
-		if (rela.info == R_X86_64_RELATIVE && text_holds(b->text, *target))
+		*at += sizeof(struct rela);
+		*target = b->view->base + port_get64(rela + offsetof(struct rela, addend));
+		if (port_get64(rela + offsetof(struct rela, info)) == R_X86_64_RELATIVE &&
+		    text_holds(b->text, *target))
 			return true;
 	}
 	return false;
@@ -317,16 +327,19 @@ u64 text_table_entry(const struct builder *b, const struct jump_table *table, u3
 
 enum status text_add_jumps(struct builder *b, struct failure *fail)
 {
-	enum status status = STATUS_OK;
+	struct naming *list;
 	u64 at = 0, target;
-	u32 i;
+	u32 i, n;
+	enum status status = find_naming(b, &list, &n, fail);
 
-	find_bases(b);
-	b->n_tables = collect(b, 0);
+	if (status)
+		return status;
+	find_bases(b, list, n);
+	b->n_tables = collect(b, list, n, 0);
 	b->tables = arena_alloc(b->scratch, b->n_tables, sizeof(*b->tables));
 	if (b->n_tables && !b->tables)
 		return failed(fail, STATUS_WORKSPACE, 0, b->n_tables * sizeof(*b->tables));
-	b->n_tables = collect(b, b->n_tables);
+	b->n_tables = collect(b, list, n, b->n_tables);
 	unite(b);
 	find_relocations(b);
 	for (i = 0; status == STATUS_OK && i < b->n_tables; i++) {

@@ -30,7 +30,9 @@ static enum status add_piece(struct builder *b, u64 start, u64 end, struct failu
 	struct text *text = b->text;
 	struct failure why;
 	enum status status;
-	u64 addr, until = end;
+	u64 at, until = end;
+	const u8 *kinds;
+	u16 *marks;
 
 	if (start == end)
 		return STATUS_OK;
@@ -43,11 +45,13 @@ static enum status add_piece(struct builder *b, u64 start, u64 end, struct failu
 		until = why.addr;
 		text_mark_range(text, until, end, NOT_INSN | NOT_CERTIFIED);
 	}
-	for (addr = start; addr < until;) {
-		u64 next = addr + kind_len(b->kinds[addr - text->start]);
+	kinds = b->kinds + (start - text->start);
+	marks = text->marks + (start - text->start);
+	for (at = 0; at < until - start;) {
+		u32 len = kind_len(kinds[at]);
 
-		while (++addr < next)
-			text->marks[addr - text->start] |= NOT_INSN;
+		text_set(marks + at + 1, len - 1, NOT_INSN);
+		at += len;
 	}
 	return STATUS_OK;
 }
@@ -184,38 +188,60 @@ static enum status add_record(struct builder *b, struct notes_reader *r,
 	return status;
 }
 
-/* Do records contradict each other about the instruction at offset i, of `len` bytes? */
-static bool disputed(const struct builder *b, u64 i, u32 len)
+/* Turns the four bits round, of all bytes that a record covers. */
+static void turn_round(struct builder *b)
 {
-	u64 j, n = b->text->end - b->text->start;
-
-	for (j = i + 1; j < i + len; j++) {
-		if (j >= n || b->kinds[j] || !(b->text->marks[j] & TEXT_RECORDED))
-			return true;
-	}
-	return false;
-}
-
-/* Turns the four bits round; what is disputed becomes unknown. */
-static void notes_finish(struct builder *b)
-{
+	const u64 all = TEXT_RECORDED * TEXT_FOUR;
 	u64 i, n = b->text->end - b->text->start;
 	u16 *marks = b->text->marks;
 
-	for (i = 0; i < n; i++) {
-		if (!(marks[i] & TEXT_RECORDED))
+	for (i = 0; i < n; i += 4) {
+		u64 four = port_get64(marks + i);
+
+		/* 0xffff for each mark that is RECORDED, which is its highest bit */
+		port_put64(marks + i, four ^ ((four & all) / TEXT_RECORDED * NOT_MASK));
+	}
+}
+
+/* Do records contradict each other about the instruction at offset i, of `len` bytes? */
+static bool disputed(const struct builder *b, u64 i, u32 len)
+{
+	u64 n = b->text->end - b->text->start;
+	const u8 *kinds = b->kinds + i;
+
+	if (len > n - i || !(text_all(b->text->marks + i + 1, len - 1) & TEXT_RECORDED))
+		return true;
+	for (; len > 8; len--) {
+		if (kinds[len - 1])
+			return true;
+	}
+	return (port_get64(kinds) & text_low_bits(8 * len)) >> 8;
+}
+
+/* What records contradict each other about becomes unknown. Where nothing was decoded, add_piece() and its callers have marked NOT_INSN. */
+static void notes_finish(struct builder *b)
+{
+	u64 i = 0, n = b->text->end - b->text->start;
+	u8 *kinds = b->kinds;
+	u16 *marks = b->text->marks;
+
+	turn_round(b);
+	while (i < n) {
+		u32 len = kind_len(kinds[i]);
+		bool agreed;
+
+		if (!kinds[i]) {
+			i += port_get64(kinds + i) ? 1 : 8;
 			continue;
-		marks[i] ^= NOT_MASK;
-		if (!b->kinds[i])
-			marks[i] &= (u16)~TEXT_INSN;
-		else if (disputed(b, i, kind_len(b->kinds[i])))
+		}
+		agreed = !disputed(b, i, len);
+		if (!agreed)
 			marks[i] &= (u16) ~(TEXT_INSN | TEXT_CERTIFIED);
 		if (marks[i] & TEXT_INSN)
 			marks[i] |= TEXT_REACHED;
-	}
-	for (i = 0; i < n; i++) {
-		if (!(marks[i] & TEXT_INSN))
-			b->kinds[i] = 0;
+		else
+			kinds[i] = 0;
+		i += agreed ? len : 1;
 	}
 }
 

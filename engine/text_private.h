@@ -31,6 +31,8 @@
 /* Build only: a valid record covers this byte. */
 #define TEXT_RECORDED (1u << 15)
 #define TEXT_NO_ALL (TEXT_NO_PATCH | TEXT_NO_TRANSLATE | TEXT_NO_INLINE | TEXT_NO_DEFER)
+/* Marks are looked at four at a time: the same bits in each. */
+#define TEXT_FOUR 0x0001000100010001u
 /* Somebody arrives at this byte otherwise than from the byte before it. */
 #define TEXT_ARRIVAL (TEXT_TARGET | TEXT_INTERIOR | TEXT_FUNCTION | TEXT_RETURN)
 
@@ -97,6 +99,7 @@ struct builder {
 	u32 n_functions;
 	struct jump_table *tables; /* by address */
 	u32 n_tables;
+	u64 n_naming; /* times that an instruction which may name a table was decoded */
 	const u8 *relocations; /* of the file, for text_code_pointer() */
 	u64 relocations_size;
 	u64 budget; /* bytes of work left */
@@ -116,6 +119,47 @@ static inline const u8 *text_code(const struct builder *b, u64 addr)
 	u64 size;
 
 	return b->code ? b->code + (addr - b->text->start) : text_bytes(b->text, addr, &size);
+}
+
+/* Marks and kinds are allocated with so much room behind them that eight may be read from each byte on. */
+#define TEXT_ROOM 8
+
+static inline u64 text_low_bits(u32 n)
+{
+	return n < 64 ? ((u64)1 << n) - 1 : ~(u64)0;
+}
+
+/* Sets bits in the marks of n bytes: of one instruction, so few. */
+static inline void text_set(u16 *marks, u32 n, u32 bits)
+{
+	u64 four = bits * TEXT_FOUR;
+
+	for (; n > 4; n -= 4, marks += 4)
+		port_put64(marks, port_get64(marks) | four);
+	port_put64(marks, port_get64(marks) | (four & text_low_bits(16 * n)));
+}
+
+/* What the marks of n bytes from `marks` on have together, or all of them have. */
+static inline u16 text_any(const u16 *marks, u32 n)
+{
+	u64 any = 0;
+
+	for (; n > 4; n -= 4, marks += 4)
+		any |= port_get64(marks);
+	any |= port_get64(marks) & text_low_bits(16 * n);
+	any |= any >> 32;
+	return (u16)(any | any >> 16);
+}
+
+static inline u16 text_all(const u16 *marks, u32 n)
+{
+	u64 all = ~(u64)0;
+
+	for (; n > 4; n -= 4, marks += 4)
+		all &= port_get64(marks);
+	all &= port_get64(marks) | ~text_low_bits(16 * n);
+	all &= all >> 32;
+	return (u16)(all & all >> 16);
 }
 
 /* Sets `bits` on all bytes of [start, end), which lie in the text. */

@@ -16,6 +16,9 @@
 #define PREFIX_F2 4u
 #define PREFIX_F3 8u
 #define PREFIX_FS 16u
+#define CS \
+	0x2e /* of no effect in 64-bit mode, but in front of branches a hint: longer encodings begin with it */
+#define PADDING_MAX 4 /* prefixes that are passed over */
 
 /* Of an opcode: with which of the prefixes above it is known (low bits), and what follows it. */
 #define ANY (PREFIX_NONE | PREFIX_66 | PREFIX_FS)
@@ -26,6 +29,7 @@
 #define IMM8 0x200u
 #define IMMZ 0x400u /* 4 bytes; 2 with 66 */
 #define GROUP 0x800u /* depends on the reg field: group() */
+#define IMM64 0x1000u
 
 #define ALU(row) \
 	[(row)...(row) + 3] = ANY | MODRM, [(row) + 4] = ANY | IMM8, [(row) + 5] = ANY | IMMZ
@@ -51,7 +55,7 @@ static const u16 one_byte[256] = {
 	[0x83] = ANY | MODRM | IMM8,
 	[0x84 ... 0x8b] = ANY | MODRM, /* test, xchg, mov */
 	[0x8d] = PREFIX_NONE | MODRM | GROUP, /* lea */
-	[0x90] = PREFIX_NONE | GROUP,
+	[0x90] = PREFIX_NONE | PREFIX_66 | GROUP,
 	[0x98 ... 0x99] = PREFIX_NONE | PREFIX_66,
 	[0xa8] = ANY | IMM8,
 	[0xa9] = ANY | IMMZ,
@@ -111,21 +115,20 @@ static const u16 two_bytes[256] = {
 	[0xf8 ... 0xfe] = PREFIX_66 | MODRM,
 };
 
-/* Bytes of ModRM, SIB and displacement. */
+/* Bytes of ModRM, SIB and displacement, by ModRM; a SIB byte without a base has 4 more. */
+#define EIGHT(len, rm4, rm5) len, len, len, len, rm4, rm5, len, len
+#define MOD(len, rm4, rm5) \
+	EIGHT(len, rm4, rm5), EIGHT(len, rm4, rm5), EIGHT(len, rm4, rm5), EIGHT(len, rm4, rm5), \
+		EIGHT(len, rm4, rm5), EIGHT(len, rm4, rm5), EIGHT(len, rm4, rm5), \
+		EIGHT(len, rm4, rm5)
+
+static const u8 modrm_lens[256] = { MOD(1, 2, 5), MOD(2, 3, 2), MOD(5, 6, 5), MOD(1, 1, 1) };
+
 static u32 modrm_len(const u8 *modrm)
 {
-	u32 mod = modrm[0] >> 6, rm = modrm[0] & 7, len = 1;
+	bool no_base = (modrm[0] & 0xc7) == 0x04 && (modrm[1] & 7) == 5;
 
-	if (mod == 3)
-		return 1;
-	if (rm == 4) {
-		len++;
-		if (mod == 0 && (modrm[1] & 7) == 5)
-			len += 4;
-	}
-	if (mod == 0 && rm == 5)
-		len += 4;
-	return len + (mod == 1 ? 1 : mod == 2 ? 4 : 0);
+	return modrm_lens[modrm[0]] + (no_base ? 4 : 0);
 }
 
 /* An opcode with GROUP: changes what follows it; false if the decoder is to be asked. */
@@ -136,9 +139,11 @@ static bool group(u8 opcode, u32 reg, bool memory, u8 rex, u32 *row)
 		return memory;
 	case 0x90:
 	case 0xcc:
-		return !rex;
+		return !rex; /* with it 90 may be an exchange */
 	case 0xb8 ... 0xbf:
-		return !(rex & 8); /* 8-byte immediates are rare */
+		if (rex & 8)
+			*row ^= IMMZ | IMM64;
+		return true;
 	case 0xc0 ... 0xc1:
 	case 0xd0 ... 0xd3:
 		return reg != 6;
@@ -172,7 +177,7 @@ static enum kind_class one_byte_class(u8 opcode, u32 reg, const u8 *insn, u32 le
 	case 0xc3:
 		return KIND_BARRIER;
 	case 0xcc:
-		return KIND_INT3;
+		return len == 1 ? KIND_INT3 : KIND_STOP;
 	case 0xe8:
 		return KIND_CALL;
 	case 0xe9:
@@ -193,6 +198,8 @@ static enum kind_class one_byte_class(u8 opcode, u32 reg, const u8 *insn, u32 le
 static u32 prefix_of(u8 byte)
 {
 	switch (byte) {
+	case CS:
+		return 0;
 	case 0x66:
 		return PREFIX_66;
 	case 0xf2:
@@ -206,15 +213,34 @@ static u32 prefix_of(u8 byte)
 	}
 }
 
+/* Is it one of those? */
+static bool is_prefix(u8 byte)
+{
+	return prefix_of(byte) != PREFIX_NONE;
+}
+
+/* Behind the prefixes, REX apart; *prefix: the one that counts. */
+static const u8 *pass_prefixes(const u8 *insn, u32 *prefix)
+{
+	const u8 *at = insn;
+
+	while (at < insn + PADDING_MAX && (*at == CS || (*at == 0x66 && at[1] == 0x66)))
+		at++; /* they mean nothing, or the next one says it again */
+	*prefix = prefix_of(*at);
+	if (*prefix != PREFIX_NONE)
+		at++;
+	return *at == CS && *prefix == PREFIX_66 ? at + 1 : at; /* as in long NOPs */
+}
+
 u8 text_quick_kind(const u8 *insn)
 {
 	const u8 *at = insn;
-	u32 prefix = prefix_of(*at), row, reg, len;
+	u32 prefix = PREFIX_NONE, row, reg, len;
 	bool wide_map;
 	u8 opcode, rex = 0;
 
-	if (prefix != PREFIX_NONE)
-		at++;
+	if (is_prefix(*at))
+		at = pass_prefixes(insn, &prefix);
 	if ((*at & 0xf0) == 0x40)
 		rex = *at++;
 	wide_map = *at == 0x0f;
@@ -229,11 +255,14 @@ u8 text_quick_kind(const u8 *insn)
 		return 0;
 	if (row & MODRM)
 		at += modrm_len(at);
-	if (row & IMM8)
-		at++;
-	if (row & IMMZ)
-		at += prefix == PREFIX_66 && !(rex & 8) ? 2 : 4;
+	if (row & (IMM8 | IMMZ | IMM64)) {
+		u32 z = prefix == PREFIX_66 && !(rex & 8) ? 2 : 4;
+
+		at += (row & IMM8 ? 1 : 0) + (row & IMMZ ? z : 0) + (row & IMM64 ? 8 : 0);
+	}
 	len = (u32)(at - insn);
+	if (len > INSN_MAX_LEN)
+		return 0;
 	if (!wide_map)
 		return (u8)(one_byte_class(opcode, reg, insn, len) << 4 | len);
 	if ((opcode & 0xf0) == 0x80)

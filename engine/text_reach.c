@@ -17,6 +17,8 @@ static u32 mark_interior(struct text *text, u64 i, u32 len)
 {
 	u32 j, n = 0;
 
+	if (!(text_any(text->marks + i + 1, len - 1) & (TEXT_TARGET | TEXT_INSN)))
+		return 0;
 	for (j = 1; j < len; j++) {
 		u16 *mark = &text->marks[i + j];
 
@@ -54,7 +56,7 @@ static u64 survey(struct builder *b)
 		u32 len = kind_len(b->kinds[i]);
 
 		if (!(marks & TEXT_INSN)) {
-			i++;
+			i += port_get64(text->marks + i) & TEXT_INSN * TEXT_FOUR ? 1 : 4;
 			continue;
 		}
 		if (marks & TEXT_FUNCTION) {

@@ -106,15 +106,49 @@ static u64 step(struct builder *b, struct run *run, u64 i)
 	return i + len;
 }
 
+/* The next proven instruction from offset i on behind which a run may begin, or the end. */
+static u64 next_barrier(const struct builder *b, u64 i)
+{
+	u64 n = b->text->end - b->text->start;
+	const u16 *marks = b->text->marks;
+
+	while (i < n) {
+		u8 kind = b->kinds[i];
+
+		if (!(marks[i] & TEXT_INSN))
+			i += port_get64(marks + i) & TEXT_INSN * TEXT_FOUR ? 1 : 4;
+		else if (kind_barrier(kind_class(kind)))
+			break;
+		else
+			i += kind_len(kind);
+	}
+	return i;
+}
+
 static void add_padding(struct builder *b)
 {
-	u64 i = 0, n = b->text->end - b->text->start;
+	u64 i = next_barrier(b, 0), n = b->text->end - b->text->start;
 	struct run run = { 0 };
 
-	while (i < n)
+	while (i < n) {
 		i = step(b, &run, i);
+		if (!run.open)
+			i = next_barrier(b, i);
+	}
 	if (run.open)
 		run_close(b, &run, false);
+}
+
+/* The first free byte from offset i on, or the end; most text is none, four marks at a time. */
+static u64 next_free(const struct text *text, u64 i)
+{
+	u64 n = text->end - text->start;
+
+	while (i + 4 <= n && !(port_get64(text->marks + i) & TEXT_FREE * TEXT_FOUR))
+		i += 4;
+	while (i < n && !(text->marks[i] & TEXT_FREE))
+		i++;
+	return i;
 }
 
 /* Slots of the notes that are not what they should be any more. */
@@ -122,28 +156,12 @@ static void check_slots(struct builder *b)
 {
 	u64 i, n = b->text->end - b->text->start;
 
-	for (i = 0; i < n; i++) {
+	for (i = next_free(b->text, 0); i < n; i = next_free(b->text, i + 1)) {
 		u16 *mark = &b->text->marks[i];
 
-		if ((*mark & TEXT_FREE) &&
-		    (byte_at(b, i) != UNUSED_BYTE || (*mark & (TEXT_ARRIVAL | TEXT_NO_PATCH))))
+		if (byte_at(b, i) != UNUSED_BYTE || (*mark & (TEXT_ARRIVAL | TEXT_NO_PATCH)))
 			*mark &= (u16)~TEXT_FREE;
 	}
-}
-
-/* The first free byte from offset i on, or the end; most text is none, four marks at a time. */
-static u64 next_free(const struct text *text, u64 i)
-{
-	u64 n = text->end - text->start, four;
-
-	for (; i + 4 <= n; i += 4) {
-		memcpy(&four, text->marks + i, sizeof(four));
-		if (four & TEXT_FREE * 0x0001000100010001u)
-			break;
-	}
-	while (i < n && !(text->marks[i] & TEXT_FREE))
-		i++;
-	return i;
 }
 
 /* Counts the slots in free bytes, stores at most `max`; free bytes that are too few for one are free no more. */

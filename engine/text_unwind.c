@@ -134,6 +134,15 @@ static enum status decode_gap(struct builder *b, u64 start, u64 end, struct fail
 	return STATUS_OK;
 }
 
+/* Are the four bytes at addr covered by records? */
+static bool all_recorded(const struct builder *b, u64 addr, u64 end)
+{
+	const u64 all = TEXT_RECORDED * TEXT_FOUR;
+
+	return end - addr >= 4 &&
+	       (port_get64(b->text->marks + (addr - b->text->start)) & all) == all;
+}
+
 /* Decodes what is neither in a record nor before `end` in a function, and moves *at there. */
 static enum status decode_gaps(struct builder *b, u64 *at, u64 end, struct failure *fail)
 {
@@ -146,6 +155,8 @@ static enum status decode_gaps(struct builder *b, u64 *at, u64 end, struct failu
 		while (*at < end && !(marks[*at - b->text->start] & TEXT_RECORDED))
 			(*at)++;
 		status = decode_gap(b, start, *at, fail);
+		while (*at < end && all_recorded(b, *at, end))
+			*at += 4;
 		while (*at < end && (marks[*at - b->text->start] & TEXT_RECORDED))
 			(*at)++;
 	}
@@ -238,6 +249,8 @@ static bool entered_inside(struct builder *b, struct function *f)
 		u64 start = i;
 
 		next = i + kind_len(b->kinds[i]);
+		if (!(text_any(marks + i + 1, (u32)(next - i - 1)) & TEXT_TARGET))
+			continue;
 		while (++i < next) {
 			if (!(marks[i] & TEXT_TARGET) || (i == start + 1 && without_lock(b, start)))
 				continue;

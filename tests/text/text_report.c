@@ -5,6 +5,7 @@
  *     text_report FILE...          one line each: functions, shares, slots, time; then refusals by reason
  *     text_report --marks FILE     one line per byte that has marks: address, hex marks
  *     text_report --slots FILE     one line per slot: address, bytes
+ *     text_report --tables FILE    one line per jump table: jump, address, form, targets
  *
  * Memory is what text_build_size() asks for, so a file that needs more is seen here.
  * Exit codes: 0; 1 a file cannot be read or is refused as a whole (told by name); 2 wrong use.
@@ -62,13 +63,27 @@ static void print_slots(const struct text *text)
 	}
 }
 
+static void print_tables(const struct text *text)
+{
+	for (u32 i = 0; i < text->n_tables; i++) {
+		const struct text_table *table = &text->tables[i];
+
+		printf("%llx %llx %u %llu:", (unsigned long long)table->site,
+		       (unsigned long long)table->addr, table->form,
+		       (unsigned long long)table->count);
+		for (u64 j = 0; table->targets && j < table->count; j++)
+			printf(" %llx", (unsigned long long)(text->start + table->targets[j]));
+		printf("\n");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 && argv[1][0] == '-' ? argv[1] : NULL;
 	int rc = 0;
 
 	if (argc < (what ? 3 : 2)) {
-		fprintf(stderr, "usage: text_report [--marks | --slots] FILE...\n");
+		fprintf(stderr, "usage: text_report [--marks | --slots | --tables] FILE...\n");
 		return 2;
 	}
 	for (int i = what ? 2 : 1; i < argc; i++) {
@@ -82,6 +97,8 @@ int main(int argc, char **argv)
 			print_line(argv[i], &m);
 		else if (strcmp(what, "--marks") == 0)
 			print_marks(&m.text);
+		else if (strcmp(what, "--tables") == 0)
+			print_tables(&m.text);
 		else
 			print_slots(&m.text);
 		module_close(&m);

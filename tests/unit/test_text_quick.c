@@ -55,18 +55,35 @@ static u32 all_modrm(const u8 *head, u32 n)
 
 static void test_all(void)
 {
-	static const u8 prefixes[] = { 0, 0x66, 0xf2, 0xf3, 0x64, 0x65, 0x2e, 0xf0, 0x67 };
+	static const u8 prefixes[][6] = { "",
+		                          "\x66",
+		                          "\xf2",
+		                          "\xf3",
+		                          "\x64",
+		                          "\x65",
+		                          "\x2e",
+		                          "\xf0",
+		                          "\x67",
+		                          "\x2e\x2e\x2e",
+		                          "\x2e\x2e\x2e\x2e\x2e",
+		                          "\x66\x2e",
+		                          "\x2e\x66",
+		                          "\x66\x66\x2e",
+		                          "\x66\x66\x66\x66\x2e",
+		                          "\x2e\xf3",
+		                          "\xf2\x2e",
+		                          "\x2e\x64",
+		                          "\x64\x2e" };
 	static const u8 rexes[] = { 0, 0x40, 0x41, 0x44, 0x48, 0x4f };
 	u32 n_wrong = 0;
 
-	for (u32 p = 0; p < sizeof(prefixes); p++) {
+	for (u32 p = 0; p < sizeof(prefixes) / sizeof(prefixes[0]); p++) {
 		for (u32 r = 0; r < sizeof(rexes); r++) {
 			for (u32 opcode = 0; opcode < 512 && n_wrong < 8; opcode++) {
-				u8 head[8];
-				u32 n = 0;
+				u8 head[16];
+				u32 n = (u32)strlen((const char *)prefixes[p]);
 
-				if (prefixes[p])
-					head[n++] = prefixes[p];
+				memcpy(head, prefixes[p], n);
 				if (rexes[r])
 					head[n++] = rexes[r];
 				if (opcode >= 256)
