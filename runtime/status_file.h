@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 6
+#define STATUS_FILE_VERSION 7
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
@@ -105,6 +105,22 @@ enum status_heat_why {
 		STATUS_HEAT_N
 };
 
+/* X(NAME, "text"): what is wrong with what a program is remembered by. Detail: an errno, or with LINE the line. */
+#define STATUS_REMEMBER(X) \
+	X(NONE, "") \
+	X(FOLDER, "its folder cannot be opened (dynopt doctor)") \
+	X(FOLDER_TRUST, \
+	  "its folder belongs to another user, or others may write there (dynopt doctor)") \
+	X(FILE, "the file cannot be read") \
+	X(FILE_TRUST, "the file belongs to another user, or others may write it, or it is none") \
+	X(LINE, "the file is damaged; the next run of some length writes it anew") \
+	X(WRITE, "the file cannot be written")
+enum status_remember {
+#define X(name, text) STATUS_REMEMBER_##name,
+	STATUS_REMEMBER(X)
+#undef X
+};
+
 #define STATUS_FUNCTIONS 32 /* in a file, at most */
 #define STATUS_NO_MODULE 0xffffffffu
 
@@ -159,13 +175,19 @@ struct status_head {
 	uint64_t samples, samples_cache; /* taken by the sampler; of these in the code cache */
 	uint64_t recent, recent_cache; /* the same since the last batch */
 	uint64_t batches; /* translated so far */
+	uint64_t remembered; /* samples of earlier runs with which this one began */
+	uint64_t remembered_left; /* and those that were left, as they are of other builds, or of what is not loaded */
+	uint64_t remember_detail;
+	uint64_t first_live_ns; /* from the library's start until the first translation was live; 0: none was */
+	uint64_t first_live_cpu_ns; /* CPU time that the agent had used then */
 	uint64_t phases; /* times that it began to do something else */
 	uint64_t walks, walk_runs,
 		walk_insns; /* from samples, worked out from their registers: straight runs and instructions in them */
 	uint64_t walk_ns; /* CPU time that this took, reading of samples included */
 	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
 	uint32_t sampler; /* enum status_sampler */
-	uint32_t backend, pad; /* enum status_backend */
+	uint32_t backend; /* enum status_backend */
+	uint32_t remember_wrong; /* enum status_remember */
 	struct status_heat heat;
 	char program[STATUS_PATH_MAX]; /* cut if longer */
 };

@@ -6,6 +6,7 @@
 #include "doctor.h"
 #include "launch.h"
 #include "policy.h"
+#include "remember.h"
 #include "status_dir.h"
 
 #include <errno.h>
@@ -177,6 +178,23 @@ static void look_status_dir(struct findings_list *list)
 	free(error);
 }
 
+static void look_remember(struct findings_list *list)
+{
+	char *folder = remember_folder(), *error = NULL;
+
+	if (!folder)
+		finding_add(list, "remember", LEVEL_WARN,
+		            base_printf("neither XDG_CACHE_HOME nor HOME is set"),
+		            "runs begin cold: there is no place to remember earlier ones");
+	else if (remember_check(folder, &error))
+		finding_add(list, "remember", LEVEL_OK, base_printf("%s", folder), NULL);
+	else
+		finding_add(list, "remember", LEVEL_WARN, base_printf("%s %s", folder, error),
+		            "runs begin cold, or nothing is kept for later ones");
+	free(error);
+	free(folder);
+}
+
 static void look_policy(struct findings_list *list)
 {
 	struct policy policy;
@@ -204,5 +222,6 @@ void doctor_needs(struct findings_list *list)
 	look_gate(list);
 	look_agent(list);
 	look_status_dir(list);
+	look_remember(list);
 	look_policy(list);
 }

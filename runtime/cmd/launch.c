@@ -7,6 +7,7 @@
  */
 #include "launch.h"
 #include "policy.h"
+#include "remember.h"
 #include "runtime_commands.h"
 
 #include <errno.h>
@@ -173,6 +174,7 @@ char *launch_options(const struct launch *launch, char **error)
 	    add_path(&options, "sampler", launch->sampler, error) &&
 	    add_path(&options, "samples", launch->samples, error) &&
 	    add_path(&options, "keep_samples", launch->keep_samples, error) &&
+	    add_path(&options, "remember", launch->remember, error) &&
 	    add_path(&options, "traces", launch->traces, error) &&
 	    add_path(&options, "perf", launch->perf, error) &&
 	    add_path(&options, "leave", launch->leave, error) &&
@@ -198,6 +200,22 @@ static char *with_colons(const char *names)
 	}
 	*at = 0;
 	return list;
+}
+
+/* Samples of a file, or for one, are those of this run alone; without an agent there is nobody to take more. */
+static void choose_remember(struct launch *launch, const struct policy *policy)
+{
+	if (!launch->sample || launch->no_agent || launch->samples || launch->keep_samples ||
+	    launch->no_remember || policy->remember == 0)
+		return;
+	launch->remember = remember_folder();
+	if (launch->remember &&
+	    (strchr(launch->remember, '\n') || strlen(launch->remember) > OPTION_PATH_MAX)) {
+		free(launch->remember);
+		launch->remember = NULL;
+	}
+	if (launch->remember)
+		remember_prepare(launch->remember);
 }
 
 bool launch_policy(struct launch *launch, const char *program, char **error)
@@ -226,6 +244,8 @@ bool launch_policy(struct launch *launch, const char *program, char **error)
 		launch->cache_limit = (unsigned long)policy.cache_limit;
 	if (!launch->modules && policy.modules)
 		launch->modules = with_colons(policy.modules);
+	if (good)
+		choose_remember(launch, &policy);
 	if (launch->sample && (!launch->sampler || strcmp(launch->sampler, "lbr") == 0))
 		launch->has_branches = hardware_branches(&launch->branches, &unused) ==
 		                       HARDWARE_WORKS;

@@ -15,6 +15,8 @@ struct launch {
 	bool has_branches; /* the processor keeps branches, by this event */
 	struct hardware_event branches;
 	char *samples, *keep_samples; /* absolute, or NULL */
+	bool no_remember;
+	char *remember; /* folder, absolute (launch_policy()), or NULL */
 	char *traces;     /* absolute, or NULL */
 	char *perf;       /* absolute, or NULL */
 	char *leave;      /* ranges (policy_leave.c), or NULL */

@@ -169,6 +169,7 @@ static void read_environment(struct policy *policy)
 		{ "DYNOPT_ENABLED", "enabled" },
 		{ "DYNOPT_BUDGET", "budget" },
 		{ "DYNOPT_CHILDREN", "children" },
+		{ "DYNOPT_REMEMBER", "remember" },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -28,6 +28,7 @@ enum {
 	KEY_SAMPLES,
 	KEY_SAMPLER,
 	KEY_KEEP_SAMPLES,
+	KEY_NO_REMEMBER,
 	KEY_CHILDREN,
 	KEY_STATUS_DIR,
 	KEY_BUDGET,
@@ -67,6 +68,10 @@ static const struct argp_option option_table[] = {
 	  "with --sample: begin with the samples of FILE, which an earlier run has kept", 0 },
 	{ "keep-samples", KEY_KEEP_SAMPLES, "FILE", 0,
 	  "with --sample: write what was sampled to FILE when the program ends", 0 },
+	{ "no-remember", KEY_NO_REMEMBER, NULL, 0,
+	  "with --sample: neither begin with what earlier runs of the same program have sampled, nor keep it for later ones "
+	  "(default: in ~/.cache/dynopt)",
+	  0 },
 	{ "traces", KEY_TRACES, "FILE", 0,
 	  "translate the traces of FILE instead (see docs/runtime.md)", 0 },
 	{ "children", KEY_CHILDREN, NULL, 0,
@@ -175,6 +180,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_KEEP_SAMPLES:
 		o->keep_samples = argument;
 		return 0;
+	case KEY_NO_REMEMBER:
+		o->launch.no_remember = true;
+		return 0;
 	case KEY_CHILDREN:
 		o->launch.children = true;
 		return 0;
@@ -255,7 +263,7 @@ static const struct argp argp = {
 	       "proven to do what the original does. Programs that no library can be loaded into (static, musl, 32-bit, set-user-ID) run as "
 	       "they are, after one line that says so. A script's interpreter is what gets the library.\n\n"
 	       "Standard streams, arguments, working folder and exit code are the program's. Environment: "
-	       "DYNOPT_LIBRARY names another libdynopt.so; DYNOPT_ENABLED (yes or no), DYNOPT_BUDGET and DYNOPT_CHILDREN "
+	       "DYNOPT_LIBRARY names another libdynopt.so; DYNOPT_ENABLED (yes or no), DYNOPT_BUDGET, DYNOPT_CHILDREN and DYNOPT_REMEMBER "
 	       "stand above the policy in /etc/dynopt.conf and ~/.config/dynopt/config (DYNOPT_CONFIG names another).\n\n"
 	       "Example:\n"
 	       "  $ dynopt run --report -- ./prog input.txt"

@@ -127,6 +127,23 @@ static void print_functions(const struct status_view *v, FILE *out)
 	show_names_free(names);
 }
 
+/* What it began with. */
+static void print_remembered(const struct status_head *h, FILE *out)
+{
+	char buffer[256];
+	const char *detail = status_remember_detail(h, buffer, sizeof(buffer));
+
+	if (h->remembered || h->remembered_left)
+		ROW(out, "begun with", "%llu samples of earlier runs; %llu are of other builds",
+		    (ull)h->remembered, (ull)h->remembered_left);
+	if (h->remember_wrong)
+		ROW(out, "remembering", "%s%s%s", status_remember_words(h->remember_wrong),
+		    *detail ? ": " : "", detail);
+	if (h->first_live_ns)
+		ROW(out, "first live", "%.1f ms after the start, %.1f of the agent's CPU time",
+		    ms(h->first_live_ns), ms(h->first_live_cpu_ns));
+}
+
 static void print_totals(const struct status_view *v, const struct status_sums *s, FILE *out)
 {
 	const struct status_head *h = v->head;
@@ -158,6 +175,7 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 		    "%llu, %.1f %% of them in translations; since the last of %llu batches %llu, %.1f %%",
 		    (ull)h->samples, percent(h->samples_cache, h->samples), (ull)h->batches,
 		    (ull)h->recent, percent(h->recent_cache, h->recent));
+	print_remembered(h, out);
 	if (h->walks)
 		ROW(out, "walks",
 		    "%llu from samples, %.1f straight runs each; %.1f ms of the agent's time",

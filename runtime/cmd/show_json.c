@@ -162,6 +162,13 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "cycles", h->cycles);
 	json_number(to, "samples", h->samples);
 	json_number(to, "samples_cache", h->samples_cache);
+	json_number(to, "remembered", h->remembered);
+	json_number(to, "remembered_left", h->remembered_left);
+	json_text(to, "remember_wrong", status_remember_key(h->remember_wrong));
+	json_text(to, "remember_text", status_remember_words(h->remember_wrong));
+	json_text(to, "remember_detail", status_remember_detail(h, detail, sizeof(detail)));
+	json_number(to, "first_live_ns", h->first_live_ns);
+	json_number(to, "first_live_cpu_ns", h->first_live_cpu_ns);
 	json_number(to, "phases", h->phases);
 	json_number(to, "walks", h->walks);
 	json_number(to, "walk_runs", h->walk_runs);

@@ -38,6 +38,8 @@ LOOKUP(status_mode_key, "off", "eager", "traces", "sampled")
 LOOKUP(status_backend_key, STATUS_BACKENDS(NAME_ONLY))
 LOOKUP(status_sampler_key, "none", STATUS_SAMPLERS(NAME))
 LOOKUP(status_sampler_words, "", STATUS_SAMPLERS(WORDS))
+LOOKUP(status_remember_key, STATUS_REMEMBER(NAME))
+LOOKUP(status_remember_words, STATUS_REMEMBER(WORDS))
 LOOKUP(status_heat_key, STATUS_HEAT_WHYS(NAME))
 LOOKUP(status_heat_words, STATUS_HEAT_WHYS(WORDS))
 LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far", "call")
@@ -128,6 +130,17 @@ const char *status_detail_words(const struct status_head *head, char *buffer, si
 		snprintf(buffer, size, "%s", strerror((int)head->detail));
 	else
 		snprintf(buffer, size, "%llu", (unsigned long long)head->detail);
+	return buffer;
+}
+
+const char *status_remember_detail(const struct status_head *head, char *buffer, size_t size)
+{
+	if (!head->remember_detail)
+		snprintf(buffer, size, "%s", "");
+	else if (head->remember_wrong == STATUS_REMEMBER_LINE)
+		snprintf(buffer, size, "line %llu", (unsigned long long)head->remember_detail);
+	else
+		snprintf(buffer, size, "%s", strerror((int)head->remember_detail));
 	return buffer;
 }
 

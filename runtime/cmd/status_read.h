@@ -37,6 +37,10 @@ const char *status_hop_key(u32 hop);
 const char *status_pass_key(u32 pass);
 const char *status_pass_words(u32 pass);
 const char *status_pass_counts(u32 pass);
+/* Of enum status_remember, and what head->remember_detail says beside it, as status_detail_words(). */
+const char *status_remember_key(u32 what);
+const char *status_remember_words(u32 what);
+const char *status_remember_detail(const struct status_head *head, char *buffer, size_t size);
 /* Of enum status_heat_why. */
 const char *status_heat_key(u32 why);
 const char *status_heat_words(u32 why);

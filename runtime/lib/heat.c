@@ -36,6 +36,7 @@ void heat_cool(struct heat_table *table)
 
 		heat.n /= 2;
 		heat.inside /= 2;
+		heat.told /= 2;
 		heat.fresh /= 2;
 		if (!heat.n)
 			continue;
@@ -46,7 +47,8 @@ void heat_cool(struct heat_table *table)
 	table->n = kept;
 }
 
-void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
+/* Its entry, with n more samples. */
+static struct heat *entry(struct heat_table *table, u64 rip, u32 n)
 {
 	u32 i = heat_from(table, rip);
 
@@ -58,12 +60,25 @@ void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
 			table->at[k] = table->at[k - 1];
 		table->at[i] = (struct heat){ .rip = rip };
 	}
+	n = n < 0xffffffffu - table->at[i].n ? n : 0xffffffffu - table->at[i].n;
 	table->at[i].n += n;
 	table->samples += n;
+	return &table->at[i];
+}
+
+void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
+{
+	struct heat *heat = entry(table, rip, n);
+
 	if (inside) {
-		table->at[i].inside += n;
+		heat->inside += n;
 	} else {
-		table->at[i].fresh += n;
+		heat->fresh += n;
 		table->fresh += n;
 	}
+}
+
+void heat_tell(struct heat_table *table, u64 rip, u32 n)
+{
+	entry(table, rip, n)->told += n;
 }

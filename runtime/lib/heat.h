@@ -18,6 +18,7 @@ struct heat {
 		end; /* of its function, as who uses the table has found it; 0, 0: not asked yet */
 	u32 n; /* samples */
 	u32 inside; /* of these, in translations */
+	u32 told; /* of these, of earlier runs: neither in translations nor outside of them */
 	u32 fresh; /* of the others, since its function was looked at last */
 };
 
@@ -28,6 +29,8 @@ struct heat_table {
 };
 
 void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside);
+/* Samples of earlier runs. */
+void heat_tell(struct heat_table *table, u64 rip, u32 n);
 /* Halves all counts; what falls to nothing is gone. */
 void heat_cool(struct heat_table *table);
 /* Index of the first one at or behind rip; table->n: none. */

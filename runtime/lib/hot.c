@@ -6,31 +6,30 @@
  * translations pay by themselves; where there is not time for all, the hottest (pick.c). First when it has FIRST samples, then whenever they have doubled, or a quarter of them are in functions that
  * have become hot since. From COOL on they are halved each time, so that what was long ago counts less.
  *
- * Work is paid for beforehand: of the CPU time that the program has used, as samples tell it, options.budget per mille is the agent's, three times
- * as much until that comes to CREDIT_NS. A module is read when the time that was spent in it is READ_WORTH times what reading is expected to take.
+ * Work is paid for beforehand, by CPU time that the program has used, as samples tell it (budget.h). A module is read when the time that was spent in it is READ_WORTH times what reading is expected to take.
  */
 #include "hot.h"
 
 #include "batch.h"
-#include "heat.h"
+#include "budget.h"
+#include "kept.h"
 #include "loaded.h"
 #include "mapping.h"
 #include "phase.h"
 #include "pick.h"
-#include "runs.h"
+#include "remember.h"
 #include "sampler.h"
-#include "samples.h"
 #include "status_write.h"
 #include "sys.h"
 #include "waits.h"
 #include "walker.h"
 
+#include <fcntl.h>
+
 #define PERIOD_NS 1000000u /* while something new is found */
 #define PERIOD_QUIET_NS 10000000u
 #define QUIET_NS 5000000000u /* without a batch, until then */
-#define CREDIT_FIRST_NS 10000000u
-#define CREDIT_NS 100000000u
-#define CREDIT_HASTE 3 /* the budget so many times, until there */
+#define WARM_NS 500000000u /* of expected CPU time, that what is remembered is worth work */
 #define WALK_PART 3 /* of the budget */
 #define WALKS_ALL 200 /* walks, until then from each sample of a module that is read */
 #define WALK_ONE_OF 32 /* samples else */
@@ -142,11 +141,7 @@ static bool is_worth_walk(u64 rip)
 /* CPU time that the agent may have used by now. */
 static u64 credit(void)
 {
-	u64 slow = hot.cpu_ns / 1000 * world->options.budget;
-	u64 early = CREDIT_FIRST_NS + slow * CREDIT_HASTE;
-	u64 late = CREDIT_NS + slow;
-
-	return early < late ? early : late;
+	return budget_credit(hot.cpu_ns, remember_expect(hot.cpu_ns), world->options.budget);
 }
 
 /* What of it is left. Without an agent everything that a file says is done at once. */
@@ -201,8 +196,10 @@ static struct batch_range function_at(const struct workshop *workshop, struct he
 {
 	u64 base = workshop->base, addr = heat->rip - base;
 
-	if (!heat->end && !flow_function(&workshop->reading.text, addr, &heat->start, &heat->end))
-		*heat = (struct heat){ heat->rip, 0, addr + 1, heat->n, heat->inside, 0 };
+	if (!heat->end && !flow_function(&workshop->reading.text, addr, &heat->start, &heat->end)) {
+		heat->start = 0;
+		heat->end = addr + 1;
+	}
 	return (struct batch_range){ heat->start, heat->end };
 }
 
@@ -455,7 +452,7 @@ static u32 describe(const struct module *module, u32 from, u32 to, struct status
 		out->why = STATUS_HEAT_UNPROVEN;
 	out->start = module ? hot.heat.at[from].rip - module->base : hot.heat.at[from].rip;
 	for (u32 i = span.from; i < span.to; i++) {
-		out->samples += hot.heat.at[i].n;
+		out->samples += hot.heat.at[i].n - hot.heat.at[i].told;
 		out->samples_cache += hot.heat.at[i].inside;
 	}
 	if (!known)
@@ -476,6 +473,8 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 		const struct module *module = loaded_at(hot.heat.at[from].rip, &end);
 
 		from = describe(module, from, heat_from(&hot.heat, end), &f);
+		if (!f.samples)
+			continue;
 		count(&f, sums);
 		rank(out, &n, &f);
 	}
@@ -484,75 +483,55 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 
 /* ---- samples of earlier runs, and for later ones ---- */
 
-static bool is_name(const char *name, const struct sample_line *line)
+/* options.samples. False with world->cause set if it cannot be read, or a line is wrong. */
+static bool begin_with_samples(void)
 {
-	u32 n = 0;
+	struct kept_sums sums = { 0, 0 };
+	const char *text;
+	u32 line = 0;
+	u64 size;
+	long result = sys_map_file(world->options.samples, &text, &size);
+	bool good = !sys_failed(result) &&
+	            kept_read(text, size, &hot.heat, &hot.runs, &sums, false, &line);
 
-	while (n < line->name_len && name[n] && name[n] == line->name[n])
-		n++;
-	return n == line->name_len && !name[n];
-}
-
-/* 0 is not known, here and there. */
-static u64 moved(u64 addr, u64 by)
-{
-	return addr ? addr + by : 0;
-}
-
-static void take_line(void *ctx, const struct sample_line *line)
-{
-	(void)ctx;
-	for (u32 i = 0; i < world->n_modules; i++) {
-		const struct module *module = &world->modules[i];
-
-		if (!is_name(loaded_name(module), line))
-			continue;
-		if (line->is_run) {
-			runs_add(&hot.runs, moved(line->start, module->base),
-			         module->base + line->addr, moved(line->to, module->base), line->n);
-			return;
-		}
-		heat_add(&hot.heat, module->base + line->addr, line->n, false);
+	if (!sys_failed(result) && size)
+		sys_munmap((u64)(uintptr_t)text, size);
+	world->remembered = sums.taken;
+	world->remembered_left = sums.left;
+	if (sums.taken)
 		hot.n_new = NEW_SAMPLES;
-		return;
-	}
+	if (good)
+		return true;
+	world->cause = STATUS_CAUSE_SAMPLES;
+	world->detail = sys_failed(result) ? (u64)-result : STATUS_DETAIL_LINE + line;
+	return false;
 }
 
-/* Of a branch into another module it is kept that it was reached. */
-static void keep_run(struct sample_file *file, const struct run *run)
+/* What this program is remembered by is as good as a look, once the run is worth it. */
+static void begin_warm(void)
 {
-	u64 end;
-	const struct module *module = loaded_at(run->last, &end);
-	bool here = module && run->to >= module->base && run->to < end;
+	if (remember_take(hot.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
+		hot.n_new = NEW_SAMPLES;
+}
 
-	if (module && run->start >= module->base)
-		samples_put_run(file, loaded_name(module), run->start - module->base,
-		                run->last - module->base, here ? run->to - module->base : 0,
-		                run->n);
-	else if (here && !run->start)
-		samples_put_run(file, loaded_name(module), 0, run->last - module->base,
-		                run->to - module->base, run->n);
+static void keep_samples(void)
+{
+	static struct sample_file file;
+
+	if (!world->options.keep_samples[0] || !hot.heat.n ||
+	    !samples_create(&file, AT_FDCWD, world->options.keep_samples, 0644))
+		return;
+	kept_write(&file, &hot.heat, &hot.runs, 1);
+	samples_close(&file);
 }
 
 void hot_keep(void)
 {
-	static struct sample_file file;
-	u32 at = 0;
-
-	if (!world->options.keep_samples[0] || !hot.heat.n || hot.kept || !samples_create(&file))
+	if (hot.kept || world->forked)
 		return;
 	hot.kept = true;
-	for (u32 i = 0; i < hot.heat.n; i++) {
-		const struct heat *heat = &hot.heat.at[i];
-		u64 end;
-		const struct module *module = loaded_at(heat->rip, &end);
-
-		if (module)
-			samples_put(&file, loaded_name(module), heat->rip - module->base, heat->n);
-	}
-	for (const struct run *run; (run = runs_next(&hot.runs, &at));)
-		keep_run(&file, run);
-	samples_close(&file);
+	keep_samples();
+	remember_keep(hot.cpu_ns, world->samples >= enough(FIRST), &hot.heat, &hot.runs);
 }
 
 /* ---- start, go on, stop ---- */
@@ -561,8 +540,9 @@ bool hot_start(void)
 {
 	long result;
 
-	if (world->options.samples[0] && !samples_read(take_line, NULL))
+	if (world->options.samples[0] && !begin_with_samples())
 		return false;
+	remember_begin();
 	if (!world->options.agent) {
 		look();
 		return true;
@@ -627,6 +607,7 @@ void hot_tick(void)
 
 	if (!hot.open)
 		return;
+	begin_warm();
 	look_if_due(); /* what a file has said, by itself */
 	result = read_samples();
 	look_if_due();

@@ -15,7 +15,7 @@ bool hot_start(void);
 void hot_tick(void);
 /* Withdrawn, or nothing left of the program: no more samples. */
 void hot_stop(void);
-/* Writes options.keep_samples. */
+/* Once, at the program's end: writes options.keep_samples, and what it is remembered by. */
 void hot_keep(void);
 
 /*

@@ -70,7 +70,7 @@ long image_open_file(const char *path)
 	return sys_open(exe, O_RDONLY, 0);
 }
 
-static bool is_file(const struct image *image, const struct stat *st)
+bool image_is_file(const struct image *image, const struct stat *st)
 {
 	return image->ino == st->st_ino && image->size == (u64)st->st_size &&
 	       image->mtime_ns == (u64)st->st_mtim.tv_sec * 1000000000u + (u64)st->st_mtim.tv_nsec;
@@ -81,7 +81,7 @@ static struct image *find_again(const struct stat *st)
 	for (u32 i = 0; i < world->n_images; i++) {
 		struct image *image = &world->images[i];
 
-		if (image->record == i && is_file(image, st))
+		if (image->record == i && image_is_file(image, st))
 			return image;
 	}
 	return NULL;
@@ -195,7 +195,7 @@ static enum status open_file(const struct image *record, struct reading *r, stru
 	r->fd = (int)fd;
 	if (sys_failed(fd))
 		return failed(fail, STATUS_TEXT_FILE, 0, (u64)-fd);
-	if (sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) != 0 || !is_file(record, &st))
+	if (sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) != 0 || !image_is_file(record, &st))
 		return failed(fail, STATUS_PLAN_STALE, 0, 0);
 	r->size = (u64)st.st_size;
 	bytes = sys_mmap(0, r->size ? r->size : 1, PROT_READ, MAP_PRIVATE, r->fd, 0);

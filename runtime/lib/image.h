@@ -43,6 +43,9 @@ void image_refuse(struct image *record, enum status status, u64 addr, u64 detail
 __must_check bool image_read(struct image *record, struct reading *r);
 void image_close(struct reading *r);
 
+/* Is it the file that the record is of, by what fstat(2) says of it? */
+struct stat;
+bool image_is_file(const struct image *record, const struct stat *st);
 /* Opens the file of a module; 0 or -errno. The program itself is the host's /proc/PID/exe. */
 long image_open_file(const char *path);
 

@@ -178,7 +178,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
 /* What the agent has not written yet would go with it. */
 static void __attribute__((destructor)) finish(void)
 {
-	if (world && (world->status_due || world->samples))
+	if (world && !world->forked && (world->status_due || world->samples))
 		agent_ask(REQUEST_STATUS, STATUS_CAUSE_NONE, NULL);
 }
 

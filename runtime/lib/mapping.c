@@ -504,6 +504,10 @@ static void publish(struct mapping *mapping, struct image *image)
 		       result);
 	else
 		record_of(image)->status.live = 1;
+	if (!sys_failed(result) && !world->first_live_ns) {
+		world->first_live_ns = sys_now_ns();
+		world->first_live_cpu_ns = sys_cpu_ns();
+	}
 	record_of(image)->status.apply_ns += sys_now_ns() - began;
 }
 

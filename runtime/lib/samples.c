@@ -6,13 +6,12 @@
 
 #include "sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 
 #define NAME_MAX_LEN 255
-#define LINE_ROOM (NAME_MAX_LEN + 96)
-
-static const char keyword[] = "samples", run_keyword[] = "run";
+#define LINE_ROOM (2 * NAME_MAX_LEN + 96)
+#define FRESH_ROOM 48 /* behind the name of a file in the making */
 
 /* ---- reading ---- */
 
@@ -64,23 +63,68 @@ static bool address(const char *text, u64 *at, u64 end, u64 *out)
 	       digits(text, from + 2, to, 16, out);
 }
 
+/* Numbers up to the end. */
+static bool numbers(const char *text, u64 at, u64 end)
+{
+	u64 n;
+
+	while (at < end) {
+		u64 to = word(text, at, end);
+
+		if (!digits(text, at, to, 10, &n))
+			return false;
+		at = blanks(text, to, end);
+	}
+	return true;
+}
+
+static bool kind_of(const char *text, u64 at, u64 end, enum sample_kind *kind)
+{
+	static const struct {
+		const char *word;
+		u32 len;
+	} words[] = {
+		[SAMPLE_COUNT] = { "samples", 7 },
+		[SAMPLE_RUN] = { "run", 3 },
+		[SAMPLE_MODULE] = { "module", 6 },
+		[SAMPLE_RAN] = { "ran", 3 },
+	};
+
+	for (u32 i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (is_word(text, at, end, words[i].word, words[i].len)) {
+			*kind = (enum sample_kind)i;
+			return true;
+		}
+	return false;
+}
+
 static bool parse(const char *text, u64 at, u64 end, struct sample_line *out)
 {
 	u64 to = word(text, at, end), n;
+	bool run;
 
-	*out = (struct sample_line){ 0 };
-	out->is_run = is_word(text, at, to, run_keyword, sizeof(run_keyword) - 1);
-	if (!out->is_run && !is_word(text, at, to, keyword, sizeof(keyword) - 1))
+	*out = (struct sample_line){ .kind = SAMPLE_COUNT };
+	if (!kind_of(text, at, to, &out->kind))
 		return false;
 	at = blanks(text, to, end);
+	if (out->kind == SAMPLE_RAN)
+		return numbers(text, at, end);
 	to = word(text, at, end);
 	out->name = text + at;
 	out->name_len = (u32)(to - at);
+	if (!out->name_len || out->name_len > NAME_MAX_LEN)
+		return false;
 	at = blanks(text, to, end);
-	if (!out->name_len || out->name_len > NAME_MAX_LEN ||
-	    (out->is_run && !address(text, &at, end, &out->start)) ||
-	    !address(text, &at, end, &out->addr) ||
-	    (out->is_run && !address(text, &at, end, &out->to)))
+	if (out->kind == SAMPLE_MODULE) {
+		to = word(text, at, end);
+		out->build = text + at;
+		out->build_len = (u32)(to - at);
+		return out->build_len && out->build_len <= NAME_MAX_LEN &&
+		       blanks(text, to, end) == end;
+	}
+	run = out->kind == SAMPLE_RUN;
+	if ((run && !address(text, &at, end, &out->start)) ||
+	    !address(text, &at, end, &out->addr) || (run && !address(text, &at, end, &out->to)))
 		return false;
 	to = word(text, at, end);
 	if (!digits(text, at, to, 10, &n) || n > 0xffffffffu || blanks(text, to, end) != end)
@@ -113,67 +157,85 @@ bool samples_next(const char *text, u64 size, u64 *pos, u32 *line, struct sample
 	return false;
 }
 
-static bool fail_with(u64 detail)
-{
-	world->cause = STATUS_CAUSE_SAMPLES;
-	world->detail = detail;
-	return false;
-}
-
-bool samples_read(void (*take)(void *ctx, const struct sample_line *line), void *ctx)
+bool samples_read(const char *text, u64 size,
+                  void (*take)(void *ctx, const struct sample_line *line), void *ctx, u32 *line)
 {
 	struct sample_line sample;
-	const char *text;
-	bool wrong;
-	u64 pos = 0, size;
-	u32 line = 0;
-	long result = sys_map_file(world->options.samples, &text, &size);
+	bool wrong = false;
+	u64 pos = 0;
+	u32 at = 0;
 
-	if (sys_failed(result))
-		return fail_with((u64)-result);
-	while (samples_next(text, size, &pos, &line, &sample, &wrong))
+	while (samples_next(text, size, &pos, &at, &sample, &wrong))
 		;
-	for (pos = 0; !wrong && samples_next(text, size, &pos, &line, &sample, &wrong);)
+	if (wrong) {
+		*line = at;
+		return false;
+	}
+	for (pos = 0, at = 0; samples_next(text, size, &pos, &at, &sample, &wrong);)
 		take(ctx, &sample);
-	if (size)
-		sys_munmap((u64)(uintptr_t)text, size);
-	return !wrong || fail_with(STATUS_DETAIL_LINE + line);
+	return true;
 }
 
 /* ---- writing ---- */
 
-static void temporary(char *out)
+static u32 put_hex(char *out, u64 value)
 {
-	const char *path = world->options.keep_samples;
-	u64 n = 0;
+	char text[24];
+	u32 n = 0, at = 0;
 
-	for (; path[n]; n++)
-		out[n] = path[n];
-	out[n] = '~';
-	out[n + 1] = 0;
+	do
+		text[n++] = "0123456789abcdef"[value % 16];
+	while (value /= 16);
+	while (n > 0)
+		out[at++] = text[--n];
+	return at;
 }
 
-bool samples_create(struct sample_file *file)
+/* Beside it, and of this process alone. */
+static void fresh_name(const struct sample_file *file, char *out)
 {
-	char path[OPTION_PATH_MAX + 2];
+	u32 n = 0;
+
+	for (; n < OPTION_PATH_MAX && file->name[n]; n++)
+		out[n] = file->name[n];
+	out[n++] = '~';
+	n += put_hex(out + n, (u64)world->host_pid);
+	out[n++] = '-';
+	n += put_hex(out + n, world->start_ns);
+	out[n] = 0;
+}
+
+static long unlink_at(int folder, const char *name)
+{
+	return sys6(SYS_unlinkat, folder, (long)name, 0, 0, 0, 0);
+}
+
+bool samples_create(struct sample_file *file, int folder, const char *name, int mode)
+{
+	char fresh[OPTION_PATH_MAX + FRESH_ROOM];
 	long fd;
 
-	temporary(path);
-	sys_unlink(path);
-	fd = sys_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	file->folder = folder;
+	file->name = name;
+	fresh_name(file, fresh);
+	unlink_at(folder, fresh);
+	fd = sys6(SYS_openat, folder, (long)fresh,
+	          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode, 0, 0);
 	file->fd = (int)fd;
-	file->failed = false;
+	file->error = sys_failed(fd) ? (u32)-fd : 0;
 	file->used = 0;
-	return !sys_failed(fd);
+	return !file->error;
 }
 
 static void flush(struct sample_file *file)
 {
-	for (u32 done = 0; done < file->used && !file->failed;) {
+	for (u32 done = 0; done < file->used && !file->error;) {
 		long n = sys_write(file->fd, file->buffer + done, file->used - done);
 
-		file->failed = n <= 0;
-		done += (u32)n;
+		if (n > 0)
+			done += (u32)n;
+		else
+			file->error = n < 0 ? (u32)-n : ENOSPC;
 	}
 	file->used = 0;
 }
@@ -196,14 +258,15 @@ static void put_text(struct sample_file *file, const char *text)
 		file->buffer[file->used++] = *text++;
 }
 
-/* As one word. */
+char samples_letter(char letter)
+{
+	return (u8)letter <= ' ' || letter == '#' ? '_' : letter;
+}
+
 static void put_name(struct sample_file *file, const char *text)
 {
-	for (; *text; text++) {
-		bool odd = (u8)*text <= ' ' || *text == '#';
-
-		file->buffer[file->used++] = odd ? '_' : *text;
-	}
+	for (; *text; text++)
+		file->buffer[file->used++] = samples_letter(*text);
 }
 
 static void put_address(struct sample_file *file, u64 addr)
@@ -236,9 +299,26 @@ static void end_line(struct sample_file *file, u32 n)
 	file->buffer[file->used++] = '\n';
 }
 
+void samples_put_ran(struct sample_file *file, const char *line, u32 size)
+{
+	if (file->used + size > sizeof(file->buffer))
+		flush(file);
+	memcpy(file->buffer + file->used, line, size);
+	file->used += size;
+}
+
+void samples_put_module(struct sample_file *file, const char *name, const char *build)
+{
+	if (!begin_line(file, "module", name))
+		return;
+	file->buffer[file->used++] = ' ';
+	put_name(file, build);
+	file->buffer[file->used++] = '\n';
+}
+
 void samples_put(struct sample_file *file, const char *name, u64 addr, u32 n)
 {
-	if (!begin_line(file, keyword, name))
+	if (!begin_line(file, "samples", name))
 		return;
 	put_address(file, addr);
 	end_line(file, n);
@@ -246,7 +326,7 @@ void samples_put(struct sample_file *file, const char *name, u64 addr, u32 n)
 
 void samples_put_run(struct sample_file *file, const char *name, u64 start, u64 last, u64 to, u32 n)
 {
-	if (!begin_line(file, run_keyword, name))
+	if (!begin_line(file, "run", name))
 		return;
 	put_address(file, start);
 	put_address(file, last);
@@ -256,11 +336,17 @@ void samples_put_run(struct sample_file *file, const char *name, u64 start, u64 
 
 void samples_close(struct sample_file *file)
 {
-	char path[OPTION_PATH_MAX + 2];
+	char fresh[OPTION_PATH_MAX + FRESH_ROOM];
+	long result = 0;
 
-	temporary(path);
+	fresh_name(file, fresh);
 	flush(file);
 	sys_close(file->fd);
-	if (file->failed || sys_failed(sys_rename(path, world->options.keep_samples)))
-		sys_unlink(path);
+	if (!file->error)
+		result = sys6(SYS_renameat, file->folder, (long)fresh, file->folder,
+		              (long)file->name, 0, 0);
+	if (sys_failed(result))
+		file->error = (u32)-result;
+	if (file->error)
+		unlink_at(file->folder, fresh);
 }

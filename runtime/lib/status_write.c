@@ -105,6 +105,12 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.flip_ns = world->flip_ns;
 	head.samples = world->samples;
 	head.samples_cache = world->samples_cache;
+	head.remembered = world->remembered;
+	head.remembered_left = world->remembered_left;
+	head.remember_wrong = world->remember_wrong;
+	head.remember_detail = world->remember_detail;
+	head.first_live_ns = world->first_live_ns ? world->first_live_ns - world->start_ns : 0;
+	head.first_live_cpu_ns = world->first_live_cpu_ns;
 	head.phases = world->phases;
 	head.walks = world->walks.walks;
 	head.walk_runs = world->walks.runs;

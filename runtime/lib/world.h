@@ -146,6 +146,10 @@ struct world {
 	u64 cycles, flips, flip_ns;
 	/* options.sample: taken, of these in the code cache; since the last batch; batches translated */
 	u64 samples, samples_cache, recent, recent_cache, batches;
+	u64 remembered, remembered_left, remember_detail; /* status_file.h */
+	u32 remember_wrong; /* enum status_remember */
+	u64 first_live_cpu_ns; /* what the agent had used then */
+	u64 first_live_ns; /* when the first translation went live; 0: none did */
 	u64 phases; /* times that it began to do something else */
 	u32 sampler; /* enum status_sampler */
 	struct walker_sums walks; /* from samples outside of translations */

@@ -106,7 +106,7 @@ class Words(unittest.TestCase):
     def test_a_wrapped_variant_has_the_binary_of_the_same_build(self):
         self.assertEqual(self.variants.get("dynopt-eager").unwrapped(), self.variants.get("jumpstations").unwrapped())
         self.assertEqual(self.variants.get("valgrind").unwrapped(), self.variants.get("O2").unwrapped())
-        self.assertEqual(self.variants.get("dynopt").wrap, ("/b/bin/dynopt", "run", "--status-dir=/s", "--"))
+        self.assertEqual(self.variants.get("dynopt").wrap, ("/b/bin/dynopt", "run", "--no-remember", "--status-dir=/s", "--"))
 
     def test_words_that_exclude_each_other(self):
         for name in ("pgo-same+pgo-other", "nonsense", "O2+nonsense"):

@@ -13,6 +13,7 @@ deny=$4
 hot=$5
 library=$1/lib/dynopt/libdynopt.so
 folder=$(mktemp -d)
+export DYNOPT_REMEMBER=no # no run begins with what another has left
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 mkdir -m 700 run
@@ -55,7 +56,7 @@ apart() # FUNCTION
 	unshare -m true 2>/dev/null || skip "no mounts of one's own (unshare -m)"
 	# shellcheck disable=SC2163 # the function of that name
 	export -f "$1" fail works says report
-	export dynopt program folder library
+	export dynopt program folder library hot
 	unshare -m bash -euc "$1" || exit $?
 }
 
@@ -98,8 +99,8 @@ case_proc()
 
 read_only()
 {
-	mkdir home home/run
-	chmod 700 home/run
+	mkdir home home/run home/.cache home/.cache/dynopt st
+	chmod 700 home/run home/.cache/dynopt st
 	mount --bind home home
 	mount -o remount,bind,ro home
 	export HOME=$folder/home XDG_RUNTIME_DIR=$folder/home/run
@@ -110,6 +111,10 @@ read_only()
 	says doctor "warn +status-dir .*Read-only file system"
 	! "$dynopt" disable --program=x >out 2>err || fail "a policy was written"
 	says err "home/.config: cannot be made: Read-only file system"
+	DYNOPT_REMEMBER=yes "$dynopt" run --sample --all --status-dir=st --report=r -- "$hot" 60 25 >out
+	says out "^ok"
+	grep -q "nothing can be sampled" r || says r "remembering +the file cannot be written: Read-only file system"
+	says doctor "warn +remember .*Read-only file system"
 	! "$dynopt" run --keep-samples=home/s -- "$program" short >out 2>err || fail "samples were to be written"
 	says err "cannot be written: Read-only file system"
 }
@@ -129,9 +134,17 @@ full_disk()
 	head -c 1000000 /dev/zero >full/filler 2>/dev/null || true
 	works "ok 1" "$dynopt" run --status-dir=full --eager --all --modules=live_bad -- "$program" short
 	works "ok 1" "$dynopt" run --status-dir=full --sample --all --keep-samples=full/s --perf=full -- "$program" short
-	[ "$(echo full/*)" = full/filler ] || [ "$(find full -name '*.dynopt*' -o -name s -o -name 's~' | wc -l)" = 0 ] ||
+	[ "$(echo full/*)" = full/filler ] || [ "$(find full -name '*.dynopt*' -o -name s -o -name 's~*' | wc -l)" = 0 ] ||
 		fail "halves of files are left: $(ls -l full)"
 	works "ok 1" "$dynopt" run --status-dir=full --sample --report -- "$program" short
+	mkdir -m 700 st
+	rm -f full/*
+	mkdir -m 700 full/dynopt
+	head -c 1000000 /dev/zero >full/filler 2>/dev/null || true
+	XDG_CACHE_HOME=$folder/full DYNOPT_REMEMBER=yes "$dynopt" run --sample --all --status-dir=st --report=r -- "$hot" 60 25 >out
+	says out "^ok"
+	grep -q "nothing can be sampled" r || says r "remembering +the file cannot be written: No space left on device"
+	[ -z "$(ls full/dynopt)" ] || fail "halves of files are left: $(ls full/dynopt)"
 	says err "no report: the program left no status file"
 }
 
@@ -171,6 +184,10 @@ case_build()
 	cp "$program" b/same
 	"$dynopt" run --sample --all --keep-samples=samples -- a/same >out
 	grep -q '^samples same 0x' samples || skip "nothing was sampled"
+	works "ok 1" "$dynopt" run --no-agent --all --samples=samples --report=r --json -- b/same short
+	says r '"remembered": *0\b'
+	says r '"remembered_left": *[1-9]'
+	sed -i /^module/d samples # as from an earlier revision: believed by name
 	for at in 0x0 0x1 0x1001 0x3fff 0xfffffffffff 0x7fffffffffffffff; do
 		echo "samples same $at 100000"
 	done >>samples

@@ -10,6 +10,7 @@ program=$2
 deny=$3
 cycles=200
 folder=$(mktemp -d)
+export DYNOPT_REMEMBER=no # no run begins with what another has left
 trap 'rm -rf "$folder"' EXIT
 
 fail()

@@ -8,6 +8,7 @@ set -eu
 dynopt=$1/bin/dynopt
 program=$2
 folder=$(mktemp -d)
+export DYNOPT_REMEMBER=no # no run begins with what another has left
 trap 'rm -rf "$folder"' EXIT
 failed=0
 

@@ -9,6 +9,7 @@ hot=$2
 timed=$3
 deny=$4
 folder=$(mktemp -d)
+export DYNOPT_REMEMBER=no # no run begins with what another has left
 trap 'rm -rf "$folder"' EXIT
 
 fail()

@@ -5,6 +5,7 @@
 
 set -eu
 folder=$(mktemp -d)
+export DYNOPT_REMEMBER=no # no run begins with what another has left
 trap 'rm -rf "$folder"' EXIT
 build=$1
 shift

@@ -18,7 +18,7 @@ measure=$build/bench/tool/bench-run
 demo=$build/demo${quick:+-quick}
 rounds=${quick:+2}
 rounds=${rounds:-4}
-samples= # of an earlier run, to begin with
+remember=--no-remember # each run begins cold
 limit_s=600
 mkdir -p "$demo"
 export DYNOPT_PROGRAM_LDFLAGS=-fuse-ld=lld
@@ -58,7 +58,7 @@ alone()
 
 under()
 {
-	run "$dynopt" run --sample ${samples:+"--samples=$samples"} --status-dir="$demo/status" --report="$demo/$name.report" -- "$@"
+	run "$dynopt" run --sample $remember --status-dir="$demo/status" --report="$demo/$name.report" -- "$@"
 	under_us=$cpu_us
 	mv "$demo/out" "$demo/out.dynopt"
 }
@@ -94,7 +94,8 @@ built() # ROW PROGRAM
 	}
 }
 
-rm -rf "$demo/status"
+rm -rf "$demo/status" "$demo/cache"
+export XDG_CACHE_HOME="$demo/cache"
 mkdir -m 700 "$demo/status"
 if [ "$quick" ]; then
 	say "lua, compiled with dynopt-clang -O2 -fdynopt-jumpstations"
@@ -110,11 +111,11 @@ built lua lua
 echo "    their notes agree with their code (dynopt notes --check)"
 compare sqlite "$demo/speedtest1/speedtest1" --size 250 :memory:
 compare lua "$demo/lua/lua" "$here/demo/sort.lua" 600
-say "lua with the samples of an earlier run (dynopt run --keep-samples=FILE, then --samples=FILE)"
-run "$dynopt" run --sample --keep-samples="$demo/lua.samples" --status-dir="$demo/status" -- "$demo/lua/lua" "$here/demo/sort.lua" 450
-samples=$demo/lua.samples
+say "the same, half as long, as it runs the second time and later: earlier runs are remembered"
+remember=
+run "$dynopt" run --sample --status-dir="$demo/status" -- "$demo/lua/lua" "$here/demo/sort.lua" 300
 compare lua-again "$demo/lua/lua" "$here/demo/sort.lua" 300
-samples=
+remember=--no-remember
 compare perl /usr/bin/perl "$here/demo/words.pl" 3000
 
 say "the report on sqlite (dynopt report): what is hot, what was translated, what was refused and why"

@@ -241,7 +241,7 @@ one_build()
 		sed "s,STATUS,$folder/cycles.status,; s,--eager,& --cycles=1000000,")
 	# shellcheck disable=SC2046 # words
 	[ "$sampled$given" != 10 ] || compare sampled $(echo "$run" |
-		sed "s,STATUS,$folder/sampled.status,; s,--eager,--sample --budget=1000 --cycles=1000000,")
+		sed "s,STATUS,$folder/sampled.status,; s,--eager,--sample --no-remember --budget=1000 --cycles=1000000,")
 }
 
 read_row

@@ -2,6 +2,9 @@
 /*
  * From samples to trees: the table of heat, files of samples, counts of blocks and branches, and which paths a tree has for them.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +13,7 @@
 #include "phase.h"
 #include "pick.h"
 #include "samples.h"
+#include "sys.h"
 #include "text_image.h"
 #include "unit.h"
 #include "waits.h"
@@ -36,6 +40,24 @@ static void test_heat(void)
 	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 7);
 	CU_ASSERT_EQUAL(table.at[2].inside, 4);
 	CU_ASSERT_EQUAL(table.at[2].fresh, 3);
+	heat_tell(&table, 0x30, 6);
+	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 13);
+	CU_ASSERT_EQUAL(table.at[2].told, 6);
+	CU_ASSERT_EQUAL(table.at[2].inside, 4);
+	CU_ASSERT_EQUAL(table.samples, 16);
+	CU_ASSERT_EQUAL(table.fresh, 5); /* what earlier runs were told is no news */
+	heat_cool(&table);
+	CU_ASSERT_EQUAL(table.at[1].n, 6);
+	CU_ASSERT_EQUAL(table.at[1].told, 3);
+	CU_ASSERT_EQUAL(table.at[1].inside, 2);
+	memset(&table, 0, sizeof(table));
+	heat_tell(&table, 0x30, 0xfffffffe);
+	heat_add(&table, 0x30, 3, true); /* a file may say anything */
+	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 0xffffffff);
+	memset(&table, 0, sizeof(table));
+	heat_add(&table, 0x10, 1, false);
+	heat_add(&table, 0x20, 1, false);
+	heat_add(&table, 0x30, 1, false);
 	CU_ASSERT_EQUAL(heat_of(&table, 0x31), 0);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x11), 1);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x31), 3);
@@ -76,13 +98,18 @@ static const char *const wrong_lines[] = {
 	"run lua 0x10 0x20 0x30 1 1",
 	"run lua 0x10 20 0x30 1",
 	"runs lua 0x10 0x20 0x30 1",
+	"module lua",
+	"module lua 12ab x",
+	"module",
+	"ran 12 x",
+	"ran -1",
 };
 
 static void test_lines(void)
 {
 	static const char text[] = "# head\n\n  samples lua 0x1aF 3\nsamples\tb 0x20 12 # why\n";
 	static const char good[] =
-		"samples lua 0x1af 3\n \t\nsamples\tb 0x20 12 # why\nrun lua 0x0 0x12 0x34 5\n";
+		"samples lua 0x1af 3\n \t\nsamples\tb 0x20 12 # why\nrun lua 0x0 0x12 0x34 5\nran 12 0 3\nmodule lua 5f3c \n";
 	struct sample_line line;
 	u64 pos = 0;
 	u32 number = 0;
@@ -100,14 +127,21 @@ static void test_lines(void)
 	CU_ASSERT_EQUAL(line.addr, 0x20);
 	CU_ASSERT_EQUAL(line.n, 12);
 	CU_ASSERT_EQUAL(number, 3);
-	CU_ASSERT_FALSE(line.is_run);
+	CU_ASSERT_EQUAL(line.kind, SAMPLE_COUNT);
 	CU_ASSERT_TRUE_FATAL(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
-	CU_ASSERT_TRUE(line.is_run);
+	CU_ASSERT_EQUAL(line.kind, SAMPLE_RUN);
 	CU_ASSERT_EQUAL(line.start, 0);
 	CU_ASSERT_EQUAL(line.addr, 0x12);
 	CU_ASSERT_EQUAL(line.to, 0x34);
 	CU_ASSERT_EQUAL(line.n, 5);
 	CU_ASSERT_EQUAL(line.name_len, 3);
+	CU_ASSERT_TRUE_FATAL(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
+	CU_ASSERT_EQUAL(line.kind, SAMPLE_RAN);
+	CU_ASSERT_TRUE_FATAL(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
+	CU_ASSERT_EQUAL(line.kind, SAMPLE_MODULE);
+	CU_ASSERT_EQUAL(line.name_len, 3);
+	CU_ASSERT_EQUAL(line.build_len, 4);
+	CU_ASSERT_EQUAL(memcmp(line.build, "5f3c", 4), 0);
 	CU_ASSERT_FALSE(samples_next(good, sizeof(good) - 1, &pos, &number, &line, &wrong));
 	CU_ASSERT_FALSE(wrong);
 	for (u32 i = 0; i < sizeof(wrong_lines) / sizeof(wrong_lines[0]); i++) {
@@ -120,11 +154,15 @@ static void test_lines(void)
 	}
 }
 
-static u64 told, told_runs;
+static u64 told, told_runs, told_heads;
 
 static void tell(void *ctx, const struct sample_line *line)
 {
-	if (line->is_run) {
+	if (line->kind == SAMPLE_MODULE || line->kind == SAMPLE_RAN) {
+		told_heads++;
+		return;
+	}
+	if (line->kind == SAMPLE_RUN) {
 		CU_ASSERT_EQUAL(line->start, 0x1234);
 		CU_ASSERT_EQUAL(line->addr, 0xffffffffff);
 		CU_ASSERT_EQUAL(line->to, 0);
@@ -144,28 +182,53 @@ static void test_file(void)
 	static struct sample_file file;
 	char path[] = "/tmp/dynopt-samples-XXXXXX";
 
+	static char text[1 << 17];
+	u32 line = 0;
+	long size;
+
 	CU_ASSERT_FATAL(mkstemp(path) >= 0);
-	strcpy(world->options.keep_samples, path);
-	strcpy(world->options.samples, path);
-	CU_ASSERT_TRUE_FATAL(samples_create(&file));
+	CU_ASSERT_TRUE_FATAL(samples_create(&file, AT_FDCWD, path, 0600));
+	samples_put_ran(&file, "ran 1\n", 6);
+	samples_put_module(&file, "a b", "0123");
 	for (u32 i = 0; i < 1000; i++)
 		samples_put(&file, "a b", 0x1000 + i, i + 1);
 	for (u32 i = 0; i < 1000; i++)
 		samples_put_run(&file, "a b", 0x1234, 0xffffffffff, 0, 0xffffffff);
 	samples_close(&file);
+	CU_ASSERT_EQUAL(file.error, 0);
+	size = sys_read_file(path, text, sizeof(text));
+	CU_ASSERT_FATAL(size > 0 && (u64)size < sizeof(text));
 	told = 0;
-	CU_ASSERT_TRUE(samples_read(tell, NULL));
+	CU_ASSERT_TRUE(samples_read(text, (u64)size, tell, NULL, &line));
 	CU_ASSERT_EQUAL(told, 1000);
 	CU_ASSERT_EQUAL(told_runs, 1000);
-	CU_ASSERT_FATAL(truncate(path, 40) == 0);
+	CU_ASSERT_EQUAL(told_heads, 2);
 	told = 0;
-	CU_ASSERT_FALSE(samples_read(tell, NULL));
+	CU_ASSERT_FALSE(samples_read(text, 60, tell, NULL, &line));
 	CU_ASSERT_EQUAL(told, 0); /* all or nothing */
-	CU_ASSERT_EQUAL(world->cause, STATUS_CAUSE_SAMPLES);
-	CU_ASSERT_EQUAL(world->detail, STATUS_DETAIL_LINE + 2);
+	CU_ASSERT_EQUAL(line, 4);
 	unlink(path);
-	CU_ASSERT_FALSE(samples_read(tell, NULL));
-	CU_ASSERT_EQUAL(world->detail, 2); /* ENOENT */
+}
+
+/* What cannot be written leaves what was there, and nothing beside it. */
+static void test_file_wrong(void)
+{
+	static struct sample_file file;
+	char folder[] = "/tmp/dynopt-samples-XXXXXX", *name;
+
+	CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
+	CU_ASSERT_FALSE(samples_create(&file, AT_FDCWD, "/proc/none/none", 0600));
+	CU_ASSERT_EQUAL(file.error, ENOENT);
+	CU_ASSERT_FATAL(asprintf(&name, "%s/s", folder) > 0);
+	CU_ASSERT_TRUE_FATAL(samples_create(&file, AT_FDCWD, name, 0600));
+	close(file.fd);
+	file.fd = -1;
+	samples_put(&file, "a", 1, 1);
+	samples_close(&file);
+	CU_ASSERT_EQUAL(file.error, EBADF);
+	CU_ASSERT_NOT_EQUAL(access(name, F_OK), 0);
+	CU_ASSERT_EQUAL(rmdir(folder), 0);
+	free(name);
 }
 
 /* ---- paths ---- */
@@ -578,6 +641,7 @@ static const struct unit_test tests[] = {
 	{ "a full table forgets what is cold", test_heat_full },
 	{ "lines of samples", test_lines },
 	{ "files of samples", test_file },
+	{ "a file of samples that cannot be written", test_file_wrong },
 	{ "counts of blocks and branches", test_flow },
 	{ "branches that were seen", test_flow_seen },
 	{ "samples that contradict the flow", test_flow_contradicted },

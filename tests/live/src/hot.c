@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define WORK_BYTES 64
-#define MORE 200
 
 typedef uint64_t step_fn(uint64_t);
 
@@ -68,7 +67,7 @@ __attribute__((noinline)) static uint64_t work(uint64_t x)
 
 static unsigned char before[WORK_BYTES * 8];
 static uint64_t expected;
-static int wrong;
+static int wrong, n_more = 200;
 
 static int changed(void)
 {
@@ -77,7 +76,7 @@ static int changed(void)
 
 static void *more(void *unused)
 {
-	for (int i = 0; i < MORE; i++)
+	for (int i = 0; i < n_more; i++)
 		if (work(42) != expected)
 			__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED);
 	return unused;
@@ -91,13 +90,15 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* hot [SECONDS]: how long to wait for a change */
+/* hot [SECONDS [MORE]]: how long to wait for a change; how much to do then */
 int main(int argc, char **argv)
 {
 	double end = now() + (argc > 1 ? atoi(argv[1]) : 60);
 	pthread_t threads[3];
 	int status;
 
+	if (argc > 2)
+		n_more = atoi(argv[2]);
 	memcpy(before, (const void *)(uintptr_t)work, sizeof(before));
 	expected = work(42);
 	while (!changed() && now() < end)
@@ -109,7 +110,7 @@ int main(int argc, char **argv)
 		pthread_join(threads[i], NULL);
 	if (fork() == 0) {
 		more(NULL);
-		_exit(wrong);
+		exit(wrong);
 	}
 	wait(&status);
 	if (wrong || status) {

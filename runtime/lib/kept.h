@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kept.h - what was sampled, to and from the lines of a sample file (samples.h): run-time addresses here, link-time addresses there.
+ */
+#ifndef DYNOPT_KEPT_H
+#define DYNOPT_KEPT_H
+
+#include "heat.h"
+#include "runs.h"
+#include "samples.h"
+
+/* What became of samples, of single addresses, in a file. */
+struct kept_sums {
+	u64 taken;
+	u64 left; /* of modules that are not loaded, or of which another build is */
+};
+
+/* Adds a file's; `told`: as earlier runs' (heat_tell()). False: *line is wrong, and nothing was added. */
+bool kept_read(const char *text, u64 size, struct heat_table *heat, struct runs *runs,
+               struct kept_sums *sums, bool told, u32 *line);
+/* Counts are divided by `share`. Modules whose build is not known are left out, but for `share` 1: then lines say their names alone. */
+void kept_write(struct sample_file *file, const struct heat_table *heat, const struct runs *runs,
+                u32 share);
+
+#endif

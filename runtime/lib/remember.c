@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remember.c - see remember.h. What goes wrong is noted in the status (world->remember_wrong), and the run is as good as the first.
+ */
+#include "remember.h"
+
+#include "budget.h"
+#include "build.h"
+#include "kept.h"
+#include "loaded.h"
+#include "names.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define SUFFIX ".samples"
+#define NAME_MOST 100 /* of the program's */
+#define SHARE 2 /* of samples, that is kept */
+#define BYTES_MOST (4u << 20) /* of a file that is read */
+
+static struct {
+	char name[NAME_MOST + BUILD_ROOM + sizeof(SUFFIX) + 1]; /* "": nothing is remembered */
+	struct budget_runs runs;
+	bool found, taken;
+} past;
+
+static void wrong(enum status_remember what, u64 detail)
+{
+	world->remember_wrong = what;
+	world->remember_detail = detail;
+}
+
+/* ---- folder and file ---- */
+
+static bool is_ours(int fd, u32 kind)
+{
+	struct stat st;
+
+	return sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && (st.st_mode & S_IFMT) == kind &&
+	       st.st_uid == (u64)sys6(SYS_geteuid, 0, 0, 0, 0, 0, 0) &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* A descriptor, or -1. */
+static int open_folder(void)
+{
+	long fd = sys_open(world->options.remember, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	if (sys_failed(fd)) {
+		wrong(STATUS_REMEMBER_FOLDER, (u64)-fd);
+		return -1;
+	}
+	if (is_ours((int)fd, S_IFDIR))
+		return (int)fd;
+	wrong(STATUS_REMEMBER_FOLDER_TRUST, 0);
+	sys_close((int)fd);
+	return -1;
+}
+
+/* The same; that it is not there is nothing wrong. */
+static int open_file(int folder, int flags)
+{
+	long fd = sys6(SYS_openat, folder, (long)past.name,
+	               flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0, 0, 0);
+
+	if (sys_failed(fd)) {
+		if (fd != -ENOENT)
+			wrong(STATUS_REMEMBER_FILE, (u64)-fd);
+		return -1;
+	}
+	if (is_ours((int)fd, S_IFREG))
+		return (int)fd;
+	wrong(STATUS_REMEMBER_FILE_TRUST, 0);
+	sys_close((int)fd);
+	return -1;
+}
+
+static int open_both(int flags)
+{
+	int folder = open_folder(), file = folder < 0 ? -1 : open_file(folder, flags);
+
+	if (folder >= 0)
+		sys_close(folder);
+	return file;
+}
+
+static bool read_runs(int file, struct budget_runs *runs)
+{
+	char line[BUDGET_LINE];
+	long n = sys6(SYS_pread64, file, (long)line, sizeof(line), 0, 0, 0);
+
+	return n == sizeof(line) && budget_parse(line, sizeof(line), runs);
+}
+
+/* ---- its name ---- */
+
+static const struct image *program(void)
+{
+	for (u32 i = 0; i < world->n_modules; i++)
+		if (!world->modules[i].path[0])
+			return loaded_record(&world->modules[i]);
+	return NULL;
+}
+
+static char *put_text(char *out, const char *text, u32 most)
+{
+	while (*text && most-- > 0)
+		*out++ = *text++;
+	*out = 0;
+	return out;
+}
+
+static void find_name(void)
+{
+	const struct image *record = program();
+	char build[BUILD_ROOM], *out = past.name;
+
+	if (!record)
+		return;
+	build_of(record, build);
+	if (!build[0])
+		return;
+	out = put_text(out, names_file(record->status.path), NAME_MOST);
+	out = put_text(out, "-", 1);
+	out = put_text(out, build, BUILD_ROOM);
+	put_text(out, SUFFIX, sizeof(SUFFIX));
+}
+
+/* ---- what others see ---- */
+
+void remember_begin(void)
+{
+	int file;
+
+	if (!world->options.remember[0])
+		return;
+	find_name();
+	file = past.name[0] ? open_both(O_RDONLY) : -1;
+	if (file < 0)
+		return;
+	past.found = read_runs(file, &past.runs);
+	if (!past.found)
+		wrong(STATUS_REMEMBER_LINE, 1);
+	sys_close(file);
+}
+
+u64 remember_expect(u64 cpu_ns)
+{
+	return budget_expect(&past.runs, cpu_ns);
+}
+
+static u64 take(int file, struct heat_table *heat, struct runs *runs)
+{
+	struct kept_sums sums = { 0, 0 };
+	struct stat st;
+	u32 line;
+	long at = sys6(SYS_fstat, file, (long)&st, 0, 0, 0, 0);
+
+	if (!at && st.st_size > BYTES_MOST)
+		at = -EFBIG;
+	if (!at && st.st_size)
+		at = sys_mmap(0, (u64)st.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+	if (sys_failed(at))
+		wrong(STATUS_REMEMBER_FILE, (u64)-at);
+	if (sys_failed(at) || !at)
+		return 0;
+	if (!kept_read((const char *)(uintptr_t)at, (u64)st.st_size, heat, runs, &sums, true,
+	               &line))
+		wrong(STATUS_REMEMBER_LINE, line);
+	sys_munmap((u64)at, (u64)st.st_size);
+	world->remembered = sums.taken;
+	world->remembered_left = sums.left;
+	return sums.taken;
+}
+
+u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs *runs)
+{
+	u64 n = 0;
+	int file;
+
+	if (!past.found || past.taken || remember_expect(cpu_ns) < worth_ns)
+		return 0;
+	past.taken = true;
+	file = open_both(O_RDONLY);
+	if (file >= 0) {
+		n = take(file, heat, runs);
+		sys_close(file);
+	}
+	return n;
+}
+
+/* What stands there now, as another run may have ended meanwhile. */
+static void note_length(u64 cpu_ns)
+{
+	char line[BUDGET_LINE];
+	struct budget_runs runs;
+	int file = open_both(O_RDWR);
+	long n;
+
+	if (file < 0)
+		return;
+	if (read_runs(file, &runs)) {
+		budget_add(&runs, cpu_ns);
+		budget_print(&runs, line);
+		n = sys6(SYS_pwrite64, file, (long)line, sizeof(line), 0, 0, 0);
+		if (sys_failed(n))
+			wrong(STATUS_REMEMBER_WRITE, (u64)-n);
+	}
+	sys_close(file);
+}
+
+static void write_anew(u64 cpu_ns, const struct heat_table *heat, const struct runs *runs)
+{
+	static struct sample_file file;
+	char line[BUDGET_LINE];
+	int folder = open_folder();
+
+	if (folder < 0)
+		return;
+	budget_add(&past.runs, cpu_ns);
+	budget_print(&past.runs, line);
+	if (samples_create(&file, folder, past.name, 0600)) {
+		samples_put_ran(&file, line, sizeof(line));
+		kept_write(&file, heat, runs, SHARE);
+		samples_close(&file);
+	}
+	if (file.error)
+		wrong(STATUS_REMEMBER_WRITE, file.error);
+	sys_close(folder);
+}
+
+void remember_keep(u64 cpu_ns, bool enough, const struct heat_table *heat, const struct runs *runs)
+{
+	if (!past.name[0])
+		return;
+	if (enough && (past.taken || !past.found))
+		write_anew(cpu_ns, heat, runs);
+	else if (past.found)
+		note_length(cpu_ns);
+}

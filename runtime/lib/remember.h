@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remember.h - what earlier runs of this program have sampled, for this run to begin with, and what is kept of it for the next.
+ *
+ *     folder (options.remember) / NAME-BUILD.samples -> taken when the run is worth it -> heat, runs -> written at the program's end
+ *
+ * A sample file (samples.h) that begins with how long the last runs were (budget.h). Each run halves what it finds there, so earlier ones count
+ * less and less. It is taken when so much CPU time is expected of this run that work for it is worth it: else only the run's length is noted, in place.
+ *
+ * Folder and file must be this user's, others may not write them, and neither may be a symbolic link. What they say decides which code is
+ * translated, never into what: a wrong file costs time. Files are replaced whole, by rename; of two runs at once the one that ends last is remembered.
+ */
+#ifndef DYNOPT_REMEMBER_H
+#define DYNOPT_REMEMBER_H
+
+#include "heat.h"
+#include "runs.h"
+
+/* Once modules are known: looks for the file. Nothing of it is read but its first line. */
+void remember_begin(void);
+/* CPU time that is expected of this run in all, once it has used cpu_ns. */
+u64 remember_expect(u64 cpu_ns);
+/* Adds what is remembered when this run has become worth it, once; how many samples that were. `worth_ns`: of expected CPU time. */
+u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs *runs);
+/* At the end. `enough`: were enough samples taken to be kept? */
+void remember_keep(u64 cpu_ns, bool enough, const struct heat_table *heat, const struct runs *runs);
+
+#endif
