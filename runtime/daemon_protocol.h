@@ -18,6 +18,7 @@
 #define DAEMON_SOCKET "socket"
 #define DAEMON_PID_FILE "dynoptd.pid"
 #define DAEMON_STATUS "status" /* a folder of status files (status_file.h) */
+#define DAEMON_KEPT "kept" /* a folder of what was translated of which file (daemon/kept.h) */
 #define DAEMON_LINE_MAX 256
 
 #endif

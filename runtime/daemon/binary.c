@@ -4,9 +4,9 @@
  */
 #include "binary.h"
 
+#include "kept.h"
 #include "leave.h"
 #include "limits.h"
-#include "resume.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -189,8 +189,8 @@ static void note_text(struct binary *b)
 		b->status.refused[i] += b->text.refused[i];
 }
 
-/* What the module has already. */
-static void take_old(void *ctx, const struct status_translation *t)
+/* What a daemon before this one had translated. */
+static void take_kept(void *ctx, const struct trace *trace, const struct status_translation *t)
 {
 	struct binary *b = ctx;
 	u64 i = t->head - b->text.start;
@@ -199,8 +199,8 @@ static void take_old(void *ctx, const struct status_translation *t)
 		return;
 	b->fates[i] = FATE_TRANSLATED;
 	b->status.n_heads++;
+	kernel_batch_add(&b->kept, trace);
 	binary_translated(b, t);
-	b->n_old = b->translations.n;
 }
 
 void binary_translated(struct binary *b, const struct status_translation *t)
@@ -212,28 +212,21 @@ void binary_translated(struct binary *b, const struct status_translation *t)
 	*vec_add(&b->translations) = *t;
 }
 
-void binary_forget_old(struct binary *b)
+void binary_forget_others(struct binary *b)
 {
-	for (size_t i = 0; i < b->n_old; i++) {
-		const struct status_translation *t = &b->translations.at[i];
+	const u8 others = STATUS_KMOD_FIRST + DYNOPT_KMOD_OVERLAP;
 
-		b->fates[t->head - b->text.start] = b->judged[t->head - b->text.start] = 0;
+	if (!b->fates || !b->status.refused[others])
+		return;
+	for (u64 i = 0; i < b->text.end - b->text.start; i++) {
+		if (b->fates[i] != others)
+			continue;
+		b->fates[i] = b->judged[i] = 0;
 		b->status.n_heads--;
-		b->status.n_translated--;
-		b->status.insns -= t->n_insns;
-		b->status.cache_used -= t->size;
-		b->status.hops[t->hop]--;
 	}
-	/* All its samples are as new: they lead to the same heads. */
-	for (u32 i = 0; i < b->heat.n && b->n_old; i++) {
-		b->heat.fresh += b->heat.at[i].n - b->heat.at[i].fresh;
+	b->status.refused[others] = 0;
+	for (u32 i = 0; i < b->heat.n; i++)
 		b->heat.at[i].fresh = b->heat.at[i].n;
-	}
-	if (b->n_old)
-		memmove(b->translations.at, b->translations.at + b->n_old,
-		        (b->translations.n - b->n_old) * sizeof(*b->translations.at));
-	b->translations.n -= b->n_old;
-	b->n_old = 0;
 }
 
 bool binary_read(struct binary *b, const struct work *work)
@@ -253,7 +246,7 @@ bool binary_read(struct binary *b, const struct work *work)
 			refuse_file(b, STATUS_KMOD_FIRST + DYNOPT_KMOD_NO_CACHE, 0, 0);
 	}
 	if (!b->status.refusal) {
-		resume_translations(b->status.path, b->domain.uid, take_old, b);
+		kept_read(b, take_kept, b);
 		return true;
 	}
 	arena_close(&b->keep);

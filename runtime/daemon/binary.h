@@ -49,8 +49,7 @@ struct binary {
 	u32 unseen, doubts; /* samples since one was in a translation; how often that was doubted */
 	struct kernel_batch kept; /* traces that were published */
 	struct status_module status;
-	VEC(struct status_translation) translations;
-	size_t n_old; /* the first so many of them a daemon before this one had made: their traces are not known */
+	VEC(struct status_translation) translations; /* of kept, one for each */
 };
 
 #define FATE_TRANSLATED 0xff
@@ -74,8 +73,8 @@ void binary_sample(struct binary *binary, u64 offset, bool inside);
 bool binary_read(struct binary *binary, const struct work *work);
 /* Counts a translation that the module has. With the lock. */
 void binary_translated(struct binary *binary, const struct status_translation *translation);
-/* The module has forgotten the file: old ones may be found again. With the lock. */
-void binary_forget_old(struct binary *binary);
+/* The module may have forgotten the file: what others had asked for may be found again. With the lock. */
+void binary_forget_others(struct binary *binary);
 /* Counts a refusal of the head; `reason` as in struct status_module. With the lock. */
 void binary_refuse(struct binary *binary, u64 head, u32 reason);
 

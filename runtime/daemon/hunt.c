@@ -9,7 +9,7 @@
  */
 #include "binary.h"
 
-#include "resume.h"
+#include "kept.h"
 #include "warm.h"
 
 #include <stdlib.h>
@@ -135,6 +135,8 @@ static void submit(struct binary *b, const struct work *work, const struct kerne
 	}
 	b->owned = true;
 	status = kernel_submit(work->device, b->fd, work->domain, work->all, batch, take, &asked);
+	if (asked.n_ok)
+		kept_write(b);
 	if (status && !is_passing(status)) {
 		b->status.refusal = STATUS_KMOD_FIRST + status;
 	} else if (status) {
@@ -331,7 +333,7 @@ static void tell_again(struct binary *b, const struct work *work)
 	struct work again = *work;
 
 	again.all = true; /* it was worth it once */
-	binary_forget_old(b);
+	binary_forget_others(b);
 	if (!b->kept.traces.n || b->status.refusal)
 		return;
 	b->owned = true;
@@ -342,8 +344,8 @@ static void tell_again(struct binary *b, const struct work *work)
 void binary_begin(struct binary *b, const struct work *work)
 {
 	pthread_mutex_lock(&b->lock);
-	if (!b->was_read && resume_knows(b->status.path, b->domain.uid) && binary_read(b, work))
-		b->owned = true;
+	if (!b->was_read && kept_has(b))
+		binary_read(b, work);
 	if (!b->owned)
 		tell_again(b, work);
 	pthread_mutex_unlock(&b->lock);

@@ -6,6 +6,7 @@
  */
 #include "command.h"
 #include "daemon_protocol.h"
+#include "kept.h"
 #include "resume.h"
 #include "serve.h"
 #include "socket.h"
@@ -160,7 +161,7 @@ static int end_signals(void)
 }
 
 struct files {
-	char *status, *socket, *pid;
+	char *status, *kept, *socket, *pid;
 	int device, pid_file, listener;
 	u64 features;
 };
@@ -171,6 +172,7 @@ static int set_up(const struct options *o, struct files *f)
 	char *error = NULL;
 
 	f->status = base_printf("%s/" DAEMON_STATUS, o->folder);
+	f->kept = base_printf("%s/" DAEMON_KEPT, o->folder);
 	f->socket = base_printf("%s/" DAEMON_SOCKET, o->folder);
 	f->pid = base_printf("%s/" DAEMON_PID_FILE, o->folder);
 	f->device = kernel_open(&f->features, &error);
@@ -183,7 +185,7 @@ static int set_up(const struct options *o, struct files *f)
 		base_complain(DYNOPT_DEVICE, "this module does not sample");
 		return EXIT_DAEMON_NONE;
 	}
-	if (!make_folder(o->folder) || !make_folder(f->status) ||
+	if (!make_folder(o->folder) || !make_folder(f->status) || !make_folder(f->kept) ||
 	    (f->pid_file = take_pid_file(f->pid)) < 0 || fstat(f->device, &device) != 0 ||
 	    (f->listener = socket_listen(f->socket, device.st_gid)) < 0)
 		return EXIT_DAEMON_FAILED;
@@ -210,6 +212,7 @@ int main(int argc, char **argv)
 		return EXIT_DAEMON_FAILED;
 	}
 	status_folder(f.status);
+	kept_folder(f.kept);
 	serve_start(f.device, f.features, (u32)o.threads);
 	resume_attach(f.status);
 	socket_serve(f.listener, signals, watch_look);

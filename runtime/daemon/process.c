@@ -9,6 +9,7 @@
 
 #include "policy.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -87,17 +88,37 @@ static bool find_owner(struct process *p)
 	return found;
 }
 
+static bool stat_program(pid_t pid, struct stat *st)
+{
+	char *link = base_printf("/proc/%d/exe", (int)pid);
+	bool done = stat(link, st) == 0;
+
+	free(link);
+	return done;
+}
+
 static bool find_program(struct process *p)
 {
 	char *link = base_printf("/proc/%d/exe", (int)p->pid), path[STATUS_PATH_MAX];
 	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	struct stat st;
 
 	free(link);
-	if (n <= 0)
+	if (n <= 0 || !stat_program(p->pid, &st))
 		return false;
 	path[n] = 0;
 	p->program = base_printf("%s", path);
+	p->program_dev = st.st_dev;
+	p->program_ino = st.st_ino;
 	return true;
+}
+
+/* Does this process, it or a child of it, run the program that it was when it was attached? */
+static bool runs_the_same(const struct process *p, pid_t pid)
+{
+	struct stat st;
+
+	return stat_program(pid, &st) && st.st_dev == p->program_dev && st.st_ino == p->program_ino;
 }
 
 /* The system's policy: the daemon is no user. */
@@ -149,6 +170,7 @@ struct process *process_new(pid_t pid, const struct attach *attach, uid_t asker,
 	p->pid = pid;
 	p->pidfd = -1;
 	p->attach = *attach;
+	p->asker = asker;
 	if (!identify(p, asker, error)) {
 		process_free(p);
 		return NULL;
@@ -174,6 +196,8 @@ void process_free(struct process *p)
 {
 	unmap_all(p);
 	free(p->maps.at);
+	free(p->children.at);
+	free(p->born.at);
 	if (p->pidfd >= 0)
 		close(p->pidfd);
 	free(p->program);
@@ -281,6 +305,72 @@ static bool read_maps(struct process *p)
 	return changed;
 }
 
+/* The children of one thread. */
+static void read_children(struct process *p, const char *thread)
+{
+	char *path = base_printf("/proc/%d/task/%s/children", (int)p->pid, thread);
+	FILE *in = fopen(path, "re");
+	int child;
+
+	free(path);
+	while (in && fscanf(in, "%d", &child) == 1)
+		*vec_add(&p->children) = (pid_t)child;
+	if (in)
+		fclose(in);
+}
+
+static bool is_among(const pid_t *pids, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* Children that came since the last look. The module has registered them; here they begin to be sampled. */
+static void find_born(struct process *p)
+{
+	char *path = base_printf("/proc/%d/task", (int)p->pid);
+	size_t n_before = p->children.n;
+	pid_t *before = p->children.at;
+	DIR *threads = opendir(path);
+	struct dirent *thread;
+
+	free(path);
+	p->children.at = NULL;
+	p->children.n = p->children.cap = 0;
+	while (threads && (thread = readdir(threads)))
+		if (thread->d_name[0] != '.')
+			read_children(p, thread->d_name);
+	if (threads)
+		closedir(threads);
+	for (size_t i = 0; i < p->children.n; i++) {
+		pid_t child = p->children.at[i];
+
+		if (!is_among(before, n_before, child) && runs_the_same(p, child))
+			*vec_add(&p->born) = child;
+	}
+	free(before);
+}
+
+/* Not what it executes instead: for that, policy has to be asked first. */
+static bool register_same(struct process *p, char **error)
+{
+	char *unused = NULL;
+
+	p->executed = !runs_the_same(p, p->pid);
+	if (!p->executed && !kernel_register(p->work.device, p->pid, error))
+		return false;
+	if (!p->executed && !runs_the_same(p, p->pid)) {
+		p->executed = true;
+		if (!kernel_unregister(p->work.device, p->pid, &unused))
+			free(unused);
+	}
+	if (p->executed)
+		*error = base_printf("it has just executed another program");
+	return !p->executed;
+}
+
 /* Mappings that are new are taken over, and the module is told what is known of their files. */
 static bool follow_maps(struct process *p, char **error)
 {
@@ -289,9 +379,10 @@ static bool follow_maps(struct process *p, char **error)
 	if (p->mapped_ns && now - p->mapped_ns < pause)
 		return true;
 	p->mapped_ns = now;
+	find_born(p);
 	if (!read_maps(p) && p->registered)
 		return true;
-	if (!kernel_register(p->work.device, p->pid, error))
+	if (!register_same(p, error))
 		return false;
 	p->registered = true;
 	p->settled = false;
@@ -406,6 +497,9 @@ static void end(struct process *p)
 /* The module does not know it any more, though it lives: it executes another program now, or somebody detached it, or traces it. */
 static void forgotten(struct process *p)
 {
+	struct stat st;
+
+	p->executed = stat_program(p->pid, &st) && !runs_the_same(p, p->pid);
 	p->cause = STATUS_CAUSE_LEFT;
 	end(p);
 }

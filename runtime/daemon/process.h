@@ -18,6 +18,7 @@ enum attach_mode { ATTACH_SAMPLE, ATTACH_EAGER };
 struct attach {
 	enum attach_mode mode;
 	bool all;
+	bool forked; /* nobody asked for it but for a parent of it: if it executes another program, it is let go */
 };
 
 struct mapped {
@@ -29,13 +30,19 @@ struct process {
 	pid_t pid;
 	int pidfd; /* readable: it has ended */
 	u64 start_time;
-	uid_t uid;
+	uid_t uid, asker;
+	dev_t program_dev;
+	ino_t program_ino;
 	struct domain domain;
 	struct attach attach;
 	struct work work;
 	char *program, *leave, *modules;
 	VEC(struct mapped) maps; /* by address */
+	VEC(pid_t) children; /* that were there at the last look */
+	VEC(pid_t)
+	born; /* of these, the new ones that run the same program: the caller takes them */
 	bool registered, ended;
+	bool executed; /* it ended because another program runs in it now */
 	bool settled; /* eager: nothing is left to be tried */
 	u32 cause; /* enum status_cause: why nothing is done any more */
 	u32 period_us; /* between samples; 0: not sampled now */

@@ -145,6 +145,37 @@ static struct asked next_wish(struct place *place)
 	return first;
 }
 
+/* Children of a process, and what it has become itself by executing another program. */
+struct heirs {
+	struct attach attach;
+	uid_t asker;
+	pid_t pid; /* 0: it has become nothing else */
+	VEC(pid_t) children;
+};
+
+static void find_heirs(struct process *p, struct heirs *heirs)
+{
+	*heirs = (struct heirs){ .attach = p->attach, .asker = p->asker };
+	if (p->executed && !p->attach.forked)
+		heirs->pid = p->pid;
+	heirs->children.at = p->born.at;
+	heirs->children.n = p->born.n;
+	p->born.at = NULL;
+	p->born.n = p->born.cap = 0;
+}
+
+/* Without the lock. Those that cannot be attached are left alone. */
+static void attach_heirs(struct heirs *heirs)
+{
+	if (heirs->pid)
+		serve_attach(heirs->pid, &heirs->attach, heirs->asker, -1);
+	heirs->attach.forked = true;
+	for (size_t i = 0; i < heirs->children.n; i++)
+		if (!serve_has(heirs->children.at[i]))
+			serve_attach(heirs->children.at[i], &heirs->attach, heirs->asker, -1);
+	free(heirs->children.at);
+}
+
 static void *work(void *unused)
 {
 	struct place *place;
@@ -153,6 +184,7 @@ static void *work(void *unused)
 	pthread_mutex_lock(&lock);
 	while ((place = wait_for_work())) {
 		struct asked asked = next_wish(place);
+		struct heirs heirs;
 		u64 due = 1;
 		bool stays;
 
@@ -165,12 +197,16 @@ static void *work(void *unused)
 			if (!stays)
 				say(place->process, "ended", NULL);
 		}
+		find_heirs(place->process, &heirs);
 		pthread_mutex_lock(&lock);
 		place->busy = false;
 		place->due_ns = place->asked.n ? 0 : due;
 		if (!stays)
 			remove_place(place);
 		pthread_cond_signal(&changed);
+		pthread_mutex_unlock(&lock);
+		attach_heirs(&heirs);
+		pthread_mutex_lock(&lock);
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;

@@ -88,7 +88,7 @@ static bool read_mode(char **rest, struct attach *attach)
 {
 	const char *word;
 
-	*attach = (struct attach){ ATTACH_SAMPLE, false };
+	*attach = (struct attach){ ATTACH_SAMPLE, false, false };
 	while ((word = strtok_r(NULL, " ", rest))) {
 		if (strcmp(word, "eager") == 0)
 			attach->mode = ATTACH_EAGER;

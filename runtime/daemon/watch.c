@@ -40,22 +40,23 @@ static bool was_seen(const struct seen *one)
 static void look_at(pid_t pid)
 {
 	char *link = base_printf("/proc/%d/exe", (int)pid), path[STATUS_PATH_MAX];
-	const struct attach attach = { ATTACH_SAMPLE, false };
+	const struct attach attach = { ATTACH_SAMPLE, false, false };
 	struct seen one = { .pid = pid };
 	struct policy policy;
 	struct stat st;
 	ssize_t n = readlink(link, path, sizeof(path) - 1);
 
-	if (n > 0 && stat(link, &st) == 0) {
+	/* What is attached counts as not seen: it may have executed this program, which is noticed later. */
+	if (n > 0 && !serve_has(pid) && stat(link, &st) == 0) {
 		path[n] = 0;
 		one.program = st.st_ino;
-		*vec_add(&seen_now) = one;
 		if (!was_seen(&one)) {
 			policy_read(&policy, path);
-			if (policy.kernel == 1 && !serve_has(pid))
+			if (policy.kernel == 1)
 				serve_attach(pid, &attach, 0, -1);
 			policy_free(&policy);
 		}
+		*vec_add(&seen_now) = one;
 	}
 	free(link);
 }

@@ -124,6 +124,20 @@ for output in first second third; do
 done
 grep 'kernel module; translations shared by' /tmp/report.second || fail "no such backend in the report"
 
+# The last process that had the file has gone, and the daemon that knew its traces, too: the next ones go on from what is on disk.
+kill -KILL $daemon
+wait $daemon || :
+rm /tmp/enough
+start_daemon
+/t/programs/lua -e "$work" >/tmp/fourth &
+fourth=$!
+$dynopt attach $fourth || fail "cannot attach the fourth"
+[ "$(value $fourth translated)" -ge "$before" ] || fail "what was translated is not found again"
+wait_for $fourth samples_cache 1
+touch /tmp/enough
+wait $fourth || fail "the fourth has failed"
+cmp /tmp/alone /tmp/fourth || fail "another output"
+
 # One library, two programs. The second is attached because the policy says so.
 rm /tmp/enough
 printf '[default]\nbudget = 1000\n[program user2]\nkernel = yes\n' >/tmp/policy
@@ -149,6 +163,35 @@ wait $user2 || fail "user2 has failed"
 for program in user1 user2; do
 	/t/programs/$program | cmp - /tmp/$program || fail "another output of $program"
 done
+
+# A forked child is sampled as its parent is; who executes another program is followed.
+rm /tmp/enough
+printf '[default]\nbudget = 1000\n' >/tmp/policy
+/t/programs/user1 fork >/tmp/forked &
+parent=$!
+$dynopt attach --all $parent || fail "cannot attach the parent"
+until read -r child </tmp/forked && [ -n "$child" ] && $dynopt status "$child" >/dev/null 2>&1; do
+	[ -d /proc/$parent ] || fail "the parent has ended"
+	[ -d /proc/$daemon ] || fail "the daemon has ended"
+done
+wait_for "$child" samples_cache 1
+mkfifo /tmp/go
+/t/programs/user2 exec /t/programs/user1 </tmp/go >/tmp/executed &
+other=$!
+exec 3>/tmp/go
+$dynopt attach --all $other || fail "cannot attach who is to execute another program"
+echo go >&3
+exec 3>&-
+until [ "$(value $other program)" = /t/programs/user1 ]; do
+	[ -d /proc/$other ] || fail "who executed another program has ended"
+	[ -d /proc/$daemon ] || fail "the daemon has ended"
+done
+wait_for $other samples_cache 1
+touch /tmp/enough
+wait $parent || fail "the parent has failed"
+wait $other || fail "who executed another program has failed"
+/t/programs/user1 | cmp - /tmp/executed || fail "another output of what was executed"
+sed 1d /tmp/forked | cmp - /tmp/executed || fail "another output of the child"
 
 kill -TERM $daemon
 wait $daemon || fail "the daemon has failed"
