@@ -12,6 +12,8 @@
  *   6.5  0d940a9b270b: pte_offset_map_lock() may fail, and what it calls is not exported: whether
  *        a page is private cannot be seen.
  *   6.3  7d4a8be0c4b2: an invalidation's range has no mapping any more.
+ * What is only written otherwise:
+ *   6.7  c42d50aefd17 "mm: shrinker: add infrastructure for dynamically allocating shrinker"
  * Nothing of this can be tried in the guest, whose kernel is 6.1.
  */
 #ifndef DYNOPT_KMOD_COMPAT_H
@@ -20,6 +22,8 @@
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -46,6 +50,46 @@ static inline struct vm_area_struct *range_vma(const struct mmu_notifier_range *
 	return range->vma;
 #else
 	return vma_lookup(range->mm, range->start);
+#endif
+}
+
+typedef unsigned long shrinker_fn(struct shrinker *, struct shrink_control *);
+
+/* Or an error. */
+static inline struct shrinker *shrinker_begin(const char *name, shrinker_fn *count_objects,
+                                              shrinker_fn *scan_objects)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+	int error;
+#else
+	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+#endif
+
+	if (!shrinker)
+		return ERR_PTR(-ENOMEM);
+	shrinker->count_objects = count_objects;
+	shrinker->scan_objects = scan_objects;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	shrinker->seeks = DEFAULT_SEEKS;
+	error = register_shrinker(shrinker, "%s", name);
+	if (error) {
+		kfree(shrinker);
+		return ERR_PTR(error);
+	}
+#else
+	shrinker_register(shrinker);
+#endif
+	return shrinker;
+}
+
+static inline void shrinker_end(struct shrinker *shrinker)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+#else
+	shrinker_free(shrinker);
 #endif
 }
 

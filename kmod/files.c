@@ -122,6 +122,7 @@ void file_put(struct owned_file *file)
 	spin_unlock(&registry);
 	if (!last)
 		return;
+	reading_drop(file);
 	allow_write_access(file->file);
 	fput(file->file);
 	call_srcu(&faults, &file->rcu, file_free);

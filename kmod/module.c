@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include "queue.h"
+#include "reading.h"
 
 static int __init dynopt_init(void)
 {
@@ -24,6 +25,9 @@ static int __init dynopt_init(void)
 	error = observed_init();
 	if (error)
 		goto no_probe;
+	error = readings_init();
+	if (error)
+		goto no_readings;
 	error = queue_init();
 	if (error)
 		goto no_queue;
@@ -38,6 +42,8 @@ static int __init dynopt_init(void)
 no_device:
 	queue_exit();
 no_queue:
+	readings_exit();
+no_readings:
 	observed_exit();
 no_probe:
 	cookie_exit();
@@ -51,6 +57,7 @@ static void __exit dynopt_exit(void)
 	device_exit();
 	queue_exit();
 	leave_all();
+	readings_exit();
 	observed_exit();
 	leave_exit();
 	processes_exit();

@@ -73,6 +73,8 @@ struct owned_file {
 	struct list_head patches; /* requests; readers under `faults` */
 	pgoff_t cache_first, cache_last; /* of pages marked PAGE_CACHE; requests */
 	u64 cache_next; /* offset: translations were put up to here; requests */
+	u64 text_bytes; /* that its text needs (reading.c), 0: not known yet; the worker */
+	struct reading *reading; /* kept; NULL: none; reading.c */
 };
 #define PAGE_CACHE XA_MARK_0
 #define PAGE_TRANSLATED XA_MARK_1 /* translations stand for code of this page */
@@ -159,6 +161,9 @@ enum dynopt_kmod_status file_new(struct file *file, struct domain *domain,
 void file_hold(struct owned_file *file);
 /* When nobody holds it any more, the file is no longer owned. */
 void file_put(struct owned_file *file);
+
+/* reading.c: of a file that nobody holds any more */
+void reading_drop(struct owned_file *file);
 
 /* pages.c */
 struct page *page_get(struct owned_file *file, pgoff_t index, bool *cache);

@@ -2,7 +2,8 @@
 /*
  * reading.h - what a file says of its code, and the workspace in which its traces are translated.
  *
- * Made for one request and freed with it. All comes from the file, nothing from a process.
+ * All comes from the file, nothing from a process. While the file is owned nobody writes to it, so what was read once stays true: it is
+ * kept for the next block of traces, until the file is owned no more, memory is short, or others are kept instead.
  */
 #ifndef DYNOPT_KMOD_READING_H
 #define DYNOPT_KMOD_READING_H
@@ -12,6 +13,8 @@
 #include "text.h"
 
 struct reading {
+	struct list_head list; /* of those that are kept, the oldest first */
+	struct owned_file *file;
 	u8 *bytes; /* of the whole file */
 	u64 size;
 	struct elf_view view;
@@ -23,10 +26,13 @@ struct reading {
 };
 
 /*
- * FILE_TEXT with the engine's answer in *fail. The file is closed to writers. On failure there is
- * nothing to free.
+ * By the worker. FILE_TEXT with the engine's answer in *fail. On failure there is nothing to free.
  */
-enum dynopt_kmod_status reading_open(struct file *file, struct reading **out, struct failure *fail);
+enum dynopt_kmod_status reading_open(struct owned_file *file, struct reading **out,
+                                     struct failure *fail);
+/* It is kept, or freed. */
 void reading_close(struct reading *reading);
+int readings_init(void);
+void readings_exit(void);
 
 #endif

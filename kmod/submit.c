@@ -539,7 +539,7 @@ static void say_all(struct submission *s, const char *name)
 static enum dynopt_kmod_status translate_file(struct submission *s)
 {
 	struct failure fail = {};
-	enum dynopt_kmod_status status = reading_open(s->file->file, &s->reading, &fail);
+	enum dynopt_kmod_status status = reading_open(s->file, &s->reading, &fail);
 
 	say_all(s, status == DYNOPT_KMOD_FILE_TEXT ? status_name(fail.status) : names[status]);
 	if (status)

@@ -208,7 +208,7 @@ static void translation(int to)
 {
 	struct run run = traced_start(TRACED);
 	uint32_t n = n_traces < DYNOPT_SUBMIT_TRACES_MAX ? n_traces : DYNOPT_SUBMIT_TRACES_MAX;
-	struct dynopt_ioc_reports one, many;
+	struct dynopt_ioc_reports one, kept, many;
 	struct embedded embedded;
 
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
@@ -216,7 +216,11 @@ static void translation(int to)
 	many = read_reports();
 	check_is(queue(to, 1), DYNOPT_KMOD_OK); /* it is there already: what remains is the text */
 	one = read_reports();
+	check_is(queue(to, 1), DYNOPT_KMOD_OK); /* the text was kept */
+	kept = read_reports();
 	embedded = embedded_translate(TRACED, "/t/translate.traces", n);
+	printf("module: a block with the text that was kept %llu us\n",
+	       (unsigned long long)kept.time_us);
 	printf("module: file and text %llu us, %u traces more %llu us, %u published\n",
 	       (unsigned long long)one.time_us, n, (unsigned long long)(many.time_us - one.time_us),
 	       many.published);

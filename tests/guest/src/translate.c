@@ -490,6 +490,35 @@ static void under_load(int device, int file, struct run *runs, int n, uint64_t p
 		check_is(traced_answer(&runs[i]).sum, plain);
 }
 
+static void submit_one(int device, int file)
+{
+	struct dynopt_ioc_submit submit;
+
+	traced_fill(&submit, file, 0, 1);
+	submit.reports = (uintptr_t)reports;
+	check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
+}
+
+/* The file was read by now, and how much its text needs is known: the next one is kept, until memory is short. */
+static void kept_text(int device, int file)
+{
+	uint64_t before;
+	int i, drop = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	submit_one(device, file);
+	before = counter(device, DYNOPT_COUNTER_READ);
+	for (i = 0; i < 3; i++)
+		submit_one(device, file);
+	check_is(counter(device, DYNOPT_COUNTER_READ), before);
+	check_is(counter(device, DYNOPT_COUNTER_TEXTS), 1);
+	check(drop >= 0 && write(drop, "2", 1) == 1);
+	close(drop);
+	check_is(counter(device, DYNOPT_COUNTER_TEXTS), 0);
+	submit_one(device, file);
+	check_is(counter(device, DYNOPT_COUNTER_READ), before + 1);
+	check_is(counter(device, DYNOPT_COUNTER_TEXTS), 1);
+}
+
 /* For who reads the log of a test that took too long. */
 static void stage(const char *done)
 {
@@ -532,6 +561,8 @@ int main(int argc, char **argv)
 		check_is(traced_sum(&runs[i], 7), plain);
 		check_is(traced_sum(&runs[i], 8), other);
 	}
+	kept_text(device, file);
+	stage("kept_text");
 	many(device, &runs[0], plain);
 	stage("many");
 	under_signals(&runs[0], plain);
@@ -557,5 +588,6 @@ int main(int argc, char **argv)
 		run_end(&runs[i]);
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
 	check_is(counter(device, DYNOPT_COUNTER_PATCHES), 0);
+	check_is(counter(device, DYNOPT_COUNTER_TEXTS), 0);
 	return 0;
 }
