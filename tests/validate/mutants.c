@@ -7,7 +7,8 @@
  * N random traces over each file's proven code, half of them with calls gone into, are translated and proven; each gets M mutants
  * (mutants.def), each of which the validator refuses or accepts. An accepted one is executed natively from K random machine
  * states, and so is the original; one state in STEPPED is followed instruction by instruction, the tables included (trial.h). A
- * difference is a bug in the validator. One refused mutant in P is executed, too, from REFUSED_STATES
+ * difference is a bug in the validator. Where the original has left the tree and the mutant has not, the original is given the block that it went to,
+ * and all is tried again: the validator follows originals out of the tree, and may know that they come back. One refused mutant in P is executed, too, from REFUSED_STATES
  * states, to see that the changes matter: those are counted, and locked away, for such code may do anything.
  * --forms: paths of functions made of the files' instructions instead.
  * Prints a table by kind and, as the last line for each file, `mutants: key=value ...`. --list names each that was accepted.
@@ -52,6 +53,7 @@ struct totals {
 	u64 sampled[MUTANT_KINDS], sampled_differ[MUTANT_KINDS];
 	u64 refused[STATUS_N];
 	u64 states, compared, stepped;
+	u64 further; /* mutants that agree where the original has come back to the tree */
 	u64 failures;
 };
 
@@ -63,11 +65,13 @@ static struct {
 	struct module module;
 	struct arena arena;
 	struct shape shape;
-	struct ir_tree tree;
+	struct ir_tree tree[2]; /* the second: what the original goes on with, for further() */
 	struct code code;
 	struct mutant mutant;
 	struct trial trial;
 	u64 rnd; /* of the mutant's states */
+	u64 tree_rnd; /* of what all its states have */
+	bool wide; /* run.tree[1] is armed */
 } run = { .seed = 1, .trees = 400, .mutants = 75, .states = 10000, .only = NO_CASE, .sample = 16 };
 
 /* ---- one mutant ---- */
@@ -79,7 +83,7 @@ static void describe(enum mutant_kind kind)
 	const struct insn *insn = run.mutant.insns;
 
 	printf("  %s at %s%u of tree 0x%llx", mutant_names[kind], table ? "row " : "+",
-	       run.mutant.at, (unsigned long long)run.tree.head);
+	       run.mutant.at, (unsigned long long)run.tree[0].head);
 	while (!table && insn->addr + insn->len <= run.mutant.at)
 		insn++;
 	if (!table) {
@@ -99,7 +103,7 @@ static void print_mutant(void)
 	static char text[256 * 1024];
 	const struct code *code = &run.mutant.code;
 
-	ir_dump(&run.tree, text, sizeof(text));
+	ir_dump(run.tree, text, sizeof(text));
 	fputs(text, stderr);
 	for (u32 i = 0; i < code->n_origins; i++) {
 		u32 end = i + 1 < code->n_origins ? code->origins[i + 1].at : code->size;
@@ -153,7 +157,7 @@ static bool place(u64 *rnd)
 		return false;
 	g->n_codes = g->n_backs = 0;
 	guest_place(g, code, at, rnd_chance(rnd, 25));
-	run.trial.head = run.tree.head;
+	run.trial.head = run.tree[0].head;
 	run.trial.entry = at;
 	run.trial.loose = true;
 	return true;
@@ -170,21 +174,70 @@ static const char *run_state(u64 number, bool *stepped)
 	return *stepped ? trial_step(&run.trial, budget) : trial_run(&run.trial, budget);
 }
 
-/* Executes an accepted mutant; false if it differs. */
-static bool agrees(enum mutant_kind kind)
+static bool tree_excluded(const struct ir_tree *tree)
+{
+	for (u32 i = 0; i < tree->n_ops; i++) {
+		if (exclude_mnemonic(tree->ops[i].mnemonic))
+			return true;
+	}
+	return false;
+}
+
+/* All states, to the first that differs. */
+static const char *run_states(bool *stepped)
 {
 	struct totals *t = run.totals;
 	const char *what = NULL;
-	bool stepped = false;
 
+	run.rnd = rnd_start(run.seed, 7, t->now);
 	for (u64 i = 0; i < run.states && !what; i++) {
-		what = run_state(i, &stepped);
+		what = run_state(i, stepped);
 		t->states++;
-		t->stepped += stepped;
+		t->stepped += *stepped;
 		t->compared += run.trial.compared;
 		if (run.trial.original.kind == OUTCOME_ENDLESS)
 			break; /* costs more than it says */
 	}
+	return what;
+}
+
+/* Makes the originals of the first n of run.tree executable. */
+static bool arm(u32 n)
+{
+	guest_disarm(&run.trial.guest);
+	if (guest_arm(&run.trial.guest, run.tree, n))
+		return false;
+	states_tree(&run.trial.states, &run.trial.guest, run.tree, n, run.tree_rnd);
+	run.wide = n > 1;
+	return true;
+}
+
+/* The original has left the tree for `at`, a guest address: goes on there, and tries again. */
+static const char *further(u64 at, u64 rnd, bool *stepped)
+{
+	struct trace_block block = { at - run.module.base, TRACE_NO_PARENT, 0, 0 };
+	struct trace trace = { .blocks = &block, .n_blocks = 1 };
+	const char *what = "the original leaves the tree";
+	u64 mark = arena_mark(&run.arena);
+
+	if (!lift_trace(&run.module.text, &trace, &run.arena, &run.tree[1], NULL) &&
+	    !tree_excluded(&run.tree[1]) && arm(2) && place(&rnd)) {
+		what = run_states(stepped);
+		run.totals->further += !what;
+	}
+	arena_release(&run.arena, mark);
+	return what;
+}
+
+/* Executes an accepted mutant; false if it differs. */
+static bool agrees(enum mutant_kind kind, u64 rnd)
+{
+	const struct outcome *a = &run.trial.original, *b = &run.trial.translation;
+	bool stepped = false;
+	const char *what = run_states(&stepped);
+
+	if (what && !stepped && a->kind == OUTCOME_AT && (b->kind != OUTCOME_AT || a->at != b->at))
+		what = further(a->at, rnd, &stepped);
 	if (!what)
 		return true;
 	fprintf(stderr, "%s: accepted, and differs: %s: %s%s\n", run.path, mutant_help[kind], what,
@@ -239,7 +292,7 @@ static bool seen_to_differ(void)
 
 static bool run_mutant(u64 number)
 {
-	u64 rnd = rnd_start(run.seed, 6, number);
+	u64 rnd = rnd_start(run.seed, 6, number), placed;
 	enum mutant_kind kind = (enum mutant_kind)(number % MUTANT_KINDS);
 	struct totals *t = run.totals;
 	struct failure fail = { 0 };
@@ -249,7 +302,7 @@ static bool run_mutant(u64 number)
 	if (!mutant_make(&run.mutant, kind, &rnd))
 		return true;
 	t->made[kind]++;
-	status = validate(&run.module.text, &run.tree, &run.mutant.code, &run.arena, &fail);
+	status = validate(&run.module.text, run.tree, &run.mutant.code, &run.arena, &fail);
 	t->refused[status]++;
 	run.rnd = rnd_start(run.seed, 7, number);
 	if (status) {
@@ -262,27 +315,21 @@ static bool run_mutant(u64 number)
 	t->accepted[kind]++;
 	if (run.list)
 		describe(kind);
+	placed = rnd;
 	if (!place(&rnd))
 		return true;
 	t->executes = true;
-	if (!agrees(kind)) {
+	if (!agrees(kind, placed)) {
 		t->differ[kind]++;
 		t->failures++;
 	}
 	t->executes = false;
+	if (run.wide && !arm(1))
+		return false;
 	return t->failures < FAILURES_MAX;
 }
 
 /* ---- one tree ---- */
-
-static bool tree_excluded(const struct ir_tree *tree)
-{
-	for (u32 i = 0; i < tree->n_ops; i++) {
-		if (exclude_mnemonic(tree->ops[i].mnemonic))
-			return true;
-	}
-	return false;
-}
 
 /* A proven translation of a random trace in run.tree and run.code; false if there is none. */
 static bool make_tree(u64 *rnd)
@@ -293,8 +340,8 @@ static bool make_tree(u64 *rnd)
 
 	run.shape.calls = rnd_chance(rnd, 50);
 	shape_grow_framed(&run.shape, &run.module, &run.arena, rnd);
-	if (lift_trace(text, &run.shape.trace, &run.arena, &run.tree, &fail) ||
-	    tree_excluded(&run.tree))
+	if (lift_trace(text, &run.shape.trace, &run.arena, run.tree, &fail) ||
+	    tree_excluded(run.tree))
 		return false;
 	status = translate_proven(text, &run.shape.trace, &run.arena, &run.code, &fail);
 	run.totals->unproven += status_name(status)[0] == 'V';
@@ -304,16 +351,18 @@ static bool make_tree(u64 *rnd)
 static void run_tree(u64 number)
 {
 	u64 rnd = rnd_start(run.seed, 5, number), mark = arena_mark(&run.arena);
-	struct guest *g = &run.trial.guest;
 
-	if (!make_tree(&rnd) || guest_arm(g, &run.tree, 1)) {
+	bool armed = make_tree(&rnd);
+
+	run.tree_rnd = rnd;
+	armed = armed && arm(1);
+	if (!armed) {
 		arena_release(&run.arena, mark);
 		return;
 	}
 	if (mutant_begin(&run.mutant, &run.module.text, &run.code, scratch_decode(), &run.arena)) {
 		run.totals->trees++;
-		run.totals->framed += run.tree.n_frames > 1;
-		states_tree(&run.trial.states, g, &run.tree, 1, rnd);
+		run.totals->framed += run.tree[0].n_frames > 1;
 		for (u64 i = number * run.mutants; i < (number + 1) * run.mutants; i++) {
 			if ((run.only == NO_CASE || run.only == i) && !run_mutant(i))
 				break;
@@ -321,7 +370,7 @@ static void run_tree(u64 number)
 	} else {
 		run.totals->unlisted++;
 	}
-	guest_disarm(g);
+	guest_disarm(&run.trial.guest);
 	arena_release(&run.arena, mark);
 }
 
@@ -389,13 +438,13 @@ static void print_totals(void)
 			       (unsigned long long)t->refused[i]);
 	}
 	printf("\nmutants: file=%s seed=%llu trees=%llu framed=%llu unproven=%llu made=%llu refused=%llu accepted=%llu "
-	       "states=%llu compared=%llu stepped=%llu differ=%llu sampled=%llu sampled_differ=%llu failures=%llu\n",
+	       "states=%llu compared=%llu stepped=%llu further=%llu differ=%llu sampled=%llu sampled_differ=%llu failures=%llu\n",
 	       run.path, (unsigned long long)run.seed, (unsigned long long)t->trees,
 	       (unsigned long long)t->framed, (unsigned long long)t->unproven,
 	       (unsigned long long)made, (unsigned long long)(made - accepted),
 	       (unsigned long long)accepted, (unsigned long long)t->states,
 	       (unsigned long long)t->compared, (unsigned long long)t->stepped,
-	       (unsigned long long)sum(t->differ, MUTANT_KINDS),
+	       (unsigned long long)t->further, (unsigned long long)sum(t->differ, MUTANT_KINDS),
 	       (unsigned long long)sum(t->sampled, MUTANT_KINDS),
 	       (unsigned long long)sum(t->sampled_differ, MUTANT_KINDS),
 	       (unsigned long long)t->failures);
