@@ -72,74 +72,155 @@ static bool is_clean(uint32_t status)
 	       status == DYNOPT_KMOD_FILE_READ;
 }
 
-enum what { REGISTER, PATCH, PATCH_CROSS, AGAIN, UNDO, UNREGISTER, WHAT_N };
-static const char *const names[] = { "register",    "patch", "patch across",
-	                             "patch again", "undo",  "unregister" };
+/* What has been done before the call, without a fault; each includes those above, but for the last two. */
+enum ready { ALONE, REGISTERED, ONE, CROSS, CROSS_UNDONE, SAMPLED };
 
-static uint32_t run(enum what what)
+static uint32_t run_hello(void)
 {
-	switch (what) {
-	case REGISTER:
-		return call_register(device, child.pid);
-	case PATCH:
-		return call_patch(device, file, &site_one);
-	case PATCH_CROSS:
-	case AGAIN:
-		return call_patch(device, file, &site_cross);
-	case UNDO:
-		return call_undo_all(device, file);
-	default:
-		return call_unregister(device, child.pid);
-	}
+	struct dynopt_ioc_hello hello;
+
+	return call_hello(device, 1, 1, &hello);
 }
 
-/* What comes before the call, without a fault. */
-static void prepare(enum what what)
+static uint32_t run_query(void)
+{
+	uint64_t counters[DYNOPT_COUNTER_N];
+	struct dynopt_ioc_query query = { .size = sizeof(query),
+		                          .n = DYNOPT_COUNTER_N,
+		                          .counters = (uintptr_t)counters };
+
+	return call_raw(device, DYNOPT_IOC_QUERY, &query);
+}
+
+static uint32_t run_register(void)
+{
+	return call_register(device, child.pid);
+}
+
+static uint32_t run_patch(void)
+{
+	return call_patch(device, file, &site_one);
+}
+
+static uint32_t run_patch_cross(void)
+{
+	return call_patch(device, file, &site_cross);
+}
+
+static uint32_t run_patch_in_place(void)
+{
+	return call_patch_in_place(device, file, &site_cross);
+}
+
+static uint32_t run_undo(void)
+{
+	return call_undo(device, file, &site_one);
+}
+
+static uint32_t run_undo_in_place(void)
+{
+	return call_undo_in_place(device, file, &site_one);
+}
+
+static uint32_t run_undo_all(void)
+{
+	return call_undo_all(device, file);
+}
+
+static uint32_t sample(uint32_t flags)
+{
+	static uint64_t ips[64];
+	struct dynopt_ioc_sample request = {
+		.size = sizeof(request), .pid = child.pid, .flags = flags, .ips = (uintptr_t)ips
+	};
+
+	if (flags == DYNOPT_SAMPLE_START)
+		request.period_us = DYNOPT_SAMPLE_PERIOD_MIN_US;
+	if (flags == DYNOPT_SAMPLE_READ)
+		request.n = 64;
+	return call_raw(device, DYNOPT_IOC_SAMPLE, &request);
+}
+
+static uint32_t run_sample_start(void)
+{
+	return sample(DYNOPT_SAMPLE_START);
+}
+
+static uint32_t run_sample_read(void)
+{
+	return sample(DYNOPT_SAMPLE_READ);
+}
+
+static uint32_t run_sample_stop(void)
+{
+	return sample(DYNOPT_SAMPLE_STOP);
+}
+
+static uint32_t run_unregister(void)
+{
+	return call_unregister(device, child.pid);
+}
+
+/* Is the first site patched, and the one across pages? */
+struct view {
+	bool one, cross;
+};
+
+static const struct step {
+	const char *name;
+	uint32_t (*run)(void);
+	enum ready ready;
+	struct view refused, done;
+	bool cannot_fail; /* for want of memory */
+} steps[] = {
+	{ "hello", run_hello, ALONE, { 0, 0 }, { 0, 0 }, true },
+	{ "query", run_query, CROSS, { 1, 1 }, { 1, 1 }, true },
+	{ "register", run_register, ALONE, { 0, 0 }, { 0, 0 }, false },
+	{ "patch", run_patch, REGISTERED, { 0, 0 }, { 1, 0 }, false },
+	{ "patch across", run_patch_cross, ONE, { 1, 0 }, { 1, 1 }, false },
+	{ "patch again", run_patch_cross, CROSS_UNDONE, { 1, 0 }, { 1, 1 }, false },
+	{ "patch in place", run_patch_in_place, ONE, { 1, 0 }, { 1, 1 }, false },
+	{ "patch in place again", run_patch_in_place, CROSS_UNDONE, { 1, 0 }, { 1, 1 }, false },
+	{ "undo", run_undo, CROSS, { 1, 1 }, { 0, 1 }, true },
+	{ "undo in place", run_undo_in_place, CROSS, { 1, 1 }, { 0, 1 }, true },
+	{ "undo all", run_undo_all, CROSS, { 1, 1 }, { 0, 0 }, true },
+	{ "sample start", run_sample_start, REGISTERED, { 0, 0 }, { 0, 0 }, false },
+	{ "sample start anew", run_sample_start, SAMPLED, { 0, 0 }, { 0, 0 }, false },
+	{ "sample read", run_sample_read, SAMPLED, { 0, 0 }, { 0, 0 }, false },
+	{ "sample stop", run_sample_stop, SAMPLED, { 0, 0 }, { 0, 0 }, true },
+	{ "unregister", run_unregister, CROSS, { 1, 1 }, { 0, 0 }, false },
+};
+
+static void prepare(enum ready ready)
 {
 	fresh();
-	if (what > REGISTER)
+	if (ready >= REGISTERED)
 		check_is(call_register(device, child.pid), DYNOPT_KMOD_OK);
-	if (what > PATCH)
+	if (ready == SAMPLED)
+		check_is(run_sample_start(), DYNOPT_KMOD_OK);
+	if (ready >= ONE && ready <= CROSS_UNDONE)
 		check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
-	if (what > PATCH_CROSS)
+	if (ready == CROSS || ready == CROSS_UNDONE)
 		check_is(call_patch(device, file, &site_cross), DYNOPT_KMOD_OK);
-	if (what == AGAIN)
+	if (ready == CROSS_UNDONE)
 		check_is(call_undo(device, file, &site_cross), DYNOPT_KMOD_OK);
 }
 
-static void finish(enum what what, uint32_t status)
+static void finish(const struct step *step, uint32_t status)
 {
-	bool done = status == DYNOPT_KMOD_OK;
+	const struct view *view = status == DYNOPT_KMOD_OK ? &step->done : &step->refused;
 
-	switch (what) {
-	case REGISTER:
-		sees(false, false);
-		break;
-	case PATCH:
-		sees(done, false);
-		break;
-	case PATCH_CROSS:
-	case AGAIN:
-		sees(true, done);
-		break;
-	case UNDO:
-		if (done)
-			sees(false, false);
-		else
-			child_ask(&child, '1'), child_ask(&child, '3');
-		break;
-	default:
-		if (done)
-			sees(false, false);
-	}
+	sees(view->one, view->cross);
 	child_end(&child);
 	check_is(counter(device, DYNOPT_COUNTER_PAGES), 0);
 	check_is(counter(device, DYNOPT_COUNTER_PATCHES), 0);
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
+	check_is(counter(device, DYNOPT_COUNTER_MAPPINGS), 0);
 	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), 0);
+	check_is(counter(device, DYNOPT_COUNTER_SAMPLERS), 0);
 }
 
-static void each(enum what what)
+static void each(const struct step *step)
 {
 	uint32_t status;
 	bool came = true;
@@ -147,15 +228,68 @@ static void each(enum what what)
 
 	for (n = 1; came; n++) {
 		check(n < NTH_MAX);
-		prepare(what);
+		prepare(step->ready);
 		fail_set(n);
-		status = run(what);
+		status = step->run();
 		came = fail_came();
 		check(is_clean(status));
-		check(came || status == DYNOPT_KMOD_OK);
-		finish(what, status);
+		check((came && !step->cannot_fail) || status == DYNOPT_KMOD_OK);
+		finish(step, status);
 	}
-	printf("%s: %ld\n", names[what], n - 2);
+	printf("%s: %ld\n", step->name, n - 2);
+	fflush(stdout);
+}
+
+/* The device's file itself: opened, or not, and nothing is left of it. */
+static void opens(void)
+{
+	struct dynopt_ioc_hello hello;
+	bool came = true;
+	long n;
+	int fd;
+
+	for (n = 1; came; n++) {
+		check(n < NTH_MAX);
+		fail_set(n);
+		fd = open(DYNOPT_DEVICE, O_RDWR | O_CLOEXEC);
+		came = fail_came();
+		check(fd >= 0 || (came && (errno == ENOMEM || errno == ENFILE)));
+		if (fd < 0)
+			continue;
+		check_is(call_hello(fd, 1, 1, &hello), DYNOPT_KMOD_OK);
+		close(fd);
+	}
+	check(n > 2);
+	printf("open: %ld\n", n - 2);
+}
+
+/* Gone from page tables, or written to: the fault comes again until it has the memory. */
+static void page_faults(void)
+{
+	uint8_t *lib = lib_map(LIB);
+	volatile uint8_t *text = lib + PAGE;
+	bool came = true;
+	long n;
+
+	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
+	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
+	for (n = 1; came; n++) {
+		check(n < NTH_MAX);
+		check(mprotect(lib + PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
+		check(madvise(lib, LIB_BYTES, MADV_DONTNEED) == 0);
+		fail_set(n);
+		check_is(lib_call(lib, &site_one), site_one.patched);
+		text[8] = 0x90;
+		check_is(lib_call(lib, &site_one), site_one.patched);
+		came = fail_came();
+		check(madvise(lib + PAGE, PAGE, MADV_DONTNEED) == 0);
+		check(mprotect(lib + PAGE, PAGE, PROT_READ | PROT_EXEC) == 0);
+	}
+	check(n > 2);
+	printf("page faults: %ld\n", n - 2);
+	check_is(call_unregister(device, 0), DYNOPT_KMOD_OK);
+	check_is(lib_call(lib, &site_one), site_one.plain);
+	munmap(lib, LIB_BYTES);
 }
 
 /* A registered parent's fork: it fails, or the child computes right, registered or not. */
@@ -304,14 +438,15 @@ static void queued(void)
 		if (status)
 			continue;
 		check_is(poll(&poll_for, 1, -1), 1);
+		/* Neither needs memory: nothing is there that could fail. */
 		fail_set(1);
 		status = call_raw(device, DYNOPT_IOC_REPORTS, &done);
-		fail_came();
+		check(!fail_came());
 		check_is(status, DYNOPT_KMOD_OK);
 		check_is(done.block_status, DYNOPT_KMOD_NOT_MAPPED);
 		fail_set(1);
 		status = call_raw(device, DYNOPT_IOC_POLICY, &policy);
-		fail_came();
+		check(!fail_came());
 		check_is(status, DYNOPT_KMOD_OK);
 	}
 	check_is(counter(device, DYNOPT_COUNTER_BLOCKS), 0);
@@ -321,7 +456,7 @@ static void queued(void)
 
 int main(void)
 {
-	enum what what;
+	uint32_t i;
 	int worker;
 
 	nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
@@ -336,11 +471,13 @@ int main(void)
 	device = device_open_patient();
 	lib_make(LIB);
 	file = open(LIB, O_RDONLY | O_CLOEXEC);
-	for (what = 0; what < WHAT_N; what++)
-		each(what);
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		each(&steps[i]);
 	/* Where there was no memory for pages, sites changed without any. */
 	check(counter(device, DYNOPT_COUNTER_COOKIES) > 0);
 	forks();
+	opens();
+	page_faults();
 	traces_read();
 	worker = open_worker();
 	check(worker >= 0);

@@ -120,4 +120,10 @@ void load_pass(const struct load *load, uint64_t more);
 /* Stops them, and checks that nothing was wrong; returns the calls made. */
 uint64_t load_stop(struct load *load);
 
+/* A forked process of real-time priority, on one processor, which it gives to nobody: it calls the first site and the one across. */
+struct spinner;
+struct spinner *spinner_start(const uint8_t *lib);
+/* Checks that nothing was wrong; returns how often it called both. */
+uint64_t spinner_stop(struct spinner *spinner);
+
 #endif

@@ -24,7 +24,7 @@
 
 static struct shared {
 	volatile int stop;
-	volatile uint64_t own, handled, copies, spins;
+	volatile uint64_t own, handled, copies;
 } *shared;
 static uint8_t *lib;
 
@@ -108,24 +108,6 @@ static void debugging(pid_t pid)
 	close(memory);
 }
 
-/* On one processor, which it gives to nobody. */
-static void spinning(void)
-{
-	struct sched_param priority = { .sched_priority = 1 };
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(1, &cpus);
-	check(sched_setaffinity(0, sizeof(cpus), &cpus) == 0);
-	check(sched_setscheduler(0, SCHED_FIFO, &priority) == 0);
-	while (!shared->stop) {
-		is_right(&site_one);
-		is_right(&site_cross);
-		shared->spins++;
-		__builtin_ia32_pause();
-	}
-}
-
 static pid_t start(void (*run)(void), int device)
 {
 	pid_t pid = fork();
@@ -171,19 +153,12 @@ static void flip(int device, int file, long flips, long forks)
 	}
 }
 
-/* Or what has real-time priority would be stopped for a twentieth of the time, with a warning. */
-static void set_throttling(const char *text)
-{
-	int fd = open("/proc/sys/kernel/sched_rt_runtime_us", O_WRONLY | O_CLOEXEC);
-
-	check(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
 /* Each of what disturbs gets its share of the changes. */
 static void disturbed(int device, int file, long flips)
 {
-	pid_t pids[3], debugger;
+	struct spinner *spinner;
+	pid_t pids[2], debugger;
+	uint64_t spins;
 	int i;
 
 	pids[0] = start(trapping, device);
@@ -196,19 +171,18 @@ static void disturbed(int device, int file, long flips)
 		_exit(0);
 	}
 	flip(device, file, flips / 25, flips / 250);
-	set_throttling("-1");
-	pids[2] = start(spinning, device);
+	spinner = spinner_start(lib);
 	flip(device, file, flips / 4, 0);
+	spins = spinner_stop(spinner);
 	shared->stop = 1;
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 2; i++)
 		wait_ok(pids[i]);
 	wait_ok(debugger);
-	set_throttling("950000");
 	printf("int3 of its own %llu, copies %llu, calls in real time %llu\n",
 	       (unsigned long long)shared->own, (unsigned long long)shared->copies,
-	       (unsigned long long)shared->spins);
+	       (unsigned long long)spins);
 	check_is(shared->handled, shared->own);
-	check(shared->own > 0 && shared->copies > 0 && shared->spins > 0);
+	check(shared->own > 0 && shared->copies > 0 && spins > 0);
 }
 
 /* What it refuses: a site one half of which somebody has for himself. */

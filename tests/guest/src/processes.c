@@ -285,3 +285,69 @@ uint64_t load_stop(struct load *load)
 	munmap(load, sizeof(*load));
 	return calls;
 }
+
+struct spinner {
+	volatile int stop;
+	volatile uint64_t calls;
+	pid_t pid;
+};
+
+/* Or what has real-time priority would be stopped for a twentieth of the time, with a warning. */
+static void set_throttling(const char *text)
+{
+	int fd = open("/proc/sys/kernel/sched_rt_runtime_us", O_WRONLY | O_CLOEXEC);
+
+	check(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static _Noreturn void spin(struct spinner *spinner, const uint8_t *lib)
+{
+	struct sched_param priority = { .sched_priority = 1 };
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(1, &cpus);
+	check(sched_setaffinity(0, sizeof(cpus), &cpus) == 0);
+	check(sched_setscheduler(0, SCHED_FIFO, &priority) == 0);
+	while (!spinner->stop) {
+		int one = lib_call(lib, &site_one), cross = lib_call(lib, &site_cross);
+
+		check(one == site_one.plain || one == site_one.patched);
+		check(cross == site_cross.plain || cross == site_cross.patched);
+		spinner->calls++;
+		__builtin_ia32_pause();
+	}
+	_exit(0);
+}
+
+struct spinner *spinner_start(const uint8_t *lib)
+{
+	struct spinner *spinner = mmap(NULL, sizeof(*spinner), PROT_READ | PROT_WRITE,
+	                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	check(spinner != MAP_FAILED);
+	set_throttling("-1");
+	pid = fork();
+	check(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close_but(-1, -1);
+		spin(spinner, lib);
+	}
+	spinner->pid = pid;
+	return spinner;
+}
+
+uint64_t spinner_stop(struct spinner *spinner)
+{
+	uint64_t calls;
+
+	spinner->stop = 1;
+	wait_ok(spinner->pid);
+	set_throttling("950000");
+	calls = spinner->calls;
+	munmap(spinner, sizeof(*spinner));
+	return calls;
+}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * real.c - lua and sqlite, compiled with the flag, run from translations that `dynopt attach` had the module make: two
- * processes, then fifty, with the same outputs as alone, from the same physical pages.
+ * processes, then fifty of each, with the same outputs as alone, from the same physical pages. Files and mappings stay
+ * what they were, and what it takes for each process is printed.
  *
  * /t/programs has them with their libraries, /t/scripts the scripts, /t/NAME.traces the traces of NAME.
  */
@@ -149,33 +150,182 @@ static void attach(pid_t pid, const char *traces)
 	wait_ok(child);
 }
 
-/* The first page of a program's code cache, where a process has it. */
-static void *cache_of(pid_t pid, const char *path)
+/* ---- what a process has of a program's text ---- */
+
+struct text {
+	uint64_t start, offset, end; /* of the executable mapping, exclusive */
+	uint64_t cache; /* where the code cache begins in the file */
+};
+
+static char *proc_file(pid_t pid, const char *name)
 {
-	char name[64], *maps, *line, *text = slurp(path, NULL);
-	const Elf64_Ehdr *header = (const Elf64_Ehdr *)text;
-	const Elf64_Shdr *sections = (const Elf64_Shdr *)(text + header->e_shoff);
-	const char *names = text + sections[header->e_shstrndx].sh_offset;
-	unsigned long start = 0, offset = 0, cache = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	return slurp(path, NULL);
+}
+
+static struct text find_text(pid_t pid, const char *path, const char *file)
+{
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)file;
+	const Elf64_Shdr *sections = (const Elf64_Shdr *)(file + header->e_shoff);
+	const char *names = file + sections[header->e_shstrndx].sh_offset;
+	char *maps = proc_file(pid, "maps"), *line;
+	struct text text = { 0 };
 
 	for (int i = 0; i < header->e_shnum; i++)
 		if (!strcmp(names + sections[i].sh_name, ".dynopt.cache"))
-			cache = sections[i].sh_offset;
-	check(cache);
-	snprintf(name, sizeof(name), "/proc/%d/maps", pid);
-	maps = slurp(name, NULL);
+			text.cache = sections[i].sh_offset;
 	for (line = strtok(maps, "\n"); line; line = strtok(NULL, "\n"))
 		if (strstr(line, path) && strstr(line, "r-xp"))
-			check(sscanf(line, "%lx-%*x r-xp %lx", &start, &offset) == 2);
-	check(start);
+			check(sscanf(line, "%lx-%lx r-xp %lx", &text.start, &text.end,
+			             &text.offset) == 3);
+	check(text.cache && text.start);
 	free(maps);
+	return text;
+}
+
+#define PAGES_MAX 1024
+
+/* Pages that read differently than the file does: where, in the file, and which physical ones. */
+struct pages {
+	uint32_t n, n_cache; /* all; in the code cache */
+	uint64_t offset[PAGES_MAX], frame[PAGES_MAX];
+};
+
+static void find_pages(pid_t pid, const char *path, struct pages *pages)
+{
+	size_t bytes;
+	char *file = slurp(path, &bytes), name[64], page[PAGE];
+	struct text text = find_text(pid, path, file);
+	int memory;
+
+	snprintf(name, sizeof(name), "/proc/%d/mem", pid);
+	memory = open(name, O_RDONLY | O_CLOEXEC);
+	check(memory >= 0);
+	pages->n = pages->n_cache = 0;
+	for (uint64_t at = text.start; at < text.end; at += PAGE) {
+		uint64_t offset = text.offset + at - text.start;
+		size_t n = bytes - offset < PAGE ? bytes - offset : PAGE;
+
+		check(pread(memory, page, PAGE, at) == (ssize_t)PAGE);
+		if (!memcmp(page, file + offset, n))
+			continue;
+		check(pages->n < PAGES_MAX);
+		pages->offset[pages->n] = offset;
+		pages->frame[pages->n] = page_frame(pid, (void *)at);
+		check(pages->frame[pages->n]);
+		pages->n++;
+		pages->n_cache += offset >= text.cache;
+	}
+	close(memory);
+	free(file);
+}
+
+/* The same physical pages, patched text and code cache. */
+static void shares(pid_t pid, const char *path, const struct pages *wanted)
+{
+	static struct pages pages;
+
+	find_pages(pid, path, &pages);
+	check_is(pages.n, wanted->n);
+	for (uint32_t i = 0; i < pages.n; i++) {
+		check_is(pages.offset[i], wanted->offset[i]);
+		check_is(pages.frame[i], wanted->frame[i]);
+	}
+}
+
+static void first_pages(pid_t pid, const char *path, struct pages *pages)
+{
+	find_pages(pid, path, pages);
+	check(pages->n_cache > 0 && pages->n > pages->n_cache);
+}
+
+/* ---- what it takes ---- */
+
+struct memory {
+	long private_kb, tables_kb, slabs; /* of processes; the kernel's, in bytes */
+};
+
+static long value_of(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	check(at);
+	return atol(at + strlen(key));
+}
+
+static long slab_bytes(void)
+{
+	char *text = slurp("/proc/slabinfo", NULL), *line;
+	long active, all, size, sum = 0;
+
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (sscanf(line, "%*s %ld %ld %ld", &active, &all, &size) == 3)
+			sum += active * size;
+	check(sum > 0);
 	free(text);
-	return (void *)(start - offset + cache);
+	return sum;
+}
+
+static struct memory measure(const struct started *runs, int n)
+{
+	struct memory memory = { 0, 0, slab_bytes() };
+
+	for (int i = 0; i < n; i++) {
+		char *text = proc_file(runs[i].pid, "smaps_rollup");
+
+		memory.private_kb +=
+			value_of(text, "Private_Clean:") + value_of(text, "Private_Dirty:");
+		free(text);
+		text = proc_file(runs[i].pid, "status");
+		memory.tables_kb += value_of(text, "VmPTE:");
+		free(text);
+	}
+	return memory;
+}
+
+/* Fifty that wait are registered: the same mappings, and no page more for any of them. */
+static void register_all(int device, const struct started *runs, const char *path,
+                         const struct pages *pages)
+{
+	struct memory before, after;
+	char *maps[MANY], *now;
+	int i;
+
+	/* All of the text is looked at before, too, so that page tables are there. */
+	for (i = 0; i < MANY; i++) {
+		static struct pages none;
+
+		find_pages(runs[i].pid, path, &none);
+		check_is(none.n, 0);
+		maps[i] = proc_file(runs[i].pid, "maps");
+	}
+	before = measure(runs, MANY);
+	for (i = 0; i < MANY; i++)
+		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
+	for (i = 0; i < MANY; i++)
+		shares(runs[i].pid, path, pages);
+	after = measure(runs, MANY);
+	for (i = 0; i < MANY; i++) {
+		now = proc_file(runs[i].pid, "maps");
+		check(!strcmp(now, maps[i]));
+		free(now);
+		free(maps[i]);
+	}
+	check(after.private_kb <= before.private_kb);
+	printf("%s: %u pages of text and %u of its cache shared by %d more processes; for each %ld bytes of kernel memory, "
+	       "%.1f KB of page tables, no page of its own\n",
+	       path, pages->n - pages->n_cache, pages->n_cache, MANY,
+	       (after.slabs - before.slabs) / MANY,
+	       (double)(after.tables_kb - before.tables_kb) / MANY);
+	fflush(stdout);
 }
 
 /* Alone, two at once, and one that comes later. */
 static void script(int device, const char *path, bool first)
 {
+	static struct pages pages;
 	struct started alone = start_lua(path), a, b;
 	char *wanted = finish_lua(&alone), *got;
 	uint64_t patches;
@@ -186,6 +336,8 @@ static void script(int device, const char *path, bool first)
 	patches = counter(device, DYNOPT_COUNTER_PATCHES);
 	check(patches > 100);
 	attach(b.pid, NULL);
+	first_pages(a.pid, LUA, &pages);
+	shares(b.pid, LUA, &pages);
 	got = finish_lua(&a);
 	check(!strcmp(got, wanted));
 	free(got);
@@ -197,36 +349,35 @@ static void script(int device, const char *path, bool first)
 	free(wanted);
 }
 
-/* Fifty at work at once: one page for all, one translation each, and no memory but that. */
-static void many(int device, const char *path)
+/* Fifty at work at once: the same pages for all, one translation each, and no memory but that. */
+static void many(int device, const struct started *keeper, const char *path)
 {
+	static struct pages pages;
 	struct started alone = start_lua(path), runs[MANY];
 	char *wanted = finish_lua(&alone), *got;
-	uint64_t pages = counter(device, DYNOPT_COUNTER_PAGES), frame = 0;
+	uint64_t own = counter(device, DYNOPT_COUNTER_PAGES);
+	uint64_t patches = counter(device, DYNOPT_COUNTER_PATCHES);
 
-	for (int i = 0; i < MANY; i++) {
+	first_pages(keeper->pid, LUA, &pages);
+	for (int i = 0; i < MANY; i++)
 		runs[i] = start_lua(path);
-		check_is(call_register(device, runs[i].pid), DYNOPT_KMOD_OK);
-	}
-	for (int i = 0; i < MANY; i++) {
+	register_all(device, runs, LUA, &pages);
+	for (int i = 0; i < MANY; i++)
 		run_script(&runs[i]);
-		frame = frame ? frame : page_frame(runs[i].pid, cache_of(runs[i].pid, LUA));
-		check(frame);
-		check_is(page_frame(runs[i].pid, cache_of(runs[i].pid, LUA)), frame);
-	}
 	for (int i = 0; i < MANY; i++) {
+		shares(runs[i].pid, LUA, &pages);
 		got = end_lua(&runs[i]);
 		check(!strcmp(got, wanted));
 		free(got);
 	}
-	check_is(counter(device, DYNOPT_COUNTER_PAGES), pages);
+	check_is(counter(device, DYNOPT_COUNTER_PAGES), own);
+	check_is(counter(device, DYNOPT_COUNTER_PATCHES), patches);
 	free(wanted);
-	printf("%d processes, %llu pages of the module's\n", MANY, (unsigned long long)pages);
 }
 
 static struct started start_sqlite(void)
 {
-	char *argv[] = { SQLITE, "--size", "2", ":memory:", NULL };
+	char *argv[] = { SQLITE, "--size", "1", ":memory:", NULL };
 	struct started s = start(argv);
 
 	read_line(&s);
@@ -234,21 +385,57 @@ static struct started start_sqlite(void)
 }
 
 /* It asks nothing, so it is stopped in the midst of its work. */
-static void sqlite(void)
+static struct started start_stopped(void)
 {
-	struct started alone = start_sqlite(), s;
-	char *wanted = finish(&alone), *got;
+	struct started s = start_sqlite();
 	int status;
 
-	s = start_sqlite();
 	check(kill(s.pid, SIGSTOP) == 0);
 	check(waitpid(s.pid, &status, WUNTRACED) == s.pid && WIFSTOPPED(status));
-	attach(s.pid, "/t/speedtest1.traces");
-	check(kill(s.pid, SIGCONT) == 0);
-	got = finish(&s);
+	return s;
+}
+
+static void finish_stopped(struct started *s, const char *wanted)
+{
+	char *got;
+
+	check(kill(s->pid, SIGCONT) == 0);
+	got = finish(s);
 	check(!strcmp(got, wanted));
-	printf("sqlite: %zu bytes of output, equal\n", strlen(wanted));
 	free(got);
+}
+
+/* Two, of which the first has its translations made; then fifty beside these. */
+static void sqlite(int device)
+{
+	static struct pages pages;
+	struct started alone = start_sqlite(), two[2], runs[MANY];
+	char *wanted = finish(&alone), *file;
+	uint64_t patches;
+	size_t bytes;
+	int i;
+
+	file = slurp(SQLITE, &bytes);
+	for (i = 0; i < 2; i++) {
+		two[i] = start_stopped();
+		attach(two[i].pid, i ? NULL : "/t/speedtest1.traces");
+	}
+	patches = counter(device, DYNOPT_COUNTER_PATCHES);
+	check(patches > 100);
+	first_pages(two[0].pid, SQLITE, &pages);
+	shares(two[1].pid, SQLITE, &pages);
+	for (i = 0; i < MANY; i++)
+		runs[i] = start_stopped();
+	register_all(device, runs, SQLITE, &pages);
+	for (i = 0; i < 2; i++)
+		finish_stopped(&two[i], wanted);
+	for (i = 0; i < MANY; i++)
+		finish_stopped(&runs[i], wanted);
+	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
+	file_same(SQLITE, file, bytes);
+	printf("sqlite: %llu translations, %zu bytes of output, equal %d times\n",
+	       (unsigned long long)patches, strlen(wanted), MANY + 2);
+	free(file);
 	free(wanted);
 }
 
@@ -270,12 +457,12 @@ int main(void)
 	script(device, "/t/scripts/control.lua", false);
 	script(device, "/t/scripts/numbers.lua", false);
 	script(device, "/t/scripts/strings.lua", false);
-	many(device, "/t/scripts/control.lua");
+	many(device, &keeper, "/t/scripts/control.lua");
 	free(finish_lua(&keeper));
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
 	file_same(LUA, file, bytes);
 	if (!access(SQLITE, X_OK))
-		sqlite();
+		sqlite(device);
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
 	return 0;
 }
