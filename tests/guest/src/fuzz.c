@@ -3,7 +3,8 @@
  * fuzz.c - random calls of every kind, on good and bad processes, files, fields, sizes and
  * addresses, while other processes execute, split, move, copy and unmap what is patched.
  * Every answer has its errno, everybody computes right results; what was answered is printed
- * by call, and each status that can be had at will must have come.
+ * by call, and each status that can be had at will must have come. Traces of a program that works meanwhile are
+ * spoiled and submitted, and what is not refused is published. Somebody writes to requests and traces while the module reads them.
  *
  *     fuzz [CALLS [SEED]]
  *
@@ -12,7 +13,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "guest.h"
+#include "traced.h"
 
 #define ENOUGH 5000 /* calls, for every status to come */
 
@@ -53,10 +57,11 @@ static uint64_t random_offset(void)
 }
 
 /* Descriptors: the library that others execute comes first, and most often. */
-enum file { BUSY, STILL, WRITTEN, FAR, SHARED_MEMORY, DIRECTORY, DEVICE, NONE, FILE_N };
+enum file { BUSY, STILL, WRITTEN, FAR, SHARED_MEMORY, DIRECTORY, SELF, DEVICE, NONE, FILE_N };
 static int files[FILE_N];
-/* Processes: two that are restless, this one, one that is not dumpable, none. */
-static pid_t pids[4];
+/* Processes: two that are restless, this one, one that is not dumpable, one that is two users', one that works. */
+enum { RESTLESS, RESTLESS_TOO, THIS, UNDUMPABLE, TWO_USERS, WORKER, PID_N };
+static pid_t pids[PID_N];
 static const uint8_t *still;
 
 static int random_file(void)
@@ -93,7 +98,7 @@ static int32_t random_domain(void)
 	case 0:
 		return DYNOPT_DOMAIN_SYSTEM;
 	case 1:
-		return pids[random_below(4)];
+		return pids[random_below(PID_N)];
 	default:
 		return DYNOPT_DOMAIN_OWN;
 	}
@@ -101,7 +106,8 @@ static int32_t random_domain(void)
 
 static void fill_process(union request *request)
 {
-	request->process.pid = random_below(8) ? pids[random_below(4)] : (pid_t)random_below(400);
+	request->process.pid = random_below(8) ? pids[random_below(PID_N)]
+	                                       : (pid_t)random_below(400);
 	request->process.domain = random_below(16) ? DYNOPT_DOMAIN_OWN
 	                                           : (int32_t)random_below(4) - 2;
 }
@@ -162,7 +168,7 @@ static void fill_sample(union request *request)
 {
 	static uint64_t ips[64];
 
-	request->sample.pid = pids[random_below(4)];
+	request->sample.pid = pids[random_below(PID_N)];
 	request->sample.flags = random_below(16) ? random_below(3) : 3;
 	if (request->sample.flags == DYNOPT_SAMPLE_START)
 		request->sample.period_us = random_below(8) ? 1000 + random_below(1000) : 999;
@@ -171,27 +177,74 @@ static void fill_sample(union request *request)
 	request->sample.ips = random_below(8) ? (uintptr_t)ips : 8;
 }
 
-/* These libraries have nothing that is translated: translate.c submits what has. */
-static void fill_submit(union request *request)
+#define FEW 8 /* traces of one call */
+#define FEW_BLOCKS 256
+
+/* In memory that the racer writes to as well, while it is told to. */
+static struct raced {
+	atomic_flag lock;
+	volatile bool on;
+	uint8_t *volatile size_at; /* the request's first member */
+	struct dynopt_ioc_trace traces[FEW];
+	struct dynopt_ioc_block blocks[FEW_BLOCKS];
+} *raced;
+
+/* A program that works, is translated, and has traces. */
+static int traced_file = -1;
+static struct run worker;
+static uint64_t worker_plain, worker_answers;
+
+/* Libraries have nothing that is translated. */
+static void fill_traces_of_library(struct dynopt_ioc_submit *submit)
 {
-	static struct dynopt_ioc_trace traces[4];
-	static struct dynopt_ioc_block blocks[8];
-	static struct dynopt_ioc_report reports[4];
-	struct dynopt_ioc_submit *submit = &request->submit;
 	uint32_t i;
 
 	for (i = 0; i < 8; i++)
-		blocks[i] = (struct dynopt_ioc_block){ .start = random_offset(),
-			                               .parent = i % 2 ? 0 : 0xffffffff };
+		raced->blocks[i] = (struct dynopt_ioc_block){ .start = random_offset(),
+			                                      .parent = i % 2 ? 0 : 0xffffffff };
 	for (i = 0; i < 4; i++)
-		traces[i] = (struct dynopt_ioc_trace){ .n_blocks = 2 };
-	submit->fd = random_file();
-	submit->flags = random_below(3);
-	submit->domain = random_domain();
+		raced->traces[i] = (struct dynopt_ioc_trace){ .n_blocks = 2 };
+	submit->fd = random_below(4) ? random_file() : files[SELF];
 	submit->n_traces = random_below(8) ? 4 : random_below(6);
 	submit->n_blocks = random_below(8) ? 8 : random_below(10);
-	submit->traces = (uintptr_t)traces + (random_below(8) ? 0 : 1ull << 62);
-	submit->blocks = (uintptr_t)blocks + (random_below(8) ? 0 : 1ull << 46);
+}
+
+/* Some as they are, some spoiled. */
+static void fill_traces_of_worker(struct dynopt_ioc_submit *submit)
+{
+	uint32_t used = 0, k;
+
+	submit->fd = traced_file;
+	submit->flags |= DYNOPT_SUBMIT_ALL;
+	for (k = 0; k < 1 + random_below(FEW); k++) {
+		uint32_t which = random_below(n_traces), n = traces[which].n_blocks;
+
+		if (used + n > FEW_BLOCKS)
+			break;
+		memcpy(raced->blocks + used, blocks + traces_blocks(which), n * sizeof(blocks[0]));
+		if (random_below(2))
+			traced_spoil(raced->blocks + used, &n, random_below);
+		raced->traces[k] = (struct dynopt_ioc_trace){ .n_blocks = n };
+		used += n;
+	}
+	submit->n_traces = k;
+	submit->n_blocks = used;
+}
+
+static struct dynopt_ioc_report reports[FEW];
+
+static void fill_submit(union request *request)
+{
+	struct dynopt_ioc_submit *submit = &request->submit;
+
+	submit->flags = random_below(3);
+	submit->domain = random_domain();
+	if (traced_file >= 0 && random_below(2))
+		fill_traces_of_worker(submit);
+	else
+		fill_traces_of_library(submit);
+	submit->traces = (uintptr_t)raced->traces + (random_below(8) ? 0 : 1ull << 62);
+	submit->blocks = (uintptr_t)raced->blocks + (random_below(8) ? 0 : 1ull << 46);
 	submit->reports = random_below(8) ? (uintptr_t)reports : 8;
 	if (random_below(2)) {
 		submit->flags |= DYNOPT_SUBMIT_QUEUE;
@@ -201,9 +254,7 @@ static void fill_submit(union request *request)
 
 static void fill_reports(union request *request)
 {
-	static struct dynopt_ioc_report reports[8];
-
-	request->reports.n = random_below(9);
+	request->reports.n = random_below(FEW + 1);
 	request->reports.reports = random_below(8) ? (uintptr_t)reports : 8;
 }
 
@@ -213,11 +264,11 @@ static void fill_policy(union request *request)
 	request->policy.flags = random_below(16) ? random_below(2) : random_below(0xffffffff);
 	if (request->policy.flags != DYNOPT_POLICY_SET)
 		return;
-	request->policy.block_us = random_below(2) ? 1 : 10000000;
+	request->policy.block_us = random_below(4) ? 10000000 : 1;
 	request->policy.queue_blocks = random_below(4) ? 128 : 1 + random_below(4);
 	request->policy.user_blocks = random_below(4) ? 64 : 1 + random_below(4);
 	request->policy.process_blocks = 1 + random_below(16);
-	request->policy.user_pages = random_below(3) ? 8192 : 1;
+	request->policy.user_pages = random_below(6) ? 8192 : 1;
 }
 
 static void fill_nothing(union request *request)
@@ -295,6 +346,73 @@ static uint32_t status_of(const struct call *call, union request *at, bool reada
 	return at->status;
 }
 
+/* What became of single traces: statuses of the module's, or the engine's, by name. */
+#define NAMES_MAX 128
+static struct {
+	char name[32];
+	uint64_t seen;
+} trace_statuses[NAMES_MAX];
+
+static void count_reports(const struct call *call, const union request *request)
+{
+	uint32_t n = 0, i, k;
+
+	if (call->command == DYNOPT_IOC_REPORTS)
+		n = request->reports.n;
+	if (call->command == DYNOPT_IOC_SUBMIT && !(request->submit.flags & DYNOPT_SUBMIT_QUEUE))
+		n = request->submit.n_traces;
+	for (i = 0; i < n && i < FEW; i++) {
+		for (k = 0; trace_statuses[k].seen &&
+		            strcmp(trace_statuses[k].name, reports[i].status) != 0;
+		     k++)
+			check(k + 1 < NAMES_MAX);
+		strcpy(trace_statuses[k].name, reports[i].status);
+		trace_statuses[k].seen++;
+	}
+}
+
+/* ---- who writes meanwhile ---- */
+
+static void lock(void)
+{
+	while (atomic_flag_test_and_set(&raced->lock))
+		sched_yield();
+}
+
+static void unlock(void)
+{
+	atomic_flag_clear(&raced->lock);
+}
+
+static void race(bool on, union request *at)
+{
+	lock();
+	raced->size_at = (uint8_t *)at;
+	raced->on = on;
+	unlock();
+}
+
+/* The size of the request, and the traces, never what the answer is written to. */
+static _Noreturn void racer(void)
+{
+	volatile uint8_t *bytes = (volatile uint8_t *)raced->traces;
+	uint32_t n = sizeof(raced->traces) + sizeof(raced->blocks);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(files[DEVICE]);
+	state = getpid();
+	for (;;) {
+		lock();
+		if (raced->on && random_below(16))
+			bytes[random_below(random_below(2) ? n : 256)] = random_below(256);
+		else if (raced->on)
+			*(volatile uint32_t *)raced->size_at = random_below(2 * PAGE);
+		unlock();
+		if (!raced->on)
+			sched_yield();
+	}
+}
+
 /* As somebody who may do nothing, for one call. */
 static uint32_t as_nobody(const struct call *call, union request *at)
 {
@@ -312,7 +430,7 @@ static uint8_t *edge;
 static uint32_t one_call(struct call *call)
 {
 	union request request = { .bytes = { 0 } };
-	uint32_t bytes = call->size, announced;
+	uint32_t bytes = call->size, announced, status;
 	union request *at;
 
 	call->fill(&request);
@@ -327,7 +445,41 @@ static uint32_t one_call(struct call *call)
 	memcpy(at, &request, bytes);
 	if (!random_below(32))
 		return status_of(call, at + 1, false);
-	return random_below(32) ? status_of(call, at, true) : as_nobody(call, at);
+	memset(reports, 0, sizeof(reports));
+	race(random_below(8) == 0, at);
+	status = random_below(32) ? status_of(call, at, true) : as_nobody(call, at);
+	race(false, NULL);
+	if (!status)
+		count_reports(call, at);
+	return status;
+}
+
+/* Its answers are right, whatever it executes. */
+static void look_at_worker(bool wait)
+{
+	struct pollfd poll_for = { .fd = worker.reply, .events = POLLIN };
+
+	if (traced_file < 0 || poll(&poll_for, 1, wait ? -1 : 0) != 1)
+		return;
+	check_is(traced_answer(&worker).sum, worker_plain);
+	worker_answers++;
+	if (!wait)
+		traced_ask(&worker, 7, 20, 0, 0);
+}
+
+static void start_worker(void)
+{
+	if (access("/t/translate.traces", R_OK)) {
+		printf("dynopt-clang was not built, so nothing is translated\n");
+		return;
+	}
+	traces_read();
+	worker = traced_start(TRACED);
+	worker_plain = traced_sum(&worker, 7);
+	pids[WORKER] = worker.pid;
+	traced_file = open(TRACED, O_RDONLY | O_CLOEXEC);
+	check(traced_file >= 0);
+	traced_ask(&worker, 7, 20, 0, 0);
 }
 
 static void right(const uint8_t *lib, const struct site *site)
@@ -400,6 +552,15 @@ static _Noreturn void undumpable(void)
 		pause();
 }
 
+static _Noreturn void two_users(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	check(seteuid(65534) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
+	close(files[DEVICE]);
+	for (;;)
+		pause();
+}
+
 static pid_t start(void (*run)(void))
 {
 	pid_t pid = fork();
@@ -436,6 +597,7 @@ static void make_files(void)
 	}
 	check(open(paths[WRITTEN], O_WRONLY | O_CLOEXEC) >= 0);
 	files[DIRECTORY] = open(LIB_DIR, O_RDONLY | O_CLOEXEC);
+	files[SELF] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	files[DEVICE] = device_open();
 	files[NONE] = -1;
 }
@@ -450,20 +612,39 @@ static bool comes_by_chance(uint32_t status)
 	case DYNOPT_KMOD_INTERRUPTED:
 	case DYNOPT_KMOD_PROCESS_BUSY:
 	case DYNOPT_KMOD_KERNEL: /* of another version */
-	case DYNOPT_KMOD_BLOCK_TIME:
-	case DYNOPT_KMOD_DOMAIN:
 	case DYNOPT_KMOD_NOT_EXECUTABLE:
 	case DYNOPT_KMOD_LEAVING: /* stuck */
-	case DYNOPT_KMOD_WORKSPACE:
-	case DYNOPT_KMOD_NO_CACHE:
-	case DYNOPT_KMOD_FILE_TEXT:
-	case DYNOPT_KMOD_SITE_SLOT:
 	case DYNOPT_KMOD_SITE_SEGMENT:
 	case DYNOPT_KMOD_NOT_EXACT:
-	case DYNOPT_KMOD_CACHE_FULL:
+		return true;
+	/* of traces */
+	case DYNOPT_KMOD_BLOCK_TIME:
+	case DYNOPT_KMOD_SITE_SLOT:
+		return traced_file < 0;
+	case DYNOPT_KMOD_CACHE_FULL: /* this program's is large; lua's is not (real) */
 		return true;
 	}
 	return false;
+}
+
+/* Returns how many traces were published. */
+static uint64_t show_traces(uint64_t *all)
+{
+	uint64_t published = 0;
+	uint32_t k, status;
+
+	printf("traces:");
+	for (k = 0; k < NAMES_MAX && trace_statuses[k].seen; k++) {
+		printf(" %s %llu", trace_statuses[k].name,
+		       (unsigned long long)trace_statuses[k].seen);
+		if (!strcmp(trace_statuses[k].name, "OK"))
+			published = trace_statuses[k].seen;
+		for (status = 0; status < DYNOPT_KMOD_STATUS_N; status++)
+			if (!strcmp(trace_statuses[k].name, kmod_status_name(status)))
+				all[status] += trace_statuses[k].seen;
+	}
+	printf("\n");
+	return published;
 }
 
 static void show(long n)
@@ -481,6 +662,7 @@ static void show(long n)
 		}
 		printf("\n");
 	}
+	check(show_traces(all) > 0 || traced_file < 0 || n < ENOUGH);
 	for (status = 0; status < DYNOPT_KMOD_STATUS_N && n >= ENOUGH; status++) {
 		if (all[status] || comes_by_chance(status))
 			continue;
@@ -493,28 +675,42 @@ int main(int argc, char **argv)
 {
 	long n = argc > 1 ? atol(argv[1]) : ENOUGH, i;
 	uint64_t published;
+	pid_t racing;
 
 	state = argc > 2 ? strtoull(argv[2], NULL, 0) : 20261129;
 	printf("fuzz %ld %llu\n", n, (unsigned long long)state);
 	make_files();
-	edge = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	edge = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	raced = mmap(NULL, sizeof(*raced), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	             0);
 	check(edge != MAP_FAILED && mprotect(edge, PAGE, PROT_READ | PROT_WRITE) == 0);
-	pids[0] = start(restless);
-	pids[1] = start(restless);
-	pids[2] = getpid();
-	pids[3] = start(undumpable);
+	check(raced != MAP_FAILED);
+	start_worker();
+	pids[RESTLESS] = start(restless);
+	pids[RESTLESS_TOO] = start(restless);
+	pids[THIS] = getpid();
+	pids[UNDUMPABLE] = start(undumpable);
+	pids[TWO_USERS] = start(two_users);
+	racing = start(racer);
 	for (i = 0; i < n; i++) {
 		struct call *call = random_call();
 
 		call->seen[one_call(call)]++;
 		right(still, random_site());
+		look_at_worker(false);
 	}
-	stop(pids[0]);
-	stop(pids[1]);
-	stop(pids[3]);
+	look_at_worker(true);
+	stop(racing);
+	stop(pids[RESTLESS]);
+	stop(pids[RESTLESS_TOO]);
+	stop(pids[UNDUMPABLE]);
+	stop(pids[TWO_USERS]);
+	if (traced_file >= 0)
+		run_end(&worker);
 	published = counter(files[DEVICE], DYNOPT_COUNTER_PUBLISHED);
 	show(n);
-	printf("%ld calls, %llu changes published\n", n, (unsigned long long)published);
+	printf("%ld calls, %llu changes published, %llu right answers of who works\n", n,
+	       (unsigned long long)published, (unsigned long long)worker_answers);
 	check(published > (uint64_t)n / 20);
 	fflush(stdout);
 	return 0;

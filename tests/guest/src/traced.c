@@ -59,6 +59,32 @@ void traced_fill(struct dynopt_ioc_submit *submit, int file, uint32_t first, uin
 		                              .blocks = (uintptr_t)(blocks + block) };
 }
 
+void traced_spoil(struct dynopt_ioc_block *trace, uint32_t *n, uint32_t (*below)(uint32_t n))
+{
+	struct dynopt_ioc_block *victim = &trace[below(*n)];
+
+	switch (below(6)) {
+	case 0:
+		victim->start += below(64) - 32;
+		break;
+	case 1:
+		victim->start = blocks[below(2000)].start;
+		break;
+	case 2:
+		victim->start = (uint64_t)below(0xffffffff) << below(32);
+		break;
+	case 3:
+		victim->parent = below(*n + 1);
+		break;
+	case 4:
+		victim->weight = below(0xffffffff);
+		victim->branch = below(1003);
+		break;
+	default:
+		*n = 1 + below(*n);
+	}
+}
+
 static void read_all(int fd, void *to, size_t n)
 {
 	ssize_t got;

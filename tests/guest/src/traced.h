@@ -21,6 +21,9 @@ uint32_t traces_blocks(uint32_t trace);
 /* A request with the traces from `first` on, at most n; without reports. */
 void traced_fill(struct dynopt_ioc_submit *submit, int file, uint32_t first, uint32_t n);
 
+/* A good trace in which something is changed: moved, cut, joined with another, or a parent that is none. */
+void traced_spoil(struct dynopt_ioc_block *trace, uint32_t *n, uint32_t (*below)(uint32_t n));
+
 struct traced_question {
 	uint64_t seed, rounds, ticks; /* rounds: at least; then until there were so many signals */
 	uint64_t frame_of; /* address */

@@ -395,33 +395,6 @@ static uint32_t random_below(uint32_t n)
 	return (uint32_t)((state * 0x2545f4914f6cdd1dull) >> 32) % n;
 }
 
-/* A good trace in which something is changed: moved, cut, joined with another, or a parent that is none. */
-static void spoil(struct dynopt_ioc_block *out, uint32_t *n)
-{
-	struct dynopt_ioc_block *victim = &out[random_below(*n)];
-
-	switch (random_below(6)) {
-	case 0:
-		victim->start += random_below(64) - 32;
-		break;
-	case 1:
-		victim->start = blocks[random_below(2000)].start;
-		break;
-	case 2:
-		victim->start = (uint64_t)random_below(0xffffffff) << random_below(32);
-		break;
-	case 3:
-		victim->parent = random_below(*n + 1);
-		break;
-	case 4:
-		victim->weight = random_below(0xffffffff);
-		victim->branch = random_below(1003);
-		break;
-	default:
-		*n = 1 + random_below(*n);
-	}
-}
-
 /* What is not refused is right: the processes go on working, and say so in the end. */
 static void hostile_traces(int device, int file, int calls)
 {
@@ -445,7 +418,7 @@ static void hostile_traces(int device, int file, int calls)
 			first += traces[k].n_blocks;
 		n = n < 256 ? n : 256;
 		memcpy(some, blocks + first, n * sizeof(some[0]));
-		spoil(some, &n);
+		traced_spoil(some, &n, random_below);
 		trace = (struct dynopt_ioc_trace){ n, 0 };
 		submit.n_blocks = n;
 		status = call_raw(device, DYNOPT_IOC_SUBMIT, &submit);
