@@ -359,6 +359,20 @@ static enum status_heat_why refused_why(const struct image *record)
 	return record && record->status.refusal ? STATUS_HEAT_MODULE : STATUS_HEAT_UNREAD;
 }
 
+static u32 own(const struct heat *heat)
+{
+	return heat->n - heat->told;
+}
+
+/* Samples of this run at an address. */
+static u32 own_at(const void *ctx, u64 addr)
+{
+	u64 rip = ((const struct workshop *)ctx)->base + addr;
+	u32 i = heat_from(&hot.heat, rip);
+
+	return i < hot.heat.n && hot.heat.at[i].rip == rip ? own(&hot.heat.at[i]) : 0;
+}
+
 /* Asked only where one instruction has a quarter of the function's samples: it takes a walk over its text. */
 static void find_wait(const struct workshop *workshop, const struct span *span,
                       struct status_function *out)
@@ -367,9 +381,9 @@ static void find_wait(const struct workshop *workshop, const struct span *span,
 	u32 most = 0;
 
 	for (u32 i = span->from; i < span->to; i++)
-		most = hot.heat.at[i].n > most ? hot.heat.at[i].n : most;
-	if (most < WAITS_SAMPLES || (u64)most * 4 < span->n ||
-	    !waits_find(&workshop->reading.text, span->range.start, span->range.end, heat_at,
+		most = own(&hot.heat.at[i]) > most ? own(&hot.heat.at[i]) : most;
+	if (most < WAITS_SAMPLES || (u64)most * 4 < out->samples ||
+	    !waits_find(&workshop->reading.text, span->range.start, span->range.end, own_at,
 	                workshop, workshop->decoder, &wait))
 		return;
 	out->wait_load = wait.load;
@@ -452,7 +466,7 @@ static u32 describe(const struct module *module, u32 from, u32 to, struct status
 		out->why = STATUS_HEAT_UNPROVEN;
 	out->start = module ? hot.heat.at[from].rip - module->base : hot.heat.at[from].rip;
 	for (u32 i = span.from; i < span.to; i++) {
-		out->samples += hot.heat.at[i].n - hot.heat.at[i].told;
+		out->samples += own(&hot.heat.at[i]);
 		out->samples_cache += hot.heat.at[i].inside;
 	}
 	if (!known)
