@@ -70,18 +70,38 @@ void observed_leave(struct mm_struct *mm)
 
 /* ---- places in the cache ---- */
 
+/* Of the kernel's, with an address. */
+static bool is_fault(const kernel_siginfo_t *info)
+{
+	return info->si_code > 0 && info->si_code < SI_KERNEL &&
+	       (info->si_signo == SIGFPE || info->si_signo == SIGILL || info->si_signo == SIGTRAP ||
+	        info->si_signo == SIGSEGV || info->si_signo == SIGBUS);
+}
+
+/* A signal of a fault may name the instruction, from before the thread was led back; nobody has taken it yet. */
+static void correct_signals(u64 from, u64 to)
+{
+	struct sigqueue *queued;
+
+	spin_lock_irq(&current->sighand->siglock);
+	list_for_each_entry(queued, &current->pending.list, list)
+		if (is_fault(&queued->info) && (u64)queued->info.si_addr == from)
+			queued->info.si_addr = (void __user *)to;
+	spin_unlock_irq(&current->sighand->siglock);
+}
+
 static void turn_back(struct mm_struct *mm, struct pt_regs *regs)
 {
 	struct vm_area_struct *vma;
 	int index = srcu_read_lock(&faults);
-	u64 origin = 0;
+	u64 origin = 0, at = regs->ip;
 
 	mmap_read_lock(mm);
-	vma = vma_lookup(mm, regs->ip);
+	vma = vma_lookup(mm, at);
 	if (vma && mapping_is_taken(vma)) {
 		u64 base = vma->vm_start - ((u64)vma->vm_pgoff << PAGE_SHIFT);
 
-		origin = patch_origin(mapping_file(vma), regs->ip - base);
+		origin = patch_origin(mapping_file(vma), at - base);
 		if (origin)
 			regs->ip = base + origin;
 	}
@@ -89,6 +109,7 @@ static void turn_back(struct mm_struct *mm, struct pt_regs *regs)
 	srcu_read_unlock(&faults, index);
 	if (!origin)
 		return;
+	correct_signals(at, regs->ip);
 	count(DYNOPT_COUNTER_TURNED, 1);
 	/* Step by step it would come here again and again. */
 	if (READ_ONCE(current->ptrace))

@@ -8,6 +8,8 @@
 #     run.sh --result BUILD TEST       what the last run said of a test
 #     run.sh --canary BUILD            the guest must find what canaries do wrong
 #
+# --debug: under the debug kernel, which is built first; --have: only if the kernel is there already.
+#
 # The kernel is fetched (kernel.sh), the module built for it, and two small ext4 images made:
 # one with the tests, one for them to play with. Everything is in BUILD/guest. QEMU runs
 # without KVM under `timeout`; tests marked `single:` get a boot of their own, on an emulator
@@ -18,9 +20,11 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kind=stock
 mode=tests
+have=
 while :; do
 	case ${1:-} in
 	--debug) kind=debug ;;
+	--have) have=--have ;;
 	--result) mode=result ;;
 	--canary) mode=canary ;;
 	--boot) mode=boot ;;
@@ -173,6 +177,7 @@ make_disks() # FILE-WITH-ROWS
 	cp -L "$build"/tests/guest/bin/* "$root/bin/"
 	compile_flagged flagged
 	compile_flagged translate
+	compile_flagged observed
 	copy_programs
 	compile_library
 	strip -g -o "$root/dynopt.ko" "$work/module.$kind/dynopt.ko"
@@ -230,7 +235,7 @@ build_module() # SOURCES NAME
 run_guest() # FILE-WITH-ROWS
 {
 	need_tools
-	facts=$("$here/kernel.sh" $kind 2>"$work/why") || {
+	facts=$("$here/kernel.sh" $have $kind 2>"$work/why") || {
 		cat "$work/why"
 		exit 77
 	}

@@ -12,7 +12,12 @@ uint32_t n_traces;
 
 void traces_read(void)
 {
-	FILE *in = fopen("/t/translate.traces", "r");
+	traces_read_from("/t/translate.traces");
+}
+
+void traces_read_from(const char *path)
+{
+	FILE *in = fopen(path, "r");
 	unsigned long start;
 	char line[256];
 	uint32_t n = 0;

@@ -16,6 +16,8 @@ extern struct dynopt_ioc_block blocks[];
 extern uint32_t n_traces;
 /* Skips the test if there are none. */
 void traces_read(void);
+/* Of another program. */
+void traces_read_from(const char *path);
 /* How many blocks come before those of this trace. */
 uint32_t traces_blocks(uint32_t trace);
 /* A request with the traces from `first` on, at most n; without reports. */
