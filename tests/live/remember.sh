@@ -106,6 +106,8 @@ awk '$1 == "samples" { $4 *= 100 } { print }' good >"$file"
 rm -f report
 run "$program" 60 25
 warm
+own=$(sed -n '/"heat"/,/}/s/.*"samples": *\([0-9]*\).*/\1/p' report | head -n 1)
+[ "$own" -gt 0 ] && [ "$own" -le "$(number samples)" ] || fail "functions have $own samples of $(number samples)"
 cp good "$file"
 
 # What is not to be remembered.
