@@ -146,12 +146,16 @@ static enum dynopt_kmod_status register_memory(struct mm_struct *mm, struct doma
 
 	if (!domain_is_on(domain))
 		return DYNOPT_KMOD_DOMAIN_OFF;
-	status = process_register(mm, domain);
+	status = traced_is(mm) ? DYNOPT_KMOD_TRACED : process_register(mm, domain);
 	if (status)
 		return status;
 	for (file = file_next(NULL); file; file = file_next(file))
 		process_adopt(mm, file);
-	return DYNOPT_KMOD_OK;
+	/* Who begins to trace it from now on finds it registered. */
+	if (!traced_is(mm))
+		return DYNOPT_KMOD_OK;
+	leave_begin(mm);
+	return DYNOPT_KMOD_TRACED;
 }
 
 static enum dynopt_kmod_status do_register(struct file *device, union request *request)

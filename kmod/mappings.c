@@ -319,6 +319,20 @@ u32 mappings_restore(struct mm_struct *mm)
 	return n;
 }
 
+bool mappings_translated(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(at, mm, 0);
+	bool found = false;
+
+	mmap_read_lock(mm);
+	for_each_vma(at, vma)
+		found |= mapping_is_taken(vma) &&
+		         xa_marked(&mapping_file(vma)->pages, PAGE_TRANSLATED);
+	mmap_read_unlock(mm);
+	return found;
+}
+
 /*
  * Page-cache mappings of local file systems that want nothing else of their mappings: no DAX,
  * hugetlb, shmem, FUSE, NFS; overlayfs' own inodes are mapped by nobody.

@@ -25,6 +25,9 @@ static int __init dynopt_init(void)
 	error = observed_init();
 	if (error)
 		goto no_probe;
+	error = traced_init();
+	if (error)
+		goto no_trace;
 	error = readings_init();
 	if (error)
 		goto no_readings;
@@ -44,6 +47,8 @@ no_device:
 no_queue:
 	readings_exit();
 no_readings:
+	traced_exit();
+no_trace:
 	observed_exit();
 no_probe:
 	cookie_exit();
@@ -58,6 +63,7 @@ static void __exit dynopt_exit(void)
 	queue_exit();
 	leave_all();
 	readings_exit();
+	traced_exit();
 	observed_exit();
 	leave_exit();
 	processes_exit();

@@ -25,7 +25,12 @@
 
 static atomic_t expected;
 
-static void one_less(void)
+void callback_begin(void)
+{
+	atomic_inc(&expected);
+}
+
+void callback_end(void)
 {
 	if (atomic_dec_and_test(&expected))
 		wake_up_var(&expected);
@@ -38,19 +43,24 @@ struct leaver {
 	struct mm_struct *mm;
 };
 
+void observed_leave_now(struct mm_struct *mm)
+{
+	bool leaves_already = process_is_leaving(mm);
+
+	if (leave_begin(mm) != DYNOPT_KMOD_NO_PROCESS && !leaves_already)
+		count(DYNOPT_COUNTER_DEBUGGED, 1);
+}
+
 static void leave_now(struct work_struct *work)
 {
 	struct leaver *leaver = container_of(work, struct leaver, work);
-	bool leaves_already;
 
 	mutex_lock(&requests);
-	leaves_already = process_is_leaving(leaver->mm);
-	if (leave_begin(leaver->mm) != DYNOPT_KMOD_NO_PROCESS && !leaves_already)
-		count(DYNOPT_COUNTER_DEBUGGED, 1);
+	observed_leave_now(leaver->mm);
 	mutex_unlock(&requests);
 	mmdrop(leaver->mm);
 	kfree(leaver);
-	one_less();
+	callback_end();
 }
 
 void observed_leave(struct mm_struct *mm)
@@ -64,7 +74,7 @@ void observed_leave(struct mm_struct *mm)
 	mmgrab(mm);
 	leaver->mm = mm;
 	INIT_WORK(&leaver->work, leave_now);
-	atomic_inc(&expected);
+	callback_begin();
 	schedule_work(&leaver->work);
 }
 
@@ -121,7 +131,7 @@ static void before_signals(struct callback_head *work)
 	kfree(work);
 	if (current->mm)
 		turn_back(current->mm, task_pt_regs(current));
-	one_less();
+	callback_end();
 }
 
 static int on_signals(struct kprobe *probe, struct pt_regs *unused)
@@ -136,10 +146,10 @@ static int on_signals(struct kprobe *probe, struct pt_regs *unused)
 		return 0;
 	}
 	init_task_work(work, before_signals);
-	atomic_inc(&expected);
+	callback_begin();
 	if (task_work_add(current, work, TWA_NONE)) { /* it is ending */
 		kfree(work);
-		one_less();
+		callback_end();
 	}
 	return 0;
 }
@@ -169,7 +179,7 @@ static void turn_now(struct callback_head *work)
 	turning_free(container_of(work, struct turning, work));
 	if (current->mm)
 		turn_back(current->mm, task_pt_regs(current));
-	one_less();
+	callback_end();
 }
 
 /* False: one is on its way to the thread already. */
@@ -200,10 +210,10 @@ void observed_turn(struct task_struct *thread)
 		return;
 	}
 	init_task_work(&turning->work, turn_now);
-	atomic_inc(&expected);
+	callback_begin();
 	if (task_work_add(thread, &turning->work, TWA_SIGNAL)) { /* it is ending */
 		turning_free(turning);
-		one_less();
+		callback_end();
 	}
 }
 

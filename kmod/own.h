@@ -201,6 +201,8 @@ u32 mappings_count(struct mm_struct *mm);
 /* Takes what is not taken, and all owned pages out of page tables then; how many it took. */
 u32 mappings_take(struct mm_struct *mm, struct owned_file *file);
 u32 mappings_restore(struct mm_struct *mm);
+/* Has it taken mappings of files of which code was translated? Takes the mmap lock. */
+bool mappings_translated(struct mm_struct *mm);
 /* The operations that a registered process's executable mapping of the inode has now. */
 const struct vm_operations_struct *mappings_operations(struct mm_struct *mm, struct inode *inode);
 
@@ -228,6 +230,8 @@ bool process_join(struct mm_struct *mm, struct domain *domain);
 struct domain *process_domain(struct mm_struct *mm);
 /* A process in the domain of which a thread is not the domain's user's, grabbed; NULL: none. */
 struct mm_struct *process_find_stranger(const struct domain *domain);
+/* One of which a thread is traced. */
+struct mm_struct *process_find_traced(const struct domain *domain);
 bool process_is_registered(struct mm_struct *mm);
 bool process_is_leaving(struct mm_struct *mm);
 void process_set_leaving(struct mm_struct *mm);
@@ -258,6 +262,8 @@ enum dynopt_kmod_status patch_undo(const struct dynopt_ioc_undo *request,
                                    const struct domain *domain, u32 *undone);
 /* Who is not the domain's user any more leaves, before something new comes. */
 void patch_part_with_strangers(const struct domain *domain);
+/* The same for who is traced. */
+void patch_part_with_traced(const struct domain *domain);
 /* A regular file that is open for reading, or one with .file NULL. */
 struct file *patch_open_file(s32 fd);
 /* The owned file, held; made if it is mapped by registered processes of the domain. */
@@ -315,12 +321,22 @@ void leave_all(void);
 void leave_exit(void);
 
 /* observed.c */
+/* A task work or worker of the module's is on its way: unloading waits for its end. */
+void callback_begin(void);
+void callback_end(void);
+/* It is debugged. With `requests`. */
+void observed_leave_now(struct mm_struct *mm);
 /* Soon, and not in the callback from which this is called. */
 void observed_leave(struct mm_struct *mm);
 /* A thread that stands in a translation is to go on in the original, where its place has one; also one that sleeps in a fault. */
 void observed_turn(struct task_struct *thread);
 int observed_init(void);
 void observed_exit(void);
+
+/* traced.c */
+bool traced_is(struct mm_struct *mm);
+int traced_init(void);
+void traced_exit(void);
 
 /* device.c */
 int device_init(void);

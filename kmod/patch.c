@@ -491,6 +491,16 @@ void patch_part_with_strangers(const struct domain *domain)
 	}
 }
 
+void patch_part_with_traced(const struct domain *domain)
+{
+	struct mm_struct *mm;
+
+	while ((mm = process_find_traced(domain))) {
+		observed_leave_now(mm);
+		mmdrop(mm);
+	}
+}
+
 struct file *patch_open_file(s32 fd)
 {
 	struct file *opened = fget(fd);

@@ -236,7 +236,18 @@ static bool grab_if_in(struct mm_struct *mm, const struct domain *domain)
 	return is;
 }
 
-struct mm_struct *process_find_stranger(const struct domain *domain)
+static bool is_stranger(struct task_struct *thread, const struct domain *domain)
+{
+	return !domain_has(domain, __task_cred(thread));
+}
+
+static bool is_traced(struct task_struct *thread, const struct domain *domain)
+{
+	return READ_ONCE(thread->ptrace);
+}
+
+static struct mm_struct *find_by_thread(const struct domain *domain,
+                                        bool (*is_it)(struct task_struct *, const struct domain *))
 {
 	struct task_struct *process, *thread;
 	struct mm_struct *mm, *found = NULL;
@@ -244,14 +255,24 @@ struct mm_struct *process_find_stranger(const struct domain *domain)
 	rcu_read_lock();
 	for_each_process_thread(process, thread) {
 		mm = READ_ONCE(thread->mm);
-		if (!mm || (thread->flags & PF_KTHREAD) ||
-		    domain_has(domain, __task_cred(thread)) || !grab_if_in(mm, domain))
+		if (!mm || (thread->flags & PF_KTHREAD) || !is_it(thread, domain) ||
+		    !grab_if_in(mm, domain))
 			continue;
 		found = mm;
 		break;
 	}
 	rcu_read_unlock();
 	return found;
+}
+
+struct mm_struct *process_find_stranger(const struct domain *domain)
+{
+	return find_by_thread(domain, is_stranger);
+}
+
+struct mm_struct *process_find_traced(const struct domain *domain)
+{
+	return find_by_thread(domain, is_traced);
 }
 
 /* A fork is not undone by a signal that merely waits, so it shall not stop this either. */

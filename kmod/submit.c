@@ -480,6 +480,7 @@ static enum dynopt_kmod_status publish(struct submission *s)
 	mutex_lock(&requests);
 	if (queue_commits(s->block)) {
 		patch_part_with_strangers(s->file->domain);
+		patch_part_with_traced(s->file->domain);
 		status = s->n ? publish_new(s) : DYNOPT_KMOD_OK;
 		if (!status)
 			publish_revivals(s);

@@ -116,6 +116,7 @@ static int take_pid_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	char other[32] = "";
+	int error;
 
 	if (fd < 0) {
 		base_complain(path, "%s", strerror(errno));
@@ -123,10 +124,14 @@ static int take_pid_file(const char *path)
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
+	error = errno;
 	if (read(fd, other, sizeof(other) - 1) < 0)
 		other[0] = 0;
 	other[strcspn(other, "\n")] = 0;
-	base_complain("dynoptd", "runs already, as process %s", other);
+	if (error == EWOULDBLOCK)
+		base_complain("dynoptd", "runs already, as process %s", other);
+	else
+		base_complain(path, "cannot be locked: %s", strerror(error));
 	close(fd);
 	return -1;
 }

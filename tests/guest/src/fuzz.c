@@ -614,6 +614,7 @@ static bool comes_by_chance(uint32_t status)
 	case DYNOPT_KMOD_KERNEL: /* of another version */
 	case DYNOPT_KMOD_NOT_EXECUTABLE:
 	case DYNOPT_KMOD_LEAVING: /* stuck */
+	case DYNOPT_KMOD_TRACED: /* debugged */
 	case DYNOPT_KMOD_SITE_SEGMENT:
 	case DYNOPT_KMOD_NOT_EXACT:
 		return true;

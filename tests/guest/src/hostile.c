@@ -448,8 +448,9 @@ static bool seen_elsewhere(uint32_t status)
 	case DYNOPT_KMOD_NOT_EXECUTABLE:
 	case DYNOPT_KMOD_PRIVATE_PAGE:
 	case DYNOPT_KMOD_INTERRUPTED:
-	/* stuck */
+	/* stuck, debugged */
 	case DYNOPT_KMOD_LEAVING:
+	case DYNOPT_KMOD_TRACED:
 	/* of single traces: translate */
 	case DYNOPT_KMOD_SITE_SLOT:
 	case DYNOPT_KMOD_CACHE_FULL:

@@ -33,11 +33,10 @@ static struct site slow;
 
 static _Noreturn void work(void)
 {
-	long i;
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (i = 1;; i++) {
+	for (;;) {
 		int value = lib_call(lib, &slow);
+		long i = results->calls + 1;
 
 		if (value != slow.plain && value != slow.patched)
 			_exit(1);
@@ -123,8 +122,7 @@ static void leave_from(int device, int file, enum place where)
 	patch_fill(&patch, file, &slow);
 	check_is(call_register(device, pid), DYNOPT_KMOD_OK);
 	place(device, pid, where, patch.code_len);
-	calls = results->calls;
-	check(calls + 2 <= MOST_CALLS);
+	results->calls = calls = 0; /* it is stopped, and counts from here */
 	before = led_out(device);
 	helper = fork();
 	check(helper >= 0);

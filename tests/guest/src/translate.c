@@ -255,6 +255,7 @@ static void many(int device, const struct run *first, uint64_t plain)
 /* ---- debuggers ---- */
 
 #define PROBES 16
+#define STEPS 300
 
 #define NO_UPROBE 524 /* ENOTSUPP, the kernel's: there are instructions that it sets no uprobe on */
 
@@ -360,20 +361,22 @@ static void poked(int device, const struct run *other)
 	run_end(&run);
 }
 
-/* Step by step, nobody sees the cache, and the program comes on. */
+/* Who is traced leaves before the tracer sees anything. Step by step, nobody sees the cache, and the program comes on. */
 static void stepped(int device)
 {
 	uint64_t before = counter(device, DYNOPT_COUNTER_DEBUGGED);
 	struct user_regs_struct regs;
 	struct run run = start();
-	int status;
+	int status, i;
 
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
 	/* Asked when it is stopped: it would have answered by then, and wait for ever. */
 	check(ptrace(PTRACE_ATTACH, run.pid, NULL, NULL) == 0);
+	check_is(counter(device, DYNOPT_COUNTER_DEBUGGED), before + 1);
 	check(waitpid(run.pid, &status, 0) == run.pid);
+	check_is(call_register(device, run.pid), DYNOPT_KMOD_TRACED);
 	traced_ask(&run, 3, 1, 0, 0);
-	while (counter(device, DYNOPT_COUNTER_DEBUGGED) == before) {
+	for (i = 0; i < STEPS; i++) {
 		check(ptrace(PTRACE_SINGLESTEP, run.pid, NULL, NULL) == 0);
 		check(waitpid(run.pid, &status, 0) == run.pid && WIFSTOPPED(status));
 		check(ptrace(PTRACE_GETREGS, run.pid, NULL, &regs) == 0);
@@ -382,6 +385,28 @@ static void stepped(int device)
 	check(ptrace(PTRACE_DETACH, run.pid, NULL, NULL) == 0);
 	check(traced_answer(&run).sum != 0);
 	run_end(&run);
+}
+
+/* Nothing was translated when the tracer came: what comes now is not for who is traced. */
+static void traced_before(int device, int file)
+{
+	uint64_t before = counter(device, DYNOPT_COUNTER_DEBUGGED);
+	uint64_t processes = counter(device, DYNOPT_COUNTER_PROCESSES);
+	struct run run = start();
+	uint64_t plain = traced_sum(&run, 3);
+	int status;
+
+	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
+	check(ptrace(PTRACE_ATTACH, run.pid, NULL, NULL) == 0);
+	check(waitpid(run.pid, &status, 0) == run.pid);
+	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), processes + 1);
+	submit_all(device, file);
+	check_is(counter(device, DYNOPT_COUNTER_DEBUGGED), before + 1);
+	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), processes);
+	check(ptrace(PTRACE_DETACH, run.pid, NULL, NULL) == 0);
+	check_is(traced_sum(&run, 3), plain);
+	run_end(&run);
+	check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
 }
 
 static uint64_t state = 20261129;
@@ -525,6 +550,7 @@ int main(int argc, char **argv)
 	other = traced_sum(&runs[0], 8);
 	check(plain != other);
 
+	traced_before(device, file);
 	published = submit_all(device, file);
 	printf("%u traces, %u published\n", n_traces, published);
 	print_reports();
