@@ -200,13 +200,14 @@ static bool try_to_finish_all(void)
 	return is_done;
 }
 
-/* It does not sleep while somebody unloads, who waits for everybody himself. */
+/*
+ * It may wait for long while somebody unloads, who waits for everybody himself: not in a sleep that the kernel takes for a hang. Nobody
+ * sends signals to a worker.
+ */
 static void finish_later(struct work_struct *work)
 {
-	if (!mutex_trylock(&requests)) {
-		schedule_delayed_work(&finishing, 1);
+	if (mutex_lock_killable(&requests))
 		return;
-	}
 	if (!try_to_finish_all()) {
 		finish_pause = min(finish_pause * 2, (unsigned long)PAUSE_MAX);
 		schedule_delayed_work(&finishing, finish_pause);
