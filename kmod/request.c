@@ -66,6 +66,18 @@ enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit)
 	return DYNOPT_KMOD_OK;
 }
 
+/* Only a start has a period, and it reads nothing. */
+enum dynopt_kmod_status request_sample(const struct dynopt_ioc_sample *sample)
+{
+	bool starts = sample->flags == DYNOPT_SAMPLE_START;
+
+	if (sample->flags > DYNOPT_SAMPLE_READ ||
+	    (starts ? sample->period_us < DYNOPT_SAMPLE_PERIOD_MIN_US || sample->n
+	            : sample->period_us != 0))
+		return DYNOPT_KMOD_BAD_REQUEST;
+	return DYNOPT_KMOD_OK;
+}
+
 /* Who only reads says nothing; nobody puts the system's domain on and off at once. */
 enum dynopt_kmod_status request_policy(const struct dynopt_ioc_policy *policy)
 {

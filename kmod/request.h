@@ -18,6 +18,7 @@ enum dynopt_kmod_status request_process(const struct dynopt_ioc_process *process
 enum dynopt_kmod_status request_patch(const struct dynopt_ioc_patch *patch);
 enum dynopt_kmod_status request_undo(const struct dynopt_ioc_undo *undo);
 enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit);
+enum dynopt_kmod_status request_sample(const struct dynopt_ioc_sample *sample);
 enum dynopt_kmod_status request_policy(const struct dynopt_ioc_policy *policy);
 
 /* How much memory request_traces() fills: bytes of blocks, and of traces. */

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "own.h"
+#include "request.h"
 
 #define THREADS_MAX 64
 #define SAMPLES_MAX 4096
@@ -293,12 +294,10 @@ static enum dynopt_kmod_status read_ring(struct mm_struct *mm, struct dynopt_ioc
 enum dynopt_kmod_status sample_run(struct mm_struct *mm, struct dynopt_ioc_sample *request,
                                    const struct file *owner)
 {
-	bool starts = request->flags == DYNOPT_SAMPLE_START;
+	enum dynopt_kmod_status status = request_sample(request);
 
-	if (request->flags > DYNOPT_SAMPLE_READ ||
-	    (starts ? request->period_us < DYNOPT_SAMPLE_PERIOD_MIN_US || request->n
-	            : request->period_us != 0))
-		return DYNOPT_KMOD_BAD_REQUEST;
+	if (status)
+		return status;
 	if (request->flags == DYNOPT_SAMPLE_READ)
 		return read_ring(mm, request);
 	return start(mm, request->period_us, owner);

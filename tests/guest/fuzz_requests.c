@@ -114,6 +114,20 @@ static enum dynopt_kmod_status one_policy(void)
 	return status;
 }
 
+static enum dynopt_kmod_status one_sample(void)
+{
+	struct dynopt_ioc_sample sample = { .flags = below(16) ? below(4) : below(0xffffffff),
+		                            .period_us = below(2) ? 0 : some_number(1000),
+		                            .n = below(2) ? 0 : some_number(4096) };
+	enum dynopt_kmod_status status = request_sample(&sample);
+
+	require(status || sample.flags <= 2, "flags of samples");
+	require(status || (sample.flags == 1) == (sample.period_us >= 1000),
+	        "a period where it starts");
+	require(status || sample.flags != 1 || !sample.n, "who starts reads nothing");
+	return status;
+}
+
 static enum dynopt_kmod_status one_size(void)
 {
 	u32 size = some_number(4096), known = 16 + below(128);
@@ -213,6 +227,7 @@ static const struct {
 	{ "size", one_size, DYNOPT_KMOD_BAD_SIZE },
 	{ "submit", one_submit, DYNOPT_KMOD_BAD_REQUEST },
 	{ "process", one_process, DYNOPT_KMOD_BAD_REQUEST },
+	{ "sample", one_sample, DYNOPT_KMOD_BAD_REQUEST },
 	{ "policy", one_policy, DYNOPT_KMOD_BAD_REQUEST },
 };
 #define KINDS_N (sizeof(kinds) / sizeof(kinds[0]))

@@ -143,7 +143,7 @@ static void undo_and_patch(void)
 
 static void with_processes(int n)
 {
-	double undone, patched;
+	double undone, patched, left, came;
 
 	for (; n_children < n; n_children++) {
 		children[n_children] = child_start(answer);
@@ -153,7 +153,11 @@ static void with_processes(int n)
 	patch();
 	patched = median_of(patch, all_undone);
 	undo();
-	printf("%2d processes: undo %.0f us, patch again %.0f us\n", n, undone, patched);
+	left = median_of(unregister_self, register_self);
+	registered = false;
+	came = median_of(register_self, unregister_if);
+	printf("%2d processes: undo %.0f us, patch again %.0f us; one more: register %.0f us, unregister %.0f us\n",
+	       n, undone, patched, came, left);
 }
 
 /* ---- traces ---- */
@@ -254,9 +258,6 @@ int main(void)
 	with_processes(1);
 	with_processes(10);
 	with_processes(PROCESSES);
-	printf("unregister %.0f us", median_of(unregister_self, register_self));
-	printf(", register %.0f us, with a file of two pages\n",
-	       median_of(register_self, unregister_if));
 	traces_read();
 	unregister_self();
 	full_queue(to);
