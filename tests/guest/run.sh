@@ -156,7 +156,7 @@ copy_programs()
 	done
 }
 
-# A library that is compiled with the flag, and two programs that are not.
+# A library that is compiled with the flag, and programs that are not: two work by it, one opens and closes it.
 compile_library()
 {
 	[ -d "$root/programs" ] || return 0
@@ -167,6 +167,8 @@ compile_library()
 				"$here/src/library_user.c" "$root/programs/libwork.so" \
 				-Wl,-rpath,/t/programs || exit 1
 		done
+	"$build/bin/dynopt-clang" -O2 -o "$root/programs/closer" "$here/src/library_closer.c" &&
+		"$build/tests/guest/grow_traces" "$root/programs/libwork.so" >"$root/libwork.traces" || exit 1
 }
 
 make_disks() # FILE-WITH-ROWS
