@@ -61,6 +61,8 @@ enum status_state {
 	  "the dynamic loader has no hook that can be used, so libraries are not followed") \
 	X(SAMPLES, "the file of samples cannot be read") \
 	X(POLICY, "a policy file is wrong (dynopt doctor says where)") \
+	X(FAULT, \
+	  "a translation faulted where the original does not: none any more, until dynopt enable --program") \
 	X(GATE, "the system lets no executable memory be replaced (dynopt doctor tries it)") \
 	X(LEFT, \
 	  "the kernel module has it no longer: it executes another program, or a debugger came")

@@ -180,7 +180,7 @@ static void look_status_dir(struct findings_list *list)
 
 static void look_remember(struct findings_list *list)
 {
-	char *folder = remember_folder(), *error = NULL;
+	char *folder = remember_folder(), *error = NULL, **names = NULL;
 
 	if (!folder)
 		finding_add(list, "remember", LEVEL_WARN,
@@ -191,6 +191,15 @@ static void look_remember(struct findings_list *list)
 	else
 		finding_add(list, "remember", LEVEL_WARN, base_printf("%s %s", folder, error),
 		            "runs begin cold, or nothing is kept for later ones");
+	for (size_t i = 0, n = folder ? remember_faults(folder, &names) : 0; i < n; i++) {
+		finding_add(
+			list, "fault", LEVEL_WARN,
+			base_printf("%s: a translation faulted where the original does not",
+		                    names[i]),
+			"it runs as it is until dynopt enable --program=NAME; please report it, with the .fault file");
+		free(names[i]);
+	}
+	free(names);
 	free(error);
 	free(folder);
 }

@@ -202,11 +202,9 @@ static char *with_colons(const char *names)
 	return list;
 }
 
-/* Samples of a file, or for one, are those of this run alone; without an agent there is nobody to take more. */
 static void choose_remember(struct launch *launch, const struct policy *policy)
 {
-	if (!launch->sample || launch->no_agent || launch->samples || launch->keep_samples ||
-	    launch->no_remember || policy->remember == 0)
+	if (launch->no_remember || policy->remember == 0)
 		return;
 	launch->remember = remember_folder();
 	if (launch->remember &&

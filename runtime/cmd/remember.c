@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define SUFFIX ".samples"
+#define SUFFIX_FAULT ".fault"
 #define ABANDONED_S \
 	86400 /* a file in the making ("…samples~…") is somebody's who was killed, after a day */
 
@@ -126,4 +128,47 @@ bool remember_check(const char *folder, char **error)
 	else
 		return true;
 	return false;
+}
+
+size_t remember_faults(const char *folder, char ***names)
+{
+	DIR *dir = opendir(folder);
+	VEC(char *) v = { 0 };
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		size_t n = strlen(entry->d_name), m = strlen(SUFFIX_FAULT);
+
+		if (n > m && strcmp(entry->d_name + n - m, SUFFIX_FAULT) == 0)
+			*vec_add(&v) = base_printf("%.*s", (int)(n - m), entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	*names = v.at;
+	return v.n;
+}
+
+bool remember_forgive(const char *folder, const char *program, size_t *n, char **error)
+{
+	char *pattern = base_printf("%s-*", program), **names;
+	size_t n_names = remember_faults(folder, &names);
+	bool good = true;
+
+	*n = 0;
+	for (size_t i = 0; i < n_names; i++) {
+		char *path = base_printf("%s/%s" SUFFIX_FAULT, folder, names[i]);
+
+		if (good && fnmatch(pattern, names[i], 0) == 0) {
+			good = unlink(path) == 0;
+			if (good)
+				++*n;
+			else
+				*error = base_printf("%s: %s", path, strerror(errno));
+		}
+		free(path);
+		free(names[i]);
+	}
+	free(names);
+	free(pattern);
+	return good;
 }

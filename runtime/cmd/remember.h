@@ -16,6 +16,11 @@ void remember_prepare(const char *folder);
 /* Does the library use it? Else *error says why not (to be freed). One that is missing is in order. */
 bool remember_check(const char *folder, char **error);
 
+/* Programs of which a translation was wrong (runtime/lib/fault.h), as file names without ".fault"; to be freed, with the array. */
+size_t remember_faults(const char *folder, char ***names);
+/* Forgets that of programs whose file's name is like the pattern `program`; how many that were. False with *error (to be freed): it could not. */
+bool remember_forgive(const char *folder, const char *program, size_t *n, char **error);
+
 #define REMEMBER_FILES 256
 
 #endif

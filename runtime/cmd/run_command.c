@@ -69,8 +69,8 @@ static const struct argp_option option_table[] = {
 	{ "keep-samples", KEY_KEEP_SAMPLES, "FILE", 0,
 	  "with --sample: write what was sampled to FILE when the program ends", 0 },
 	{ "no-remember", KEY_NO_REMEMBER, NULL, 0,
-	  "with --sample: neither begin with what earlier runs of the same program have sampled, nor keep it for later ones "
-	  "(default: in ~/.cache/dynopt)",
+	  "neither begin with what is known of earlier runs of the same program (in ~/.cache/dynopt: what was sampled, and whether a "
+	  "translation was wrong), nor keep anything for later ones",
 	  0 },
 	{ "traces", KEY_TRACES, "FILE", 0,
 	  "translate the traces of FILE instead (see docs/runtime.md)", 0 },

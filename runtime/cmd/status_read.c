@@ -120,6 +120,8 @@ const char *status_detail_words(const struct status_head *head, char *buffer, si
 
 	if (!head->detail || head->cause == STATUS_CAUSE_NONE)
 		snprintf(buffer, size, "%s", "");
+	else if (head->cause == STATUS_CAUSE_FAULT)
+		snprintf(buffer, size, "at 0x%llx", (unsigned long long)head->detail);
 	else if (head->cause == STATUS_CAUSE_POLICY)
 		snprintf(buffer, size, "line %llu", (unsigned long long)head->detail);
 	else if ((head->cause == STATUS_CAUSE_TRACES || head->cause == STATUS_CAUSE_SAMPLES) &&

@@ -10,9 +10,12 @@
  */
 #include "agent.h"
 
+#include "decode.h"
+#include "fault.h"
 #include "hot.h"
 #include "loader.h"
 #include "mapping.h"
+#include "remember.h"
 #include "status_write.h"
 #include "sys.h"
 #include "traces.h"
@@ -20,8 +23,10 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/prctl.h>
+#include <sys/uio.h>
 #include <time.h>
 
+#define DECODE_ROOM 8192
 #define TICK_MS 50
 #define TICK_TEST_MS 2 /* with --all */
 
@@ -105,6 +110,12 @@ static void follow(void)
 		status_write();
 		return;
 	}
+	if (first && remember_faulted()) {
+		world->state = STATUS_STATE_FAILED;
+		world->cause = STATUS_CAUSE_FAULT;
+		status_write();
+		return;
+	}
 	if (first) {
 		(void)status_disable_asked(); /* of an earlier process of this number */
 		loader_hook();
@@ -119,6 +130,32 @@ static void follow(void)
 	if (first)
 		world->ready_ns = sys_now_ns();
 	status_soon();
+}
+
+/* The bytes of an instruction, as far as there are any. */
+static u64 read_code(u64 addr, u8 out[INSN_MAX_LEN])
+{
+	struct iovec to = { out, INSN_MAX_LEN };
+	struct iovec from = { (void *)(uintptr_t)addr, INSN_MAX_LEN };
+	long n = sys6(SYS_process_vm_readv, sys_getpid(), (long)&to, 1, (long)&from, 1, 0);
+
+	return sys_failed(n) ? 0 : (u64)n;
+}
+
+static void judge_fault(struct fault *fault)
+{
+	static _Alignas(16) u8 scratch[DECODE_ROOM];
+	u8 here[INSN_MAX_LEN], original[INSN_MAX_LEN];
+	u64 n_here = read_code(fault->at, here);
+	u64 n_original = read_code(fault->origin, original);
+
+	if (decode_scratch_size() > sizeof(scratch) ||
+	    !fault_is_ours(fault, here, n_here, original, n_original, scratch))
+		return;
+	fault->ours = true;
+	remember_fault(fault);
+	world->detail = fault->origin - fault->base;
+	withdraw(STATUS_CAUSE_FAULT);
 }
 
 static void serve(void)
@@ -137,6 +174,9 @@ static void serve(void)
 		break;
 	case REQUEST_SITE:
 		mappings_drop_site(box->argument);
+		break;
+	case REQUEST_FAULT:
+		judge_fault((struct fault *)(uintptr_t)box->argument);
 		break;
 	case REQUEST_STATUS:
 		hot_keep();
@@ -329,7 +369,7 @@ bool agent_ask(enum request request, u64 argument, void (*prepare)(void))
 		return false;
 	if (request == REQUEST_MODULES && box->paused)
 		box->paused = 0;
-	else if (request != REQUEST_SITE)
+	else if (request != REQUEST_SITE && request != REQUEST_FAULT)
 		lock(&box->lock);
 	else if (!lock_soon(&box->lock))
 		return false;

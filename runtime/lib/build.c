@@ -62,30 +62,40 @@ static bool by_id(const u8 *bytes, u64 size, char *out)
 	return id;
 }
 
-static void by_stat(const struct image *record, char *out)
+static void by_stat(const struct stat *st, char *out)
 {
-	out = put_hex(out, record->size, 16);
+	out = put_hex(out, (u64)st->st_size, 16);
 	*out++ = '-';
-	out = put_hex(out, record->mtime_ns, 16);
+	out = put_hex(out, (u64)st->st_mtim.tv_sec * 1000000000u + (u64)st->st_mtim.tv_nsec, 16);
 	*out = 0;
 }
 
-void build_of(const struct image *record, char out[BUILD_ROOM])
+/* Of the file at `path`, which has to be `record`'s if there is one. */
+static void find(const char *path, const struct image *record, char *out)
 {
-	long fd = image_open_file(record->path), bytes;
+	long fd = image_open_file(path), bytes = 0;
 	struct stat st;
 
 	out[0] = 0;
 	if (sys_failed(fd))
 		return;
-	if (sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && image_is_file(record, &st)) {
-		bytes = sys_mmap(0, record->size ? record->size : 1, PROT_READ, MAP_PRIVATE,
-		                 (int)fd, 0);
-		if (!sys_failed(bytes)) {
-			if (!by_id((const u8 *)(uintptr_t)bytes, record->size, out))
-				by_stat(record, out);
-			sys_munmap((u64)bytes, record->size ? record->size : 1);
-		}
-	}
+	if (sys6(SYS_fstat, fd, (long)&st, 0, 0, 0, 0) == 0 && st.st_size > 0 &&
+	    (!record || image_is_file(record, &st)))
+		bytes = sys_mmap(0, (u64)st.st_size, PROT_READ, MAP_PRIVATE, (int)fd, 0);
 	sys_close((int)fd);
+	if (!bytes || sys_failed(bytes))
+		return;
+	if (!by_id((const u8 *)(uintptr_t)bytes, (u64)st.st_size, out))
+		by_stat(&st, out);
+	sys_munmap((u64)bytes, (u64)st.st_size);
+}
+
+void build_of_file(const char *path, char out[BUILD_ROOM])
+{
+	find(path, NULL, out);
+}
+
+void build_of(const struct image *record, char out[BUILD_ROOM])
+{
+	find(record->path, record, out);
 }

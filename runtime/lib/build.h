@@ -10,6 +10,8 @@
 
 #define BUILD_ROOM 132
 
+/* That of a module's file, by its path (image.h); "" if it cannot be read. */
+void build_of_file(const char *path, char out[BUILD_ROOM]);
 /* That of a record's file; "" if it cannot be read, or is another by now. */
 void build_of(const struct image *record, char out[BUILD_ROOM]);
 

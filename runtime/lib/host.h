@@ -24,4 +24,11 @@ void host_withdraw(enum status_cause cause);
  */
 void host_show_original(u64 rip);
 
+/*
+ * A fault in a translation, with the registers as they are there and as the original would have them: true if the original would not have faulted. Then all
+ * translations are withdrawn, and this program is not translated any more until the user says so. Async-signal-safe.
+ */
+struct fault;
+bool host_fault_is_ours(struct fault *fault);
+
 #endif

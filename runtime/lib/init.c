@@ -11,6 +11,7 @@
  */
 #include "agent.h"
 #include "ask.h"
+#include "fault.h"
 #include "host.h"
 #include "jitdump.h"
 #include "modules.h"
@@ -192,6 +193,11 @@ void host_withdraw(enum status_cause cause)
 {
 	if (host_active())
 		agent_ask(REQUEST_WITHDRAW, cause, NULL);
+}
+
+bool host_fault_is_ours(struct fault *fault)
+{
+	return agent_ask(REQUEST_FAULT, (u64)(uintptr_t)fault, NULL) && fault->ours;
 }
 
 void host_show_original(u64 rip)

@@ -6,6 +6,7 @@
 
 #include "budget.h"
 #include "build.h"
+#include "fault.h"
 #include "kept.h"
 #include "loaded.h"
 #include "names.h"
@@ -17,12 +18,15 @@
 #include <sys/stat.h>
 
 #define SUFFIX ".samples"
+#define SUFFIX_FAULT ".fault"
+#define SUFFIX_ROOM 12
 #define NAME_MOST 100 /* of the program's */
+#define NAME_ROOM (NAME_MOST + 1 + BUILD_ROOM + SUFFIX_ROOM)
 #define SHARE 2 /* of samples, that is kept */
 #define BYTES_MOST (4u << 20) /* of a file that is read */
 
 static struct {
-	char name[NAME_MOST + BUILD_ROOM + sizeof(SUFFIX) + 1]; /* "": nothing is remembered */
+	char name[NAME_ROOM]; /* "": nothing is remembered */
 	struct budget_runs runs;
 	bool found, taken;
 } past;
@@ -97,14 +101,6 @@ static bool read_runs(int file, struct budget_runs *runs)
 
 /* ---- its name ---- */
 
-static const struct image *program(void)
-{
-	for (u32 i = 0; i < world->n_modules; i++)
-		if (!world->modules[i].path[0])
-			return loaded_record(&world->modules[i]);
-	return NULL;
-}
-
 static char *put_text(char *out, const char *text, u32 most)
 {
 	while (*text && most-- > 0)
@@ -113,32 +109,103 @@ static char *put_text(char *out, const char *text, u32 most)
 	return out;
 }
 
-static void find_name(void)
+/* "NAME-BUILD", with a suffix; false: there is none. */
+static bool find_name(const char *suffix, char out[NAME_ROOM])
 {
-	const struct image *record = program();
-	char build[BUILD_ROOM], *out = past.name;
+	char build[BUILD_ROOM], path[OPTION_PATH_MAX];
+	long n = sys6(SYS_readlink, (long)"/proc/self/exe", (long)path, sizeof(path) - 1, 0, 0, 0);
 
-	if (!record)
-		return;
-	build_of(record, build);
-	if (!build[0])
-		return;
-	out = put_text(out, names_file(record->status.path), NAME_MOST);
+	build_of_file("", build);
+	if (!build[0] || n <= 0)
+		return false;
+	path[n] = 0;
+	out = put_text(out, names_file(path), NAME_MOST);
 	out = put_text(out, "-", 1);
 	out = put_text(out, build, BUILD_ROOM);
-	put_text(out, SUFFIX, sizeof(SUFFIX));
+	put_text(out, suffix, SUFFIX_ROOM);
+	return true;
 }
 
-/* ---- what others see ---- */
+/* ---- a translation that was wrong ---- */
+
+bool remember_faulted(void)
+{
+	char name[NAME_ROOM];
+	struct stat st;
+	int folder = world->options.remember[0] && find_name(SUFFIX_FAULT, name) ? open_folder()
+	                                                                         : -1;
+	bool found;
+
+	if (folder < 0)
+		return false;
+	found = sys6(SYS_newfstatat, folder, (long)name, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0;
+	sys_close(folder);
+	return found;
+}
+
+/* "SIGNAL MODULE 0xADDRESS": for people. */
+static u64 describe(const struct fault *fault, char *out)
+{
+	const char *start = out;
+	u64 end, addr = fault->origin - fault->base;
+	const struct module *module = loaded_at(fault->origin, &end);
+	bool leading = true;
+
+	out = put_text(out, "signal ", 8);
+	if (fault->sig >= 10)
+		*out++ = (char)('0' + fault->sig / 10);
+	*out++ = (char)('0' + fault->sig % 10);
+	out = put_text(out, " in ", 4);
+	out = put_text(out, module ? loaded_name(module) : "", NAME_MOST);
+	out = put_text(out, " at 0x", 6);
+	for (int shift = 60; shift >= 0; shift -= 4) {
+		u32 digit = addr >> shift & 15;
+
+		leading = leading && !digit && shift;
+		if (!leading)
+			*out++ = "0123456789abcdef"[digit];
+	}
+	*out++ = '\n';
+	return (u64)(out - start);
+}
+
+void remember_fault(const struct fault *fault)
+{
+	char name[NAME_ROOM], text[NAME_MOST + 64];
+	int folder = world->options.remember[0] && find_name(SUFFIX_FAULT, name) ? open_folder()
+	                                                                         : -1;
+	long fd;
+
+	if (folder < 0)
+		return;
+	fd = sys6(SYS_openat, folder, (long)name,
+	          O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600, 0, 0);
+	if (!sys_failed(fd)) {
+		(void)sys_write((int)fd, text, describe(fault, text));
+		sys_close((int)fd);
+	} else {
+		wrong(STATUS_REMEMBER_WRITE, (u64)-fd);
+	}
+	sys_close(folder);
+}
+
+/* ---- samples ---- */
+
+/* Samples of a file, or for one, are those of this run alone; without an agent there is nobody to take more. */
+static bool wants_samples(void)
+{
+	const struct options *o = &world->options;
+
+	return o->remember[0] && o->sample && o->agent && !o->samples[0] && !o->keep_samples[0];
+}
 
 void remember_begin(void)
 {
 	int file;
 
-	if (!world->options.remember[0])
+	if (!wants_samples())
 		return;
-	find_name();
-	file = past.name[0] ? open_both(O_RDONLY) : -1;
+	file = find_name(SUFFIX, past.name) ? open_both(O_RDONLY) : -1;
 	if (file < 0)
 		return;
 	past.found = read_runs(file, &past.runs);

@@ -7,6 +7,8 @@
  * A sample file (samples.h) that begins with how long the last runs were (budget.h). Each run halves what it finds there, so earlier ones count
  * less and less. It is taken when so much CPU time is expected of this run that work for it is worth it: else only the run's length is noted, in place.
  *
+ * A file NAME-BUILD.fault beside it says that a translation was wrong (fault.h): while it is there the program is not translated.
+ *
  * Folder and file must be this user's, others may not write them, and neither may be a symbolic link. What they say decides which code is
  * translated, never into what: a wrong file costs time. Files are replaced whole, by rename; of two runs at once the one that ends last is remembered.
  */
@@ -16,7 +18,13 @@
 #include "heat.h"
 #include "runs.h"
 
-/* Once modules are known: looks for the file. Nothing of it is read but its first line. */
+/* Has a translation of this build once faulted where the original does not? Asked before anything is translated. */
+bool remember_faulted(void);
+/* It has, now. */
+struct fault;
+void remember_fault(const struct fault *fault);
+
+/* Once modules are known: looks for the file of samples, if there is to be one. Nothing of it is read but its first line. */
 void remember_begin(void);
 /* CPU time that is expected of this run in all, once it has used cpu_ns. */
 u64 remember_expect(u64 cpu_ns);

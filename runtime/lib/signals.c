@@ -23,6 +23,7 @@
  * threads set one signal at the same moment, or a vfork child sets one so often.
  */
 #include "signals.h"
+#include "fault.h"
 #include "host.h"
 #include "signals_private.h"
 #include "store.h"
@@ -34,7 +35,8 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 #define N_SIGNALS 65 /* 1 to 64 */
-#define TRAP_PAGE_FAULT 14 /* SDM 3A, 6.15 */
+#define TRAP_GENERAL 13 /* SDM 3A, 6.15 */
+#define TRAP_PAGE_FAULT 14
 #define N_THUNKS (SIGNALS_THUNKS + 65 * SIGNALS_TURNS)
 #define TEXT_OF(x) #x
 #define NUMBER(x) TEXT_OF(x)
@@ -44,6 +46,7 @@
 static _Atomic uintptr_t handlers[N_THUNKS];
 static atomic_uchar turns[N_SIGNALS];
 
+extern const char dynopt_signal_resume[] HIDDEN;
 extern const char dynopt_signal_thunks[] HIDDEN, dynopt_signal_thunks_end[] HIDDEN;
 HIDDEN uintptr_t dynopt_signal_handler(int sig, siginfo_t *info, ucontext_t *context, u64 index,
                                        uintptr_t entry_sp);
@@ -103,6 +106,14 @@ __asm__(".pushsection .text\n"
         "jmp *-8(%rsp)\n" /* in the red zone: a signal that comes now leaves it alone */
         ".cfi_endproc\n"
         ".size signal_enter, . - signal_enter\n"
+        /* A handler that does nothing: back to the context, as it is mended. */
+        ".type dynopt_signal_resume, @function\n"
+        ".globl dynopt_signal_resume\n.hidden dynopt_signal_resume\n"
+        "dynopt_signal_resume:\n"
+        ".cfi_startproc\n"
+        "ret\n"
+        ".cfi_endproc\n"
+        ".size dynopt_signal_resume, . - dynopt_signal_resume\n"
         ".popsection\n");
 
 static_assert(N_THUNKS == SIGNALS_THUNKS + N_SIGNALS * SIGNALS_TURNS, "a thunk for every entry");
@@ -154,33 +165,61 @@ static bool store_word(void *ctx, u64 addr, u64 value)
 	return true;
 }
 
+static const u8 gpr_place[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+	                          REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+	                          REG_R12, REG_R13, REG_R14, REG_R15 };
+
+static void read_gpr(const mcontext_t *m, u64 gpr[16])
+{
+	for (u32 i = 0; i < 16; i++)
+		gpr[i] = (u64)m->gregs[gpr_place[i]];
+}
+
 /* What the translation owes the original (state.h) is paid. What is owed lies above the kernel's frame: the red zone is kept. */
 static void pay(const struct store_hit *hit, const struct faulted *faulted, mcontext_t *m)
 {
-	static const u8 place[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
-		                      REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
-		                      REG_R12, REG_R13, REG_R14, REG_R15 };
 	struct state_memory memory = { load_word, store_word, (void *)faulted };
 	u64 gpr[16];
 
-	for (u32 i = 0; i < 16; i++)
-		gpr[i] = (u64)m->gregs[place[i]];
+	read_gpr(m, gpr);
 	state_apply(hit->state, hit->pendings, hit->base, gpr, &memory);
 	for (u32 i = 0; i < 16; i++)
-		m->gregs[place[i]] = (greg_t)gpr[i];
+		m->gregs[gpr_place[i]] = (greg_t)gpr[i];
 }
 
-static void mend(int sig, siginfo_t *info, ucontext_t *context)
+/* A fault at m's rip, which lies in a translation. */
+static struct fault note_fault(int sig, const mcontext_t *m, const struct store_hit *hit)
+{
+	struct fault fault = {
+		.sig = sig,
+		.page = m->gregs[REG_TRAPNO] == TRAP_PAGE_FAULT,
+		.general = m->gregs[REG_TRAPNO] == TRAP_GENERAL,
+		.addr = (u64)m->gregs[REG_CR2],
+		.at = (u64)m->gregs[REG_RIP],
+		.origin = hit->origin,
+		.base = hit->base,
+	};
+
+	read_gpr(m, fault.gpr_at);
+	return fault;
+}
+
+/* False: a fault that the original would not have had. The program goes on there, and its handler is not to hear of it. */
+static bool mend(int sig, siginfo_t *info, ucontext_t *context)
 {
 	mcontext_t *m = &context->uc_mcontext;
 	/* From the context, which is always filled in, unlike *info. */
 	bool page_fault = (sig == SIGSEGV || sig == SIGBUS) &&
 	                  m->gregs[REG_TRAPNO] == TRAP_PAGE_FAULT;
 	struct faulted faulted = { page_fault ? (u64)m->gregs[REG_CR2] & PAGE_MASK : 1 };
+	bool inside;
+	struct fault fault;
 	struct store_hit hit;
 	u64 origin;
 
-	if (store_find((u64)m->gregs[REG_RIP], &hit)) {
+	inside = store_find((u64)m->gregs[REG_RIP], &hit);
+	if (inside) {
+		fault = note_fault(sig, m, &hit);
 		if (hit.state)
 			pay(&hit, &faulted, m);
 		m->gregs[REG_RIP] = (greg_t)hit.origin;
@@ -194,6 +233,10 @@ static void mend(int sig, siginfo_t *info, ucontext_t *context)
 	if (names_instruction(sig) && info->si_code > 0 &&
 	    store_origin((u64)(uintptr_t)info->si_addr, &origin))
 		info->si_addr = (void *)(uintptr_t)origin;
+	if (!inside || !is_fault(sig))
+		return true;
+	read_gpr(m, fault.gpr);
+	return !host_fault_is_ours(&fault);
 }
 
 /*
@@ -204,8 +247,8 @@ __attribute__((used)) uintptr_t dynopt_signal_handler(int sig, siginfo_t *info, 
                                                       u64 index, uintptr_t entry_sp)
 {
 	/* struct rt_sigframe: restorer, ucontext, siginfo */
-	if ((uintptr_t)context == entry_sp + sizeof(void *))
-		mend(sig, info, context);
+	if ((uintptr_t)context == entry_sp + sizeof(void *) && !mend(sig, info, context))
+		return (uintptr_t)dynopt_signal_resume;
 	return atomic_load_explicit(&handlers[index], memory_order_acquire);
 }
 

@@ -124,14 +124,21 @@ struct mapping {
 	bool area_there[IMAGE_AREAS];
 };
 
-enum request { REQUEST_NONE, REQUEST_MODULES, REQUEST_WITHDRAW, REQUEST_SITE, REQUEST_STATUS };
+enum request {
+	REQUEST_NONE,
+	REQUEST_MODULES,
+	REQUEST_WITHDRAW,
+	REQUEST_SITE,
+	REQUEST_STATUS,
+	REQUEST_FAULT
+};
 
 struct mailbox {
 	u32 lock; /* of who asks, and of the agent when it acts unasked: 0 free, 1 held, 2 held and waited for */
 	u32 paused; /* the lock is held on by the thread that unloads something */
 	u32 asked, answered; /* sequence numbers; a request is open while they differ */
 	u32 request; /* enum request */
-	u64 argument; /* enum status_cause with REQUEST_WITHDRAW, run-time address with REQUEST_SITE */
+	u64 argument; /* enum status_cause with REQUEST_WITHDRAW, run-time address with REQUEST_SITE, of a struct fault with REQUEST_FAULT */
 };
 
 struct world {

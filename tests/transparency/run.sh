@@ -8,7 +8,7 @@
 # For each way of building that the row names: the plain run must say what the row
 # expects; the run under dynopt must write the same to both outputs, end in the same
 # way and leave no process behind (observe.c). The words put before the program are
-# DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --all --status-dir=STATUS --`; with
+# DYNOPT_TEST_RUN, by default `BUILD/bin/dynopt run --eager --all --no-remember --status-dir=STATUS --`; with
 # DYNOPT_TEST_RUN set to `plain` only the plain runs are done. Where STATUS is among the
 # words, a folder takes its place, and the run must have left a status file there that
 # tells of live translations: a program that was silently left alone proves nothing. Rows
@@ -26,7 +26,7 @@ work=$build/transparency
 limit=${DYNOPT_TEST_SECONDS:-60}
 given=${DYNOPT_TEST_RUN:+1}
 given=${given:-0}
-run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --all --status-dir=STATUS --}
+run=${DYNOPT_TEST_RUN:-$build/bin/dynopt run --eager --all --no-remember --status-dir=STATUS --}
 failed=0 skipped=''
 picked=${DYNOPT_TEST_BUILDS:-}
 # The programs see no variable that is this script's or the user's.
@@ -241,7 +241,7 @@ one_build()
 		sed "s,STATUS,$folder/cycles.status,; s,--eager,& --cycles=1000000,")
 	# shellcheck disable=SC2046 # words
 	[ "$sampled$given" != 10 ] || compare sampled $(echo "$run" |
-		sed "s,STATUS,$folder/sampled.status,; s,--eager,--sample --no-remember --budget=1000 --cycles=1000000,")
+		sed "s,STATUS,$folder/sampled.status,; s,--eager,--sample --budget=1000 --cycles=1000000,")
 }
 
 read_row

@@ -34,6 +34,8 @@ __asm__(".globl at_owed, behind_owed, owed_start, owed_ud2, owed_store, owed_bac
         "owed_end:\n");
 char *copy;
 atomic_ulong n_withdrawn, shown_original;
+bool fault_is_to_be_ours;
+struct fault fault_seen;
 enum status_cause withdrawn_cause;
 
 size_t copy_size(void)
@@ -87,6 +89,12 @@ void host_withdraw(enum status_cause cause)
 void host_show_original(u64 rip)
 {
 	shown_original = rip;
+}
+
+bool host_fault_is_ours(struct fault *fault)
+{
+	fault_seen = *fault;
+	return fault_is_to_be_ours;
 }
 
 void make_copy(void)

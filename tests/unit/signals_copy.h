@@ -8,6 +8,7 @@
 #ifndef DYNOPT_TEST_SIGNALS_COPY_H
 #define DYNOPT_TEST_SIGNALS_COPY_H
 
+#include "fault.h"
 #include "host.h"
 #include "port.h"
 
@@ -40,6 +41,8 @@ long call(long (*original)(void));
 /* What was asked of the runtime. */
 extern atomic_ulong n_withdrawn;
 extern enum status_cause withdrawn_cause;
+extern bool fault_is_to_be_ours; /* what host_fault_is_ours() answers */
+extern struct fault fault_seen; /* of what it was asked */
 extern atomic_ulong shown_original; /* address, of the last */
 
 #endif

@@ -116,6 +116,31 @@ static void test_faults(void)
 	CU_ASSERT_EQUAL(seen.addr, (uintptr_t)at_div);
 }
 
+/* A fault that the original would not have had: no handler hears of it, and the original goes on. */
+static void test_fault_of_ours(void)
+{
+	static const char ud2[2] = { 0x0f, 0x0b };
+	volatile int stop = 1;
+	char kept[2];
+
+	memcpy(kept, copied(at_spin), 2);
+	memcpy(copied(at_spin), ud2, 2);
+	set(SIGILL, look, SA_SIGINFO);
+	skip = 0;
+	seen.n = 0;
+	fault_is_to_be_ours = true;
+	CU_ASSERT_EQUAL(call_with(original_spin, &stop), 2);
+	CU_ASSERT_EQUAL(seen.n, 0);
+	CU_ASSERT_EQUAL(fault_seen.sig, SIGILL);
+	CU_ASSERT_EQUAL(fault_seen.at, (uintptr_t)copied(at_spin));
+	CU_ASSERT_EQUAL(fault_seen.origin, (uintptr_t)at_spin);
+	CU_ASSERT_EQUAL(fault_seen.gpr_at[7], (uintptr_t)&stop);
+	fault_is_to_be_ours = false;
+	CU_ASSERT_EQUAL(call_with(original_spin, &stop), 2);
+	CU_ASSERT_EQUAL(seen.n, 1);
+	memcpy(copied(at_spin), kept, 2);
+}
+
 /* The exception is raised by the instruction after: the address of the one before is in the state. */
 static void test_x87(void)
 {
@@ -712,6 +737,7 @@ static void test_cancel(void)
 
 static const struct unit_test tests[] = {
 	{ "handlers of faults see original addresses and go on in original text", test_faults },
+	{ "a fault that is not the original's", test_fault_of_ours },
 	{ "the last x87 instruction is an original one", test_x87 },
 	{ "what a sender passes is not touched", test_sent },
 	{ "handlers without SA_SIGINFO, too, and flags stay", test_without_siginfo },
