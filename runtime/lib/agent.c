@@ -126,6 +126,8 @@ static void follow(void)
 		status_write();
 		return;
 	}
+	if (!first)
+		hot_modules();
 	world->state = any_live() ? STATUS_STATE_RUNNING : STATUS_STATE_IDLE;
 	if (first)
 		world->ready_ns = sys_now_ns();

@@ -506,7 +506,7 @@ static bool begin_with_samples(void)
 	u64 size;
 	long result = sys_map_file(world->options.samples, &text, &size);
 	bool good = !sys_failed(result) &&
-	            kept_read(text, size, &hot.heat, &hot.runs, &sums, false, &line);
+	            kept_read(text, size, &hot.heat, &hot.runs, &sums, NULL, &line);
 
 	if (!sys_failed(result) && size)
 		sys_munmap((u64)(uintptr_t)text, size);
@@ -519,6 +519,11 @@ static bool begin_with_samples(void)
 	world->cause = STATUS_CAUSE_SAMPLES;
 	world->detail = sys_failed(result) ? (u64)-result : STATUS_DETAIL_LINE + line;
 	return false;
+}
+
+void hot_modules(void)
+{
+	remember_more();
 }
 
 /* What this program is remembered by is as good as a look, once the run is worth it. */

@@ -13,6 +13,8 @@
 bool hot_start(void);
 /* Each tick: takes samples in, and has translated what they make worth it and the budget allows. */
 void hot_tick(void);
+/* Other modules are loaded. */
+void hot_modules(void);
 /* Withdrawn, or nothing left of the program: no more samples. */
 void hot_stop(void);
 /* Once, at the program's end: writes options.keep_samples, and what it is remembered by. */

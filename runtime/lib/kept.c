@@ -19,7 +19,8 @@ struct reader {
 	struct heat_table *heat;
 	struct runs *runs;
 	struct kept_sums *sums;
-	bool told;
+	struct kept_modules *told;
+	bool before; /* the last `module` line's samples were taken before */
 	const char *name; /* of the last `module` line; NULL: there was none */
 	u32 name_len;
 	const struct module *module; /* what it means here; NULL: nothing that is loaded */
@@ -59,6 +60,21 @@ static bool is_told(const struct reader *r, const struct sample_line *line)
 	       memcmp(r->name, line->name, line->name_len) == 0;
 }
 
+static void begin_module(struct reader *r, const struct sample_line *line)
+{
+	bool *taken;
+
+	r->name = line->name;
+	r->name_len = line->name_len;
+	r->module = module_of(line);
+	r->before = false;
+	if (!r->told || !r->module)
+		return;
+	taken = &r->told->taken[loaded_record(r->module)->record];
+	r->before = *taken;
+	*taken = true;
+}
+
 static void take(void *ctx, const struct sample_line *line)
 {
 	struct reader *r = ctx;
@@ -67,11 +83,11 @@ static void take(void *ctx, const struct sample_line *line)
 	if (line->kind == SAMPLE_RAN)
 		return;
 	if (line->kind == SAMPLE_MODULE) {
-		r->name = line->name;
-		r->name_len = line->name_len;
-		r->module = module_of(line);
+		begin_module(r, line);
 		return;
 	}
+	if (r->before && is_told(r, line))
+		return;
 	module = is_told(r, line) ? r->module : module_of(line);
 	if (line->kind == SAMPLE_RUN && module) {
 		runs_add(r->runs, moved(line->start, module->base), module->base + line->addr,
@@ -88,7 +104,7 @@ static void take(void *ctx, const struct sample_line *line)
 }
 
 bool kept_read(const char *text, u64 size, struct heat_table *heat, struct runs *runs,
-               struct kept_sums *sums, bool told, u32 *line)
+               struct kept_sums *sums, struct kept_modules *told, u32 *line)
 {
 	struct reader reader = { .heat = heat, .runs = runs, .sums = sums, .told = told };
 

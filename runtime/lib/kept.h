@@ -15,9 +15,14 @@ struct kept_sums {
 	u64 left; /* of modules that are not loaded, or of which another build is */
 };
 
-/* Adds a file's; `told`: as earlier runs' (heat_tell()). False: *line is wrong, and nothing was added. */
+/* Of which files samples were taken, by the number of their record; all zero: of none. */
+struct kept_modules {
+	bool taken[WORLD_MODULES];
+};
+
+/* Adds a file's. With `told` as earlier runs' (heat_tell()), those of modules that are loaded and not among these yet. False: *line is wrong, and nothing was added. */
 bool kept_read(const char *text, u64 size, struct heat_table *heat, struct runs *runs,
-               struct kept_sums *sums, bool told, u32 *line);
+               struct kept_sums *sums, struct kept_modules *told, u32 *line);
 /* Counts are divided by `share`. Modules whose build is not known are left out, but for `share` 1: then lines say their names alone. */
 void kept_write(struct sample_file *file, const struct heat_table *heat, const struct runs *runs,
                 u32 share);

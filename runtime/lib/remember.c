@@ -28,7 +28,9 @@
 static struct {
 	char name[NAME_ROOM]; /* "": nothing is remembered */
 	struct budget_runs runs;
-	bool found, taken;
+	bool found, taken; /* the file was there; it was read */
+	bool more; /* modules were loaded since */
+	struct kept_modules modules;
 } past;
 
 static void wrong(enum status_remember what, u64 detail)
@@ -234,13 +236,18 @@ static u64 take(int file, struct heat_table *heat, struct runs *runs)
 		wrong(STATUS_REMEMBER_FILE, (u64)-at);
 	if (sys_failed(at) || !at)
 		return 0;
-	if (!kept_read((const char *)(uintptr_t)at, (u64)st.st_size, heat, runs, &sums, true,
-	               &line))
+	if (!kept_read((const char *)(uintptr_t)at, (u64)st.st_size, heat, runs, &sums,
+	               &past.modules, &line))
 		wrong(STATUS_REMEMBER_LINE, line);
 	sys_munmap((u64)at, (u64)st.st_size);
-	world->remembered = sums.taken;
+	world->remembered += sums.taken;
 	world->remembered_left = sums.left;
 	return sums.taken;
+}
+
+void remember_more(void)
+{
+	past.more = true;
 }
 
 u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs *runs)
@@ -248,9 +255,10 @@ u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs
 	u64 n = 0;
 	int file;
 
-	if (!past.found || past.taken || remember_expect(cpu_ns) < worth_ns)
+	if (!past.found || (past.taken && !past.more) || remember_expect(cpu_ns) < worth_ns)
 		return 0;
 	past.taken = true;
+	past.more = false;
 	file = open_both(O_RDONLY);
 	if (file >= 0) {
 		n = take(file, heat, runs);

@@ -28,7 +28,9 @@ void remember_fault(const struct fault *fault);
 void remember_begin(void);
 /* CPU time that is expected of this run in all, once it has used cpu_ns. */
 u64 remember_expect(u64 cpu_ns);
-/* Adds what is remembered when this run has become worth it, once; how many samples that were. `worth_ns`: of expected CPU time. */
+/* Other modules are loaded: there may be samples of these. */
+void remember_more(void);
+/* Adds what is remembered of modules that are loaded when this run has become worth it, and later of others; how many samples that were. `worth_ns`: of expected CPU time. */
 u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs *runs);
 /* At the end. `enough`: were enough samples taken to be kept? */
 void remember_keep(u64 cpu_ns, bool enough, const struct heat_table *heat, const struct runs *runs);

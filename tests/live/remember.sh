@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# remember.sh BUILD PROGRAM BAD NAMELESS - a program is remembered by what its runs have sampled: the next one begins with that, if it is the same build, and
+# remember.sh BUILD PROGRAM BAD NAMELESS LATE LIBRARY - a program is remembered by what its runs have sampled: the next one begins with that, if it is the same build, and
 # if the run is long enough. Where the file, or its folder, is not what it has to be, the program runs as the first time, and the status says why.
 
 set -eu
@@ -9,6 +9,8 @@ dynopt=$1/bin/dynopt
 program=$2
 bad=$3
 nameless=$4
+late=$5
+library=$6
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
@@ -225,6 +227,17 @@ run "$nameless" 60 25
 cold NONE
 touch "$nameless"
 export XDG_CACHE_HOME=$folder/cache
+
+# A library that the program loads itself, by its own build.
+rm -rf cache/dynopt
+run "$late" "$library" 20 25
+file=$(echo cache/dynopt/"$(basename "$late")"-*.samples)
+grep -q "^module $(basename "$library") " "$file" || fail "nothing of a library that was loaded: $(grep module "$file")"
+there=$(sum "$file")
+run "$late" "$library" 20 25
+warm
+[ "$(number remembered)" = "$there" ] || fail "begun with $(number remembered) samples of $there, a library's included"
+file=cache/dynopt/$name-$build.samples
 
 # Several at once: whole files, whoever is last.
 rm -f "$file"
