@@ -29,6 +29,7 @@
 #define DECODE_ROOM 8192
 #define TICK_MS 50
 #define TICK_TEST_MS 2 /* with --all */
+#define TICK_FIRST_MS 1 /* until it has acted once */
 
 /* ---- the mailbox's lock ---- */
 
@@ -233,7 +234,7 @@ static bool still_theirs(void)
  * Until a request, a tick, or the end of the program's first thread, by exit or exec: the kernel clears its thread number
  * and wakes those who wait for that (set_tid_address(2)), as this memory has other users.
  */
-static void sleep_until(u32 answered)
+static void sleep_until(u32 answered, bool soon)
 {
 	struct futex_waitv words[2] = {
 		{ .val = answered,
@@ -241,7 +242,7 @@ static void sleep_until(u32 answered)
 		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
 		{ .val = (u32)world->host_pid, .uaddr = world->host_tid, .flags = FUTEX_32 },
 	};
-	u32 tick_ms = world->options.all ? TICK_TEST_MS : TICK_MS;
+	u32 tick_ms = soon ? TICK_FIRST_MS : world->options.all ? TICK_TEST_MS : TICK_MS;
 	u64 until = sys_now_ns() + tick_ms * 1000000ull;
 	struct timespec timeout = { (long)(until / 1000000000u), (long)(until % 1000000000u) };
 	long result = -ENOSYS;
@@ -277,15 +278,23 @@ static void observe(void)
 		world->state = STATUS_STATE_RUNNING;
 }
 
-/* What the agent does without being asked; not while the loader is about to unmap something. Did it do anything? */
-static bool act(void)
+/*
+ * What the agent does without being asked; not while the loader is about to unmap something. Did it do anything? *soon: it has not yet done so, and
+ * whoever asked first, and waits with main(), has not let go of the lock.
+ */
+static bool act(bool *soon)
 {
+	static bool before;
+
 	bool running = world->ready_ns &&
 	               (world->state == STATUS_STATE_RUNNING || world->state == STATUS_STATE_IDLE);
 	bool acted = false;
 
+	*soon = running && !before;
 	if (!running || !try_lock(&world->mailbox.lock))
 		return false;
+	*soon = false;
+	before = true;
 	if (world->cycles < world->options.cycles) {
 		cycle();
 		acted = true;
@@ -303,11 +312,13 @@ void agent_main(void)
 	sys6(SYS_close_range, 0, 0xffffffffl, 0, 0, 0, 0);
 	for (;;) {
 		u32 answered = world->mailbox.answered;
+		bool soon;
 
 		serve();
 		status_tick();
-		if (!act() && __atomic_load_n(&world->mailbox.asked, __ATOMIC_ACQUIRE) == answered)
-			sleep_until(answered);
+		if (!act(&soon) &&
+		    __atomic_load_n(&world->mailbox.asked, __ATOMIC_ACQUIRE) == answered)
+			sleep_until(answered, soon);
 		if (!still_theirs()) {
 			hot_keep();
 			leave();
