@@ -4,7 +4,7 @@
  *
  * Everything is read from marks and the file's bytes; nothing here changes them.
  */
-#include "text.h"
+#include "text_private.h"
 
 const u8 *text_bytes(const struct text *text, u64 addr, u64 *size)
 {
@@ -37,6 +37,20 @@ enum status text_insn(const struct text *text, u64 addr, void *scratch, struct i
 		return failed(fail, STATUS_TEXT_FORBIDDEN, addr, marks);
 	bytes = text_bytes(text, addr, &size);
 	return decode_insn(bytes, size, addr, scratch, out, fail);
+}
+
+enum status text_brief(const struct text *text, u64 addr, void *scratch, struct insn_brief *out,
+                       struct failure *fail)
+{
+	const u8 *bytes;
+	u64 size;
+
+	if (!(text_marks(text, addr) & TEXT_INSN))
+		return failed(fail, STATUS_TEXT_UNPROVEN, addr, 0);
+	bytes = text_bytes(text, addr, &size);
+	if (size >= INSN_MAX_LEN && text_quick_brief(bytes, addr, out))
+		return STATUS_OK;
+	return decode_brief(bytes, size, addr, scratch, out, fail);
 }
 
 #define LOCK 0xf0
@@ -119,15 +133,13 @@ enum status text_site(const struct text *text, u64 head, void *scratch, u64 *sit
 {
 	struct insn_brief insn;
 	enum status status, passed;
-	u64 addr = head, size;
-	const u8 *bytes;
+	u64 addr = head;
 
 	for (;;) {
 		status = site_marks(text, addr, fail);
 		if (status)
 			return status;
-		bytes = text_bytes(text, addr, &size);
-		status = decode_brief(bytes, size, addr, scratch, &insn, fail);
+		status = text_brief(text, addr, scratch, &insn, fail);
 		if (status == STATUS_OK)
 			status = site_role(insn.role, addr, fail);
 		if (status)
@@ -154,11 +166,9 @@ enum status text_call(const struct text *text, u64 addr, void *scratch, u64 *tar
 {
 	struct insn_brief insn;
 	enum status status = site_marks(text, addr, fail);
-	u64 size;
-	const u8 *bytes = text_bytes(text, addr, &size);
 
 	if (!status)
-		status = decode_brief(bytes, size, addr, scratch, &insn, fail);
+		status = text_brief(text, addr, scratch, &insn, fail);
 	if (status)
 		return status;
 	if (insn.role != ROLE_CALL || insn.len != CALL_REL32_LEN)

@@ -108,6 +108,10 @@ const u8 *text_bytes(const struct text *text, u64 addr, u64 *size);
 __must_check enum status text_insn(const struct text *text, u64 addr, void *scratch,
                                    struct insn *out, struct failure *fail);
 
+/* Length and role of the proven instruction at addr: STATUS_TEXT_UNPROVEN, or decode_brief()'s. */
+__must_check enum status text_brief(const struct text *text, u64 addr, void *scratch,
+                                    struct insn_brief *out, struct failure *fail);
+
 /* The table through which the indirect jump at `site` leads, if its content may be relied on; NULL: none is known. */
 struct text_table *text_table_at(const struct text *text, u64 site);
 /* One at this address. */

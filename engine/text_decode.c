@@ -116,8 +116,7 @@ enum status text_decode_kind(const u8 *bytes, u64 size, u64 addr, void *decoder,
 	return status;
 }
 
-/* Where the direct branch of this kind, whose end is at `end` and at address `end_addr`, leads. */
-static u64 branch_target(u8 kind, const u8 *end, u64 end_addr)
+u64 text_kind_target(u8 kind, const u8 *end, u64 end_addr)
 {
 	if (kind_class(kind) == KIND_JMP8 || kind_class(kind) == KIND_JCC8)
 		return relative8(end - 1, end_addr);
@@ -153,7 +152,7 @@ enum status text_decode(struct builder *b, u64 start, u64 end, struct failure *f
 			b->n_naming += class == KIND_TABLE || class == KIND_JUMP_TABLE;
 			continue;
 		}
-		target = branch_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
+		target = text_kind_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
 		if (text_holds(text, target))
 			text->marks[target - text->start] |= TEXT_TARGET;
 	}
@@ -165,5 +164,5 @@ u64 text_branch_target(const struct builder *b, u64 addr)
 	u8 kind = b->kinds[addr - b->text->start];
 	const u8 *bytes = text_code(b, addr);
 
-	return branch_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
+	return text_kind_target(kind, bytes + kind_len(kind), addr + kind_len(kind));
 }

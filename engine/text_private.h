@@ -182,6 +182,10 @@ __must_check enum status text_decode_kind(const u8 *bytes, u64 size, u64 addr, v
                                           u8 *kind, struct failure *fail);
 /* The same by table, of an instruction with INSN_MAX_LEN readable bytes; 0: the decoder is to be asked. */
 u8 text_quick_kind(const u8 *insn);
+/* And what decode_brief() would say of it; false: the decoder is to be asked. */
+bool text_quick_brief(const u8 *insn, u64 addr, struct insn_brief *out);
+/* Where the direct branch of this kind, whose end is at `end` and at address `end_addr`, leads. */
+u64 text_kind_target(u8 kind, const u8 *end, u64 end_addr);
 /* Does the instruction's last field hold the address of what may be a jump table? */
 bool text_names_table(const u8 *insn, u32 len);
 bool text_jumps_by_table(const u8 *insn, u32 len);

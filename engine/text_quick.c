@@ -232,7 +232,7 @@ static const u8 *pass_prefixes(const u8 *insn, u32 *prefix)
 	return *at == CS && *prefix == PREFIX_66 ? at + 1 : at; /* as in long NOPs */
 }
 
-u8 text_quick_kind(const u8 *insn)
+static u8 quick(const u8 *insn, u8 *opcode_out)
 {
 	const u8 *at = insn;
 	u32 prefix = PREFIX_NONE, row, reg, len;
@@ -247,6 +247,7 @@ u8 text_quick_kind(const u8 *insn)
 	if (wide_map)
 		at++;
 	opcode = *at++;
+	*opcode_out = opcode;
 	row = wide_map ? two_bytes[opcode] : one_byte[opcode];
 	if (!(row & prefix))
 		return 0;
@@ -268,4 +269,42 @@ u8 text_quick_kind(const u8 *insn)
 	if ((opcode & 0xf0) == 0x80)
 		return (u8)(KIND_JCC32 << 4 | len);
 	return (u8)((opcode == 0x1f ? KIND_NOP : KIND_PLAIN) << 4 | len);
+}
+
+u8 text_quick_kind(const u8 *insn)
+{
+	u8 opcode;
+
+	return quick(insn, &opcode);
+}
+
+bool text_quick_brief(const u8 *insn, u64 addr, struct insn_brief *out)
+{
+	static const u8 roles[] = {
+		[KIND_PLAIN] = ROLE_PLAIN,
+		[KIND_NOP] = ROLE_PLAIN,
+		[KIND_INT3] = ROLE_TRAP,
+		[KIND_STOP] = ROLE_TRAP,
+		[KIND_JMP8] = ROLE_JMP,
+		[KIND_JMP32] = ROLE_JMP,
+		[KIND_JCC8] = ROLE_JCC,
+		[KIND_JCC32] = ROLE_JCC,
+		[KIND_CALL] = ROLE_CALL,
+		[KIND_CALL_INDIRECT] = ROLE_CALL_INDIRECT,
+		[KIND_TABLE] = ROLE_PLAIN,
+		[KIND_JUMP_TABLE] = ROLE_JMP_INDIRECT,
+		[KIND_BARRIER] = ROLE_JMP_INDIRECT,
+	};
+	u8 opcode, kind = quick(insn, &opcode);
+	u32 class = kind_class(kind), len = kind_len(kind);
+
+	if (!kind)
+		return false;
+	*out = (struct insn_brief){ .len = (u8)len,
+		                    .role = class == KIND_BARRIER && opcode == 0xc3 ? ROLE_RET
+		                                                                    : roles[class],
+		                    .nop = class == KIND_NOP };
+	if (kind_direct(class))
+		out->target = text_kind_target(kind, insn + len, addr + len);
+	return true;
 }

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 7
+#define STATUS_FILE_VERSION 8
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
@@ -123,6 +123,34 @@ enum status_remember {
 #undef X
 };
 
+/* X(name, "text"): what the agent uses its CPU time for. */
+#define STATUS_STAGES(X) \
+	X(other, "looking whether something is to be done, and saying what was") \
+	X(samples, "taking samples and keeping them") \
+	X(walks, "walks from samples") \
+	X(reading, "reading modules") \
+	X(growing, "heads, counts and trees") \
+	X(judging, "making translations to know what they would save") \
+	X(proving, "making and proving those that are kept") \
+	X(patching, "putting them in place")
+enum status_stage {
+#define X(name, text) STATUS_STAGE_##name,
+	STATUS_STAGES(X) STATUS_STAGE_N
+#undef X
+};
+
+/* X(NAME, "text"): what has become of the trees that an instruction is in (cover.h). */
+#define STATUS_TREES(X) \
+	X(NONE, "in no tree") \
+	X(REFUSED, "in trees that were refused") \
+	X(NO_GAIN, "in trees that would save nothing") \
+	X(TRANSLATED, "in translated trees")
+enum status_tree {
+#define X(name, text) STATUS_TREE_##name,
+	STATUS_TREES(X) STATUS_TREE_N
+#undef X
+};
+
 #define STATUS_FUNCTIONS 32 /* in a file, at most */
 #define STATUS_NO_MODULE 0xffffffffu
 
@@ -144,6 +172,7 @@ struct status_heat {
 	uint64_t samples, samples_cache;
 	uint64_t outside[STATUS_HEAT_N];
 	uint64_t refused[STATUS_REASONS];
+	uint64_t trees[STATUS_TREE_N]; /* all, by enum status_tree; without an agent only */
 };
 
 /* A function with many samples, or, where functions are not known, a module (UNREAD, MODULE), or an address. */
@@ -171,6 +200,7 @@ struct status_head {
 	uint64_t detail;
 	uint64_t eager_ns; /* wall time from start of the library to the program's main, agent's work included */
 	uint64_t agent_cpu_ns; /* CPU time the agent has used */
+	uint64_t stage_ns[STATUS_STAGE_N]; /* the same by enum status_stage */
 	uint64_t cycles; /* undo/apply rounds done (option cycles) */
 	uint64_t flips,
 		flip_ns; /* page-run replacements in live text, and the time they took together */

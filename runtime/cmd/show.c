@@ -144,6 +144,18 @@ static void print_remembered(const struct status_head *h, FILE *out)
 		    ms(h->first_live_ns), ms(h->first_live_cpu_ns));
 }
 
+/* What the agent's CPU time went into. */
+static void print_stages(const struct status_head *h, FILE *out)
+{
+	char text[256] = "";
+	size_t at = 0;
+
+	for (u32 i = 0; i < STATUS_STAGE_N; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %.1f", i ? ", " : "",
+		                       status_stage_key(i), ms(h->stage_ns[i]));
+	ROW(out, "spent on", "%s ms", text);
+}
+
 static void print_totals(const struct status_view *v, const struct status_sums *s, FILE *out)
 {
 	const struct status_head *h = v->head;
@@ -170,6 +182,8 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 	    ms(h->eager_ns), ms(s->build_ns), ms(s->translate_ns), ms(s->apply_ns));
 	ROW(out, "agent", "%.1f ms of CPU time; text replaced %llu times in %.1f ms",
 	    ms(h->agent_cpu_ns), (ull)h->flips, ms(h->flip_ns));
+	if (h->backend == STATUS_BACKEND_embedded)
+		print_stages(h, out);
 	if (h->samples)
 		ROW(out, "samples",
 		    "%llu, %.1f %% of them in translations; since the last of %llu batches %llu, %.1f %%",

@@ -134,6 +134,16 @@ static void put_translations(struct json_object *to, const struct status_view *v
 	show_names_free(names);
 }
 
+static void put_stages(struct json_object *to, const struct status_head *h)
+{
+	char key[32];
+
+	for (u32 i = 0; i < STATUS_STAGE_N; i++) {
+		snprintf(key, sizeof(key), "%s_ns", status_stage_key(i));
+		json_number(to, key, h->stage_ns[i]);
+	}
+}
+
 void show_head_json(const struct status_view *v, struct json_object *to)
 {
 	const struct status_head *h = v->head;
@@ -156,6 +166,7 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_text(to, "detail_text", status_detail_words(h, detail, sizeof(detail)));
 	json_number(to, "agent_pid", h->agent_pid);
 	json_number(to, "agent_cpu_ns", h->agent_cpu_ns);
+	put_stages(json_child(to, "agent"), h);
 	json_number(to, "before_main_ns", h->eager_ns);
 	json_number(to, "flips", h->flips);
 	json_number(to, "flip_ns", h->flip_ns);
@@ -197,7 +208,7 @@ void show_status_json(const struct status_view *v, const char *path, struct json
 static void put_heat(struct json_object *to, const struct status_heat *heat)
 {
 	struct status_reason top = status_top_reason(heat);
-	struct json_object *outside, *refused;
+	struct json_object *outside, *refused, *trees;
 
 	to = json_child(to, "heat");
 	json_number(to, "samples", heat->samples);
@@ -206,6 +217,10 @@ static void put_heat(struct json_object *to, const struct status_heat *heat)
 	json_text(to, "top_reason", top.key);
 	json_text(to, "top_reason_text", top.words);
 	json_number(to, "top_reason_samples", top.samples);
+	trees = json_child(to, "trees");
+	for (u32 i = 0; i < STATUS_TREE_N; i++)
+		if (heat->trees[i])
+			json_number(trees, status_tree_key(i), heat->trees[i]);
 	outside = json_child(to, "outside");
 	for (u32 i = 0; i < STATUS_HEAT_N; i++)
 		if (heat->outside[i])

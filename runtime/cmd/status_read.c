@@ -42,6 +42,8 @@ LOOKUP(status_remember_key, STATUS_REMEMBER(NAME))
 LOOKUP(status_remember_words, STATUS_REMEMBER(WORDS))
 LOOKUP(status_heat_key, STATUS_HEAT_WHYS(NAME))
 LOOKUP(status_heat_words, STATUS_HEAT_WHYS(WORDS))
+LOOKUP(status_stage_key, STATUS_STAGES(NAME))
+LOOKUP(status_tree_key, STATUS_TREES(NAME))
 LOOKUP(status_hop_key, "none", "direct", "slot", "far", "slot_far", "call")
 
 static const struct {

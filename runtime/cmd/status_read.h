@@ -44,6 +44,8 @@ const char *status_remember_detail(const struct status_head *head, char *buffer,
 /* Of enum status_heat_why. */
 const char *status_heat_key(u32 why);
 const char *status_heat_words(u32 why);
+const char *status_stage_key(u32 stage);
+const char *status_tree_key(u32 tree);
 /* Rows of engine_status.def. */
 const char *status_reason_name(u32 status);
 const char *status_reason_class(u32 status);

@@ -21,6 +21,7 @@
 #include "traces.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/prctl.h>
 #include <sys/uio.h>
@@ -28,6 +29,7 @@
 
 #define DECODE_ROOM 8192
 #define TICK_MS 50
+#define TICKS_TRACED 8
 #define TICK_TEST_MS 2 /* with --all */
 #define TICK_FIRST_MS 1 /* until it has acted once */
 
@@ -191,18 +193,29 @@ static void serve(void)
 	answer(asked);
 }
 
-/* "TracerPid:\tN" in the program's status: is N not 0? */
-static bool traced(void)
+/* The program's status; kept open, as it is asked each tick. */
+static long open_status(void)
 {
-	static const char key[] = "TracerPid:\t";
-	char path[40] = "/proc/", text[1024], *out = path + 6;
-	long n;
+	char path[40] = "/proc/", *out = path + 6;
 
 	for (int pid = world->host_pid, unit = 1000000000; unit; unit /= 10)
 		if (pid >= unit)
 			*out++ = (char)('0' + pid / unit % 10);
 	memcpy(out, "/status", 8);
-	n = sys_read_file(path, text, sizeof(text));
+	return sys_open(path, O_RDONLY, 0);
+}
+
+/* "TracerPid:\tN" in the program's status: is N not 0? */
+static bool traced(void)
+{
+	static const char key[] = "TracerPid:\t";
+	static long fd = -1;
+	char text[1024];
+	long n;
+
+	if (fd < 0)
+		fd = open_status();
+	n = sys6(SYS_pread64, fd, (long)text, sizeof(text), 0, 0, 0);
 	for (long i = 0; i + (long)sizeof(key) <= n; i++)
 		if (memcmp(text + i, key, sizeof(key) - 1) == 0)
 			return text[i + (long)sizeof(key) - 1] != '0';
@@ -265,7 +278,11 @@ static void __attribute__((noreturn)) leave(void)
 
 static void observe(void)
 {
-	if (traced()) {
+	static u32 ticks;
+
+	hot_take();
+	/* Where nothing is live and nothing will be, there is nothing to withdraw. */
+	if ((any_live() || hot_is_due() || ticks++ % TICKS_TRACED == 0) && traced()) {
 		withdraw(STATUS_CAUSE_TRACED);
 		return;
 	}
@@ -273,7 +290,8 @@ static void observe(void)
 		withdraw(STATUS_CAUSE_REQUEST);
 		return;
 	}
-	hot_tick();
+	if (hot_is_due())
+		hot_look();
 	if (world->state == STATUS_STATE_IDLE && any_live())
 		world->state = STATUS_STATE_RUNNING;
 }

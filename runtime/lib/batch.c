@@ -8,7 +8,9 @@
  */
 #include "batch_again.h"
 
+#include "cover.h"
 #include "jump.h"
+#include "stages.h"
 #include "sys.h"
 #include "translate.h"
 
@@ -171,6 +173,7 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 	if (status)
 		return status;
 	status = translate_proven(b->text, &trace, b->scratch, &code, fail);
+	cover_add(b->w, &trace, status ? STATUS_TREE_REFUSED : STATUS_TREE_TRANSLATED);
 	if (world->options.all && status && status_class(status) == STATUS_CLASS_LIMIT &&
 	    trace.n_blocks > 1) {
 		trace.n_blocks = 1;
@@ -199,8 +202,10 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 static bool try_site(struct batch *b, u64 site)
 {
 	u64 mark = arena_mark(b->scratch);
+	u32 before = stages_enter(STATUS_STAGE_proving);
 	enum status status = translate_site(b, site, NULL);
 
+	stages_enter(before);
 	arena_release(b->scratch, mark);
 	if (status)
 		batch_count(b, status, site);
@@ -636,6 +641,7 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 	struct batch b = empty;
 	struct image *image = NULL;
 	u64 began = sys_now_ns(), mark = arena_mark(&workshop->reading.scratch);
+	u32 before = stages_enter(STATUS_STAGE_growing);
 	enum status status;
 
 	b.w = workshop;
@@ -666,5 +672,6 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 	arena_release(b.scratch, mark);
 	memory_relax(b.scratch);
 	b.record->translate_ns += sys_now_ns() - began;
+	stages_enter(before);
 	return image;
 }

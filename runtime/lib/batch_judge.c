@@ -13,7 +13,9 @@
  */
 #include "batch_again.h"
 
+#include "cover.h"
 #include "limits.h"
+#include "stages.h"
 #include "translate.h"
 
 #define MOST_ENTRIES ((u64)1 << 18) /* after scaling; products with costs fit in 63 bits */
@@ -93,11 +95,13 @@ static struct verdict judge_trace(struct judge *j, const struct trace *trace)
 	struct batch *b = j->b;
 	u64 mark = arena_mark(b->scratch);
 	struct code code;
+	u32 before = stages_enter(STATUS_STAGE_judging);
 	struct verdict verdict = { .status = translate(b->text, trace, b->scratch, &code, NULL),
 		                   .known = trace->entries != 0,
 		                   .entries = trace->entries ? trace->entries : 1,
 		                   .first = n_leads(j) };
 
+	stages_enter(before);
 	if (!verdict.status) {
 		verdict.gain = (s64)(code.cost_original - code.cost);
 		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++)
@@ -147,10 +151,8 @@ static void judge_published(struct judge *j, u32 i)
 static u32 plain_len(const struct batch *b, u64 addr)
 {
 	struct insn_brief insn;
-	u64 size;
-	const u8 *bytes = text_bytes(b->text, addr, &size);
 
-	if (!bytes || decode_brief(bytes, size, addr, b->w->decoder, &insn, NULL) != STATUS_OK)
+	if (text_brief(b->text, addr, b->w->decoder, &insn, NULL) != STATUS_OK)
 		return 0;
 	return insn.role == ROLE_PLAIN ? insn.len : 0;
 }
@@ -438,6 +440,19 @@ static enum status find_fronts(struct judge *j)
 	return STATUS_OK;
 }
 
+/* For measuring: grown once more, as nobody kept the tree. */
+static void cover_dropped(struct batch *b, u64 site, enum status status)
+{
+	u64 mark = arena_mark(b->scratch);
+	struct grown grown;
+	struct trace trace;
+
+	if (b->w->covers && !batch_trace(b, site, &grown, &trace))
+		cover_add(b->w, &trace,
+		          status == STATUS_COST_GAIN ? STATUS_TREE_NO_GAIN : STATUS_TREE_REFUSED);
+	arena_release(b->scratch, mark);
+}
+
 /* What is refused, and what stays as it is. */
 static void drop_refused(struct judge *j)
 {
@@ -449,6 +464,7 @@ static void drop_refused(struct judge *j)
 		struct published *published = batch_published(b, hop->site);
 
 		if (j->verdicts[i].status) {
+			cover_dropped(b, hop->site, j->verdicts[i].status);
 			batch_count(b, j->verdicts[i].status, hop->site);
 			batch_drop_site(b, hop->site);
 			if (published)

@@ -124,15 +124,13 @@ static enum status list_sites(struct batch *b, struct failure *fail)
 		return failed(fail, STATUS_WORKSPACE, 0, (u64)n * sizeof(*b->hops));
 	for (u64 i = 0; i < bytes; i++) {
 		struct insn_brief insn;
-		u64 addr = b->text->start + i, size;
-		const u8 *at;
+		u64 addr = b->text->start + i;
 
 		if (!b->fresh[i / 8])
 			i |= 7;
 		if (!(b->fresh[i / 8] >> i % 8 & 1))
 			continue;
-		at = text_bytes(b->text, addr, &size);
-		if (!at || decode_brief(at, size, addr, b->w->decoder, &insn, NULL) != STATUS_OK)
+		if (text_brief(b->text, addr, b->w->decoder, &insn, NULL) != STATUS_OK)
 			continue;
 		b->hops[b->n_hops++] = (struct hop){ .site = addr, .len = insn.len };
 	}

@@ -84,11 +84,7 @@ static bool is_branch(u8 role)
 
 static bool read_insn(const struct flows *flows, u64 addr, struct insn_brief *insn)
 {
-	u64 size;
-	const u8 *bytes = text_bytes(flows->text, addr, &size);
-
-	return (text_marks(flows->text, addr) & TEXT_INSN) && bytes &&
-	       decode_brief(bytes, size, addr, flows->decoder, insn, NULL) == STATUS_OK;
+	return text_brief(flows->text, addr, flows->decoder, insn, NULL) == STATUS_OK;
 }
 
 /* A block's samples without those of one instruction that say how long it waits, not how often it is executed. */
@@ -457,15 +453,16 @@ void flow_at_most(const struct flows *flows, const struct flow_block *block, u32
 const struct flow *flow_of(struct flows *flows, u64 addr)
 {
 	struct flow *flow = &flows->known[flows->n_known];
+	u16 *found = &flows->found[(u32)((addr * 0x9e3779b97f4a7c15u) >> 40) & (FLOW_HINTS - 1)];
 	u64 mark;
 
 	for (u32 i = 0; i <= flows->n_known; i++) {
-		u32 k = i ? i - 1 : flows->found;
+		u32 k = i ? i - 1 : *found;
 
-		if (k == flows->n_known || addr < flows->known[k].start ||
+		if (k >= flows->n_known || addr < flows->known[k].start ||
 		    addr >= flows->known[k].end)
 			continue;
-		flows->found = k;
+		*found = (u16)k;
 		return flows->known[k].blocks ? &flows->known[k] : NULL;
 	}
 	if (flows->n_known == FLOW_FUNCTIONS)

@@ -16,6 +16,7 @@
 
 #define FLOW_SEEN 16 /* times that a branch was seen: then its shares are not guessed */
 #define FLOW_FUNCTIONS 512
+#define FLOW_HINTS 1024 /* a power of 2 */
 #define FLOW_SHARE 1000u /* what the shares of a branch add up to */
 
 /* How many samples hit the instruction at addr. */
@@ -53,7 +54,8 @@ struct flows {
 	void *decoder;
 	struct arena *arena; /* holds what is known; it is gone when the caller releases it */
 	struct flow known[FLOW_FUNCTIONS];
-	u32 n_known, found; /* found: by the last question */
+	u32 n_known;
+	u16 found[FLOW_HINTS]; /* by address: which of `known` the last question of its kind has found */
 };
 
 #define FLOW_ONE 65536u

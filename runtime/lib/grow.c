@@ -56,13 +56,9 @@ static void propose(struct growth *g, u32 parent, u64 start, u32 frame)
 
 static enum status brief_at(const struct growth *g, u64 addr, struct insn_brief *insn)
 {
-	u64 size;
-	const u8 *bytes = text_bytes(g->text, addr, &size);
-	u16 marks = text_marks(g->text, addr);
-
-	if (!bytes || !(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE))
+	if (text_marks(g->text, addr) & TEXT_NO_TRANSLATE)
 		return STATUS_TEXT_UNPROVEN;
-	return decode_brief(bytes, size, addr, g->scratch, insn, NULL);
+	return text_brief(g->text, addr, g->scratch, insn, NULL);
 }
 
 /* From its entry straight on to a return, within the limit and without calls. */

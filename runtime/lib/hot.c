@@ -12,6 +12,7 @@
 
 #include "batch.h"
 #include "budget.h"
+#include "cover.h"
 #include "kept.h"
 #include "loaded.h"
 #include "mapping.h"
@@ -19,6 +20,7 @@
 #include "pick.h"
 #include "remember.h"
 #include "sampler.h"
+#include "stages.h"
 #include "status_write.h"
 #include "sys.h"
 #include "waits.h"
@@ -35,6 +37,7 @@
 #define WALK_ONE_OF 32 /* samples else */
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
+#define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
 #define READ_NS_PER_BYTE 30 /* of a file */
 #define READ_WORTH 20
 #define FIRST 200 /* samples of a module */
@@ -53,6 +56,7 @@ static struct {
 	struct runs runs;
 	struct phase phase;
 	u32 n_new; /* samples since the last look */
+	u64 n_looked; /* samples that were there then */
 	u64 period_ns, cpu_ns; /* CPU time of the program that samples stand for */
 	u64 last_batch_ns;
 	u64 lively_ns; /* when it began to do something else */
@@ -262,12 +266,15 @@ static void translate(struct workshop *workshop, const struct pick *pick)
 {
 	struct failure fail = { STATUS_OK, 0, 0 };
 	struct image *image;
+	u32 before;
 
 	image = batch_translate(workshop, pick->ranges, pick->n, heat_at, &hot.runs, &fail);
 	if (fail.status)
 		image_refuse(workshop->record, fail.status, fail.addr, fail.detail);
-	else if (mappings_renew(workshop->record->record) && image)
+	before = stages_enter(STATUS_STAGE_patching);
+	if (!fail.status && mappings_renew(workshop->record->record) && image)
 		mapping_add(image, workshop->base);
+	stages_enter(before);
 	world->batches++;
 	world->recent = world->recent_cache = 0;
 	hot.last_batch_ns = sys_now_ns();
@@ -339,7 +346,7 @@ static void look_at(const struct module *module, u32 from, u32 to)
 	note_look(workshop, &pick, samples);
 }
 
-static void look(void)
+void hot_look(void)
 {
 	hot.n_new = 0;
 	for (u32 from = 0, to; from < hot.heat.n && has_credit(0); from = to) {
@@ -350,6 +357,7 @@ static void look(void)
 		if (module)
 			look_at(module, from, to);
 	}
+	hot.n_looked = hot.heat.samples;
 }
 
 /* ---- for people ---- */
@@ -448,7 +456,8 @@ static void rank(struct status_function *all, u32 *n, const struct status_functi
 }
 
 /* The function, or what is known of no function, that begins at entry `from` and ends in front of `to`; returns its end. */
-static u32 describe(const struct module *module, u32 from, u32 to, struct status_function *out)
+static u32 describe(const struct module *module, u32 from, u32 to, struct status_function *out,
+                    struct status_heat *sums)
 {
 	bool known = false;
 	struct image *record = module ? loaded_record(module) : NULL;
@@ -473,6 +482,9 @@ static u32 describe(const struct module *module, u32 from, u32 to, struct status
 		return span.to;
 	out->start = span.range.start;
 	judge(workshop, &span, out);
+	for (u32 i = span.from; i < span.to; i++)
+		sums->trees[cover_of(workshop, hot.heat.at[i].rip - module->base)] +=
+			hot.heat.at[i].n;
 	return span.to;
 }
 
@@ -486,7 +498,7 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 		u64 end;
 		const struct module *module = loaded_at(hot.heat.at[from].rip, &end);
 
-		from = describe(module, from, heat_from(&hot.heat, end), &f);
+		from = describe(module, from, heat_from(&hot.heat, end), &f, sums);
 		if (!f.samples)
 			continue;
 		count(&f, sums);
@@ -563,7 +575,7 @@ bool hot_start(void)
 		return false;
 	remember_begin();
 	if (!world->options.agent) {
-		look();
+		hot_look();
 		return true;
 	}
 	result = sampler_open(world->options.sampler, world->host_pid, &world->sampler);
@@ -589,10 +601,11 @@ static void adapt(void)
 	hot.quiet = quiet;
 }
 
-static void look_if_due(void)
+bool hot_is_due(void)
 {
-	if (hot.n_new >= enough(NEW_SAMPLES) && has_credit(0))
-		look();
+	return hot.open && hot.n_new >= enough(NEW_SAMPLES) &&
+	       hot.heat.samples - hot.n_looked >= enough(hot.n_looked / LOOK_GROWN) &&
+	       has_credit(0);
 }
 
 /* The sampler is gone; what is translated stays. */
@@ -610,6 +623,7 @@ static void ended(long result)
 static long read_samples(void)
 {
 	u64 began = sys_cpu_ns();
+	u32 before = stages_enter(STATUS_STAGE_samples);
 	long result;
 
 	hot.walking = has_credit(0) && world->walks.cpu_ns < credit() / WALK_PART;
@@ -617,19 +631,18 @@ static long read_samples(void)
 	result = sampler_read(take, NULL);
 	if (hot.walking)
 		world->walks.cpu_ns += sys_cpu_ns() - began;
+	stages_enter(before);
 	return result;
 }
 
-void hot_tick(void)
+void hot_take(void)
 {
 	long result;
 
 	if (!hot.open)
 		return;
 	begin_warm();
-	look_if_due(); /* what a file has said, by itself */
 	result = read_samples();
-	look_if_due();
 	if (sys_failed(result))
 		ended(result);
 	else

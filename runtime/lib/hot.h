@@ -11,8 +11,12 @@
 
 /* In the agent, once the program's modules are known. False with world->cause set if nothing can be sampled. */
 bool hot_start(void);
-/* Each tick: takes samples in, and has translated what they make worth it and the budget allows. */
-void hot_tick(void);
+/* Each tick: takes samples in. */
+void hot_take(void);
+/* Do they make a look worth it? Who is not to be patched now must not look. */
+bool hot_is_due(void);
+/* Has translated what is worth it and the budget allows. */
+void hot_look(void);
 /* Other modules are loaded. */
 void hot_modules(void);
 /* Withdrawn, or nothing left of the program: no more samples. */

@@ -8,6 +8,7 @@
 #include "status_write.h"
 
 #include "hot.h"
+#include "stages.h"
 #include "sys.h"
 #include "world.h"
 
@@ -100,6 +101,8 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.detail = world->detail;
 	head.eager_ns = world->ready_ns ? world->ready_ns - world->start_ns : 0;
 	head.agent_cpu_ns = sys_cpu_ns();
+	stages_settle();
+	memcpy(head.stage_ns, world->stage_ns, sizeof(head.stage_ns));
 	head.cycles = world->cycles;
 	head.flips = world->flips;
 	head.flip_ns = world->flip_ns;

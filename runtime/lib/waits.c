@@ -17,11 +17,7 @@ struct loop {
 
 static bool read_brief(const struct text *text, u64 addr, void *decoder, struct insn_brief *insn)
 {
-	u64 size;
-	const u8 *bytes = text_bytes(text, addr, &size);
-
-	return (text_marks(text, addr) & TEXT_INSN) && bytes &&
-	       decode_brief(bytes, size, addr, decoder, insn, NULL) == STATUS_OK;
+	return text_brief(text, addr, decoder, insn, NULL) == STATUS_OK;
 }
 
 /* The instruction with most samples. */

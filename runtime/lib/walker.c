@@ -4,9 +4,9 @@
  */
 #include "walker.h"
 
+#include "stages.h"
 #include "sys.h"
 #include "walk.h"
-#include "world.h"
 
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -95,6 +95,7 @@ void walker_take(const struct perf_sample *sample, walker_code_fn *code, struct 
                  struct walker_sums *sums)
 {
 	struct walk *w = &walker.walk;
+	u32 before;
 
 	if (sample->n_regs != (u32)__builtin_popcount(WALKER_REGS) || !open_once())
 		return;
@@ -104,7 +105,9 @@ void walker_take(const struct perf_sample *sample, walker_code_fn *code, struct 
 	w->stack_at = w->m.gpr[4].value;
 	w->stack = sample->stack;
 	w->n_stack = sample->n_stack;
+	before = stages_enter(STATUS_STAGE_walks);
 	walk_on(w, RUNS, INSNS);
+	stages_enter(before);
 	sums->walks++;
 	sums->runs += w->n_runs;
 	sums->insns += w->n_insns;

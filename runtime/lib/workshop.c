@@ -7,6 +7,7 @@
 #include "workshop.h"
 
 #include "maps.h"
+#include "stages.h"
 #include "sys.h"
 
 #include <sys/mman.h>
@@ -68,6 +69,8 @@ static bool make_tables(struct workshop *w)
 	w->fates = arena_alloc(keep, text->end - text->start + 1, 1);
 	w->slots = arena_alloc(keep, text->n_slots + 1, sizeof(*w->slots));
 	w->taken = arena_alloc(keep, text->n_slots + 1, 1);
+	if (!world->options.agent)
+		w->covers = arena_alloc(keep, text->end - text->start + 1, 1);
 	if (!w->decoder || !w->is_site || !w->fates || !w->slots || !w->taken)
 		return false;
 	for (u32 i = 0; i < text->n_slots; i++)
@@ -82,12 +85,17 @@ struct workshop *workshop_open(struct image *record, u64 base)
 {
 	static const struct workshop empty;
 	struct workshop *w = workshop_find(NULL, 0);
+	u32 before;
+	bool read;
 
 	if (!w || record->status.refusal)
 		return NULL;
 	*w = empty;
 	w->base = base;
-	if (!image_read(record, &w->reading))
+	before = stages_enter(STATUS_STAGE_reading);
+	read = image_read(record, &w->reading);
+	stages_enter(before);
+	if (!read)
 		return NULL;
 	w->record = record;
 	memory_relax(&w->reading.scratch); /* finding the code has used much of it */

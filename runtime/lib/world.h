@@ -160,6 +160,8 @@ struct world {
 	u64 phases; /* times that it began to do something else */
 	u32 sampler; /* enum status_sampler */
 	struct walker_sums walks; /* from samples outside of translations */
+	u32 stage; /* enum status_stage: what the agent is at (stages.h) */
+	u64 stage_ns[STATUS_STAGE_N];
 	struct sampler_timer timer;
 	u64 status_ns; /* when the status file was written last */
 	bool status_due;

@@ -15,6 +15,17 @@ static u64 n_compared, n_quick;
 /* Distances such that 1-byte and 4-byte fields lead to different places. */
 static const u8 tail[] = { 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x12, 0x23, 0x34, 0x45, 0x56 };
 
+static bool same_brief(const u8 *bytes)
+{
+	struct insn_brief quick, slow;
+	struct failure fail;
+
+	return text_quick_brief(bytes, 0x401000, &quick) &&
+	       decode_brief(bytes, INSN_MAX_LEN, 0x401000, decoder, &slow, &fail) == STATUS_OK &&
+	       quick.target == slow.target && quick.len == slow.len && quick.role == slow.role &&
+	       quick.endbr == slow.endbr && quick.nop == slow.nop;
+}
+
 static bool same(const u8 *bytes)
 {
 	u8 quick = text_quick_kind(bytes), kind = 0;
@@ -26,7 +37,7 @@ static bool same(const u8 *bytes)
 		return true;
 	n_quick++;
 	status = text_decode_kind(bytes, INSN_MAX_LEN, 0x401000, decoder, &kind, &fail);
-	if (status == STATUS_OK && kind == quick)
+	if (status == STATUS_OK && kind == quick && same_brief(bytes))
 		return true;
 	printf("\n    ");
 	for (u32 i = 0; i < INSN_MAX_LEN; i++)
