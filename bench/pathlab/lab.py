@@ -197,11 +197,12 @@ class Lab:
         translated = self.callgrind(subject, "translated", given)
         same = all(self.told(subject, kind) == self.told(subject, "plain") for kind in ("plain", "translated"))
         own = sum(n for path, n in translated.items() if path.endswith("libdynopt.so"))
-        totals = self.report(subject).get("totals", {})
+        report = self.report(subject)
+        totals = report.get("totals", {})
         return {"plain": sum(plain.values()), "translated": sum(translated.values()) - own, "library": own,
                 "cache": translated.get("???", 0) + translated.get("", 0), "same": same,
                 "heads": totals.get("heads", 0), "done": totals.get("translated", 0),
-                "refused": totals.get("refused", [])}
+                "refused": totals.get("refused", []), "heat": report.get("heat", {})}
 
     def measure(self, name):
         made = self.traces(name)
@@ -274,8 +275,10 @@ def measured_line(row):
             + ("" if row["same"] else " OUTPUT DIFFERS |"))
 
 
-SAMPLED_HEAD = ("| program | samples | heads tried | translated | executed from translations | executed instructions "
-                "| in the sampled run: in all, since the last batch | agent |\n|---|---|---|---|---|---|---|---|")
+SAMPLED_HEAD = ("| program | samples | heads tried | translated | samples in translated trees | in trees that would save nothing "
+                "| in trees refused otherwise | in no tree | executed from translations | executed instructions "
+                "| in the sampled run: in all, since the last batch | agent |\n" + "|---" * 12 + "|")
+TREES = ("TRANSLATED", "NO_GAIN", "REFUSED")  # what has become of a sample's trees (status_file.h)
 
 
 def share(part, whole):
@@ -283,8 +286,11 @@ def share(part, whole):
 
 
 def sampled_line(row):
-    run = row["run"]
-    return (f"| {row['program']} | {run['samples']} | {row['heads']} | {row['done']} "
+    run, heat = row["run"], row["heat"]
+    kinds = [heat.get("trees", {}).get(kind, 0) for kind in TREES]
+    kinds.append(heat.get("samples", 0) - sum(kinds))
+    trees = " | ".join(share(kind, heat.get("samples", 0)) for kind in kinds)
+    return (f"| {row['program']} | {run['samples']} | {row['heads']} | {row['done']} | {trees} "
             f"| {100 * row['cache'] / row['translated']:.1f} % | {100 * (row['translated'] / row['plain'] - 1):+.2f} % "
             f"| {share(run['samples_cache'], run['samples'])}, {share(run['recent_cache'], run['recent'])} "
             f"| {run['agent_cpu_ns'] / 1e6:.0f} ms |" + ("" if row["same"] else " OUTPUT DIFFERS |"))

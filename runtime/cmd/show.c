@@ -144,16 +144,23 @@ static void print_remembered(const struct status_head *h, FILE *out)
 		    ms(h->first_live_ns), ms(h->first_live_cpu_ns));
 }
 
+#define STAGES_A_ROW 4
+
 /* What the agent's CPU time went into. */
 static void print_stages(const struct status_head *h, FILE *out)
 {
-	char text[256] = "";
+	char text[256];
 	size_t at = 0;
 
-	for (u32 i = 0; i < STATUS_STAGE_N; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %.1f", i ? ", " : "",
+	for (u32 i = 0; i < STATUS_STAGE_N; i++) {
+		bool first = i % STAGES_A_ROW == 0, last = i % STAGES_A_ROW == STAGES_A_ROW - 1;
+
+		at = first ? 0 : at;
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %.1f", first ? "" : ", ",
 		                       status_stage_key(i), ms(h->stage_ns[i]));
-	ROW(out, "spent on", "%s ms", text);
+		if (last || i == STATUS_STAGE_N - 1)
+			ROW(out, i < STAGES_A_ROW ? "spent on" : "", "%s ms", text);
+	}
 }
 
 static void print_totals(const struct status_view *v, const struct status_sums *s, FILE *out)

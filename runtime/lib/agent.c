@@ -29,6 +29,9 @@
 
 #define DECODE_ROOM 8192
 #define TICK_MS 50
+#define TICK_MOST_MS 200
+#define TICK_SAMPLES \
+	4 /* fewer in a tick, and the next one is twice as long, as far as nothing is live that a debugger must not meet */
 #define TICKS_TRACED 8
 #define TICK_TEST_MS 2 /* with --all */
 #define TICK_FIRST_MS 1 /* until it has acted once */
@@ -243,6 +246,22 @@ static bool still_theirs(void)
 	return same != -ESRCH && sys6(SYS_kill, world->host_pid, 0, 0, 0, 0, 0) != -ESRCH;
 }
 
+/* Rings fill while the program runs: where it hardly does, for others or by itself, each tick costs as much. */
+static u32 next_tick_ms(void)
+{
+	static u32 tick_ms = TICK_MS;
+	static u64 samples;
+
+	if (world->options.all)
+		return TICK_TEST_MS;
+	if (world->samples - samples >= TICK_SAMPLES || any_live())
+		tick_ms = TICK_MS;
+	else if (tick_ms < TICK_MOST_MS)
+		tick_ms *= 2;
+	samples = world->samples;
+	return tick_ms;
+}
+
 /*
  * Until a request, a tick, or the end of the program's first thread, by exit or exec: the kernel clears its thread number
  * and wakes those who wait for that (set_tid_address(2)), as this memory has other users.
@@ -255,7 +274,7 @@ static void sleep_until(u32 answered, bool soon)
 		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
 		{ .val = (u32)world->host_pid, .uaddr = world->host_tid, .flags = FUTEX_32 },
 	};
-	u32 tick_ms = soon ? TICK_FIRST_MS : world->options.all ? TICK_TEST_MS : TICK_MS;
+	u32 tick_ms = soon ? TICK_FIRST_MS : next_tick_ms();
 	u64 until = sys_now_ns() + tick_ms * 1000000ull;
 	struct timespec timeout = { (long)(until / 1000000000u), (long)(until % 1000000000u) };
 	long result = -ENOSYS;
@@ -276,13 +295,29 @@ static void __attribute__((noreturn)) leave(void)
 		sys6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
+/* Has translated what is worth it; false: a debugger is there, and everything is withdrawn instead. */
+static bool look_if_due(void)
+{
+	if (!hot_is_due())
+		return true;
+	if (traced()) {
+		withdraw(STATUS_CAUSE_TRACED);
+		return false;
+	}
+	hot_look();
+	return true;
+}
+
 static void observe(void)
 {
 	static u32 ticks;
 
+	hot_begin_warm();
+	if (!look_if_due()) /* what a file has said, by itself */
+		return;
 	hot_take();
-	/* Where nothing is live and nothing will be, there is nothing to withdraw. */
-	if ((any_live() || hot_is_due() || ticks++ % TICKS_TRACED == 0) && traced()) {
+	/* Where nothing is live, there is nothing to withdraw. */
+	if ((any_live() || ticks++ % TICKS_TRACED == 0) && traced()) {
 		withdraw(STATUS_CAUSE_TRACED);
 		return;
 	}
@@ -290,8 +325,8 @@ static void observe(void)
 		withdraw(STATUS_CAUSE_REQUEST);
 		return;
 	}
-	if (hot_is_due())
-		hot_look();
+	if (!look_if_due())
+		return;
 	if (world->state == STATUS_STATE_IDLE && any_live())
 		world->state = STATUS_STATE_RUNNING;
 }

@@ -658,6 +658,7 @@ struct image *batch_translate(struct workshop *workshop, const struct batch_rang
 			                   .base = workshop->base,
 			                   .ctx = workshop,
 			                   .decoder = workshop->decoder,
+			                   .thorough = workshop->thorough,
 			                   .arena = b.scratch };
 	status = heat && !b.flows ? failed(fail, STATUS_WORKSPACE, 0, sizeof(*b.flows))
 	                          : run(&b, ranges, n_ranges, fail);

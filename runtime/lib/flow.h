@@ -52,6 +52,7 @@ struct flows {
 	const struct runs *runs; /* run-time addresses; NULL: none were seen */
 	u64 base; /* load bias */
 	void *decoder;
+	bool thorough; /* places are tried where few samples are */
 	struct arena *arena; /* holds what is known; it is gone when the caller releases it */
 	struct flow known[FLOW_FUNCTIONS];
 	u32 n_known;

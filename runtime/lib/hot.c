@@ -38,13 +38,15 @@
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
-#define READ_NS_PER_BYTE 30 /* of a file */
-#define READ_WORTH 20
+#define READ_NS_PER_BYTE 15 /* of a file */
+#define READ_WORTH 60
 #define FIRST 200 /* samples of a module */
 #define GROWN 2
 #define NEWS 4
 #define COOL 8192
 #define HOT_SAMPLES 8 /* of a function, at least */
+#define HOT_THOROUGH 2 /* the same, and a head's, where a look costs little of what is left: */
+#define THOROUGH 4 /* one of so many parts, as it is then so many times as dear */
 #define HOT_EACH 1 /* and so many for each of its addresses that were hit */
 #define HOT_SHARE 1000 /* one of so many of all samples */
 #define LOOKED 4096u /* a power of 2 */
@@ -249,7 +251,7 @@ static bool was_looked_at(const struct workshop *workshop, const struct span *sp
 static bool is_hot(const struct workshop *workshop, const struct span *span)
 {
 	return was_looked_at(workshop, span) ||
-	       (span->n >= enough(HOT_SAMPLES) &&
+	       (span->n >= enough(workshop->thorough ? HOT_THOROUGH : HOT_SAMPLES) &&
 	        span->n >= (u64)HOT_EACH * (span->to - span->from) &&
 	        span->n >= hot.heat.samples / HOT_SHARE);
 }
@@ -338,7 +340,12 @@ static void look_at(const struct module *module, u32 from, u32 to)
 	workshop = shop_of(module, samples);
 	if (!workshop)
 		return;
+	workshop->thorough = false;
 	pick_spans(&pick, workshop, from, to);
+	if (pick_cost(&pick) <= credit_left() / THOROUGH) {
+		workshop->thorough = true;
+		pick_spans(&pick, workshop, from, to);
+	}
 	if (!pick_afford(&pick, credit_left()) ||
 	    !is_due(workshop, samples, news_of(&pick, workshop)))
 		return;
@@ -484,7 +491,7 @@ static u32 describe(const struct module *module, u32 from, u32 to, struct status
 	judge(workshop, &span, out);
 	for (u32 i = span.from; i < span.to; i++)
 		sums->trees[cover_of(workshop, hot.heat.at[i].rip - module->base)] +=
-			hot.heat.at[i].n;
+			own(&hot.heat.at[i]);
 	return span.to;
 }
 
@@ -539,9 +546,9 @@ void hot_modules(void)
 }
 
 /* What this program is remembered by is as good as a look, once the run is worth it. */
-static void begin_warm(void)
+void hot_begin_warm(void)
 {
-	if (remember_take(hot.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
+	if (hot.open && remember_take(hot.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
 		hot.n_new = NEW_SAMPLES;
 }
 
@@ -641,7 +648,6 @@ void hot_take(void)
 
 	if (!hot.open)
 		return;
-	begin_warm();
 	result = read_samples();
 	if (sys_failed(result))
 		ended(result);

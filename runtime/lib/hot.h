@@ -11,7 +11,8 @@
 
 /* In the agent, once the program's modules are known. False with world->cause set if nothing can be sampled. */
 bool hot_start(void);
-/* Each tick: takes samples in. */
+/* Each tick: what it is remembered by, once; samples. */
+void hot_begin_warm(void);
 void hot_take(void);
 /* Do they make a look worth it? Who is not to be patched now must not look. */
 bool hot_is_due(void);

@@ -38,14 +38,21 @@ static void leave_out(struct pick *pick, u32 at)
 	}
 }
 
+u64 pick_cost(const struct pick *pick)
+{
+	u64 cost_ns = 0;
+
+	for (u32 i = 0; i < pick->n; i++)
+		cost_ns += pick->weights[i].cost_ns;
+	return cost_ns;
+}
+
 bool pick_afford(struct pick *pick, u64 left_ns)
 {
-	u64 cost_ns = 0, kept = 0, out = 0;
+	u64 cost_ns = pick_cost(pick), kept = 0, out = 0;
 
-	for (u32 i = 0; i < pick->n; i++) {
-		cost_ns += pick->weights[i].cost_ns;
+	for (u32 i = 0; i < pick->n; i++)
 		kept += pick->weights[i].samples;
-	}
 	while (pick->n && cost_ns > left_ns) {
 		u32 at = coolest(pick);
 

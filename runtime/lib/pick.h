@@ -24,6 +24,8 @@ struct pick {
 
 /* A function in which `hits` addresses have samples; false: there is no room. */
 bool pick_add(struct pick *pick, struct batch_range range, u64 samples, u32 hits);
+/* What a look at all of them takes. */
+u64 pick_cost(const struct pick *pick);
 /* Leaves out the coolest until the others' look takes left_ns at most; false: that is too few of them, or there are none. */
 bool pick_afford(struct pick *pick, u64 left_ns);
 

@@ -6,6 +6,7 @@
 
 #define HEADS (TEXT_FUNCTION | TEXT_LOOP | TEXT_RETURN)
 #define WARM 8 /* samples that a translation would have taken over */
+#define WARM_THOROUGH 2
 #define WARMER 2 /* powers of 2 */
 #define LONG 128 /* instructions of a path; what loops on it add is theirs, who are heads, too */
 #define ENTRIES_UNIT 256 /* of flow.h's counts, in traces */
@@ -38,6 +39,11 @@ static const struct flow_block *block_at(struct flows *flows, u64 addr)
 	return flow ? flow_block_at(flow, addr) : NULL;
 }
 
+static u64 least(const struct flows *flows)
+{
+	return flows->thorough ? WARM_THOROUGH : WARM;
+}
+
 /* How many samples would have been in a translation that begins here. */
 static u64 warmth(struct flows *flows, u64 addr, bool inline_calls)
 {
@@ -49,7 +55,7 @@ static u64 warmth(struct flows *flows, u64 addr, bool inline_calls)
 	if (!block || block->start != addr)
 		return 0;
 	arrivals = arrivals_at(flows, block);
-	if (arrivals < WARM * FLOW_ONE / LONG || arrivals < block->count / ARRIVALS)
+	if (arrivals < least(flows) * FLOW_ONE / LONG || arrivals < block->count / ARRIVALS)
 		return 0;
 	grow_hot(flows, addr, inline_calls, &grown, &sum);
 	return grow_samples(&sum, arrivals);
@@ -57,7 +63,7 @@ static u64 warmth(struct flows *flows, u64 addr, bool inline_calls)
 
 bool warm_enough(struct flows *flows, u64 addr, bool inline_calls)
 {
-	return warmth(flows, addr, inline_calls) >= WARM;
+	return warmth(flows, addr, inline_calls) >= least(flows);
 }
 
 bool warm_again(struct flows *flows, u64 addr, bool inline_calls, u8 *judged)

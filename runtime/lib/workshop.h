@@ -21,6 +21,7 @@ struct workshop {
 	struct reading reading;
 	void *decoder;
 	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
+	bool thorough; /* of the look that is under way, or was the last: there is time to try what few samples speak for */
 	u8 *covers; /* by offset from the text's start: enum status_tree (cover.h); NULL: not kept */
 	u8 *fates; /* for each byte of text: what became of the head there: enum status, FATE_TRANSLATED, or 0 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */
