@@ -30,7 +30,7 @@ if grep -q '"cause": *"SAMPLER"' "$folder/report"; then
 	exit 77
 fi
 for wanted in '"mode": *"sampled"' '"state": *"RUNNING"' '"translated": *[1-9]' '"samples": *[1-9]' \
-	'"samples_cache": *[1-9]' '"batches": *[1-9]'; do
+	'"samples_cache": *[1-9]' '"batches": *[1-9]' '"samples_ns": *[1-9]' '"reading_ns": *[1-9]' '"proving_ns": *[1-9]'; do
 	grep -q "$wanted" "$folder/report" || {
 		echo "no $wanted in the report"
 		cat "$folder/report"
@@ -56,6 +56,11 @@ again() # SAMPLES
 	report >"$folder/report"
 }
 again "$folder/samples"
+grep -q '"TRANSLATED": *[1-9]' "$folder/report" || {
+	echo "no sample is in a translated tree"
+	cat "$folder/report"
+	exit 1
+}
 cp "$folder/made" "$folder/made.first"
 if [ "$out" != "ok text" ] || [ ! -s "$folder/made" ] || ! grep -q '"samples": *0\b' "$folder/report"; then
 	echo "from kept samples: $out"

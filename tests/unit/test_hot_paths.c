@@ -476,6 +476,7 @@ static void test_pick(void)
 	CU_ASSERT(dearest > pick.weights[3].cost_ns);
 	for (u32 i = 0; i < 5; i++)
 		rest += i == 1 ? 0 : pick.weights[i].cost_ns;
+	CU_ASSERT_EQUAL(pick_cost(&pick), dearest + rest);
 	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest));
 	CU_ASSERT_EQUAL(pick.n, 5);
 	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest - 1)); /* without the coolest */
@@ -544,6 +545,22 @@ static void test_warm(void)
 	begin();
 	CU_ASSERT_TRUE(warm_enough(&flows, f + 3, true));
 	CU_ASSERT_FALSE(warm_enough(&flows, f, true));
+}
+
+/* A place of few samples is tried where there is time for it. */
+static void test_thorough(void)
+{
+	u64 f = loop(20);
+
+	for (u32 i = 0; i < 256; i++)
+		samples[i] = 0;
+	for (u32 i = 3; i < 9; i++)
+		samples[f + i - TEXT_IMAGE_TEXT] = 1;
+	begin();
+	CU_ASSERT_FALSE(warm_enough(&flows, f + 3, true));
+	flows.thorough = true;
+	CU_ASSERT_TRUE(warm_enough(&flows, f + 3, true));
+	flows.thorough = false;
 }
 
 /*
@@ -651,6 +668,7 @@ static const struct unit_test tests[] = {
 	{ "functions that there is time for", test_pick },
 	{ "a tree of a loop", test_loop },
 	{ "heads that are warm", test_warm },
+	{ "few samples", test_thorough },
 	{ "a loop that is entered in its middle", test_turned_loop },
 	{ "calls that pay and calls that do not", test_call },
 	{ "bounds", test_bounds },
