@@ -97,14 +97,19 @@ static bool copy_reports(const struct block *block, u64 to)
 	                     block->n_traces * sizeof(*block->reports));
 }
 
-static enum dynopt_kmod_status wait_for(struct block *block, struct dynopt_ioc_submit *request)
+static enum dynopt_kmod_status wait_for(struct client *client, struct block *block,
+                                        struct dynopt_ioc_submit *request)
 {
 	enum dynopt_kmod_status status;
+	u32 n_done, n_waiting;
 
 	if (!queue_wait(block))
 		return DYNOPT_KMOD_INTERRUPTED;
 	status = block->status;
 	request->published = block->published;
+	request->advice = block->advice;
+	if (queue_is_filling(client, &n_done, &n_waiting))
+		request->advice |= DYNOPT_ADVICE_SLOWER;
 	if (!copy_reports(block, request->reports))
 		status = DYNOPT_KMOD_BAD_ADDRESS;
 	block_free(block);
@@ -128,7 +133,7 @@ enum dynopt_kmod_status block_submit(struct client *client, struct domain *domai
 		return status;
 	}
 	if (!(request->flags & DYNOPT_SUBMIT_QUEUE))
-		return wait_for(block, request);
+		return wait_for(client, block, request);
 	request->id = id;
 	return DYNOPT_KMOD_OK;
 }

@@ -257,6 +257,7 @@ static enum dynopt_kmod_status do_submit(struct file *device, union request *req
 
 	submit->published = 0;
 	submit->id = 0;
+	submit->advice = 0;
 	if (!is_member(device))
 		return DYNOPT_KMOD_PERMISSION;
 	status = request_submit(submit);

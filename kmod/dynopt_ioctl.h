@@ -151,6 +151,8 @@ struct dynopt_ioc_submit {
 	__s32 domain; /* DYNOPT_DOMAIN_..., or a PID */
 	/* version 1 ends here */
 	__u64 id; /* out: the block's number, from 1; with DYNOPT_SUBMIT_QUEUE */
+	__u32 advice; /* out: DYNOPT_ADVICE_..., if it was waited for */
+	__u32 pad;
 };
 
 /*
@@ -264,7 +266,7 @@ DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_sample) == 40);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_trace) == 8);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_block) == 24);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_report) == 72);
-DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_submit) == 64);
+DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_submit) == 72);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_reports) == 64);
 DYNOPT_ABI_ASSERT(sizeof(struct dynopt_ioc_policy) == 40);
 

@@ -59,7 +59,7 @@ enum dynopt_kmod_status request_submit(const struct dynopt_ioc_submit *submit)
 {
 	if ((submit->flags & ~(DYNOPT_SUBMIT_ALL | DYNOPT_SUBMIT_QUEUE)) ||
 	    ((submit->flags & DYNOPT_SUBMIT_QUEUE) && submit->reports) ||
-	    !is_domain(submit->domain) || !submit->n_traces ||
+	    !is_domain(submit->domain) || submit->pad || !submit->n_traces ||
 	    submit->n_traces > DYNOPT_SUBMIT_TRACES_MAX || submit->n_blocks < submit->n_traces ||
 	    submit->n_blocks > DYNOPT_SUBMIT_BLOCKS_MAX)
 		return DYNOPT_KMOD_BAD_REQUEST;

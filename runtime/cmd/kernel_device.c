@@ -146,13 +146,25 @@ void kernel_batch_free(struct kernel_batch *batch)
 	free(batch->blocks.at);
 }
 
-/* As many of the traces from `from` on as one request holds; their blocks begin at `block`. */
-static u32 fill(struct dynopt_ioc_submit *request, const struct kernel_batch *batch, size_t from,
-                size_t block)
+void kernel_pace_take(struct kernel_pace *pace, u32 advice)
 {
-	u32 n;
+	u32 most = pace->most ? pace->most : DYNOPT_SUBMIT_TRACES_MAX;
 
-	for (n = 0; n < DYNOPT_SUBMIT_TRACES_MAX && from + n < batch->traces.n; n++) {
+	most = advice & DYNOPT_ADVICE_SMALLER ? most / 2 : most * 2;
+	if (most < 1)
+		most = 1;
+	if (most > DYNOPT_SUBMIT_TRACES_MAX)
+		most = DYNOPT_SUBMIT_TRACES_MAX;
+	*pace = (struct kernel_pace){ most, advice };
+}
+
+/* As many of the traces from `from` on as one request holds, or the pace allows; their blocks begin at `block`. */
+static u32 fill(struct dynopt_ioc_submit *request, const struct kernel_batch *batch, size_t from,
+                size_t block, const struct kernel_pace *pace)
+{
+	u32 n, most = pace->most ? pace->most : DYNOPT_SUBMIT_TRACES_MAX;
+
+	for (n = 0; n < most && from + n < batch->traces.n; n++) {
 		u32 more = batch->traces.at[from + n].n_blocks;
 
 		if (n && request->n_blocks + more > DYNOPT_SUBMIT_BLOCKS_MAX)
@@ -166,6 +178,7 @@ static u32 fill(struct dynopt_ioc_submit *request, const struct kernel_batch *ba
 }
 
 u32 kernel_submit(int device, int file, s32 domain, bool all, const struct kernel_batch *batch,
+                  struct kernel_pace *pace,
                   void (*take)(void *ctx, size_t trace, const struct dynopt_ioc_report *report),
                   void *ctx)
 {
@@ -180,12 +193,13 @@ u32 kernel_submit(int device, int file, s32 domain, bool all, const struct kerne
 			                             .reports = (uintptr_t)reports };
 		u32 status;
 
-		n = fill(&request, batch, i, block);
+		n = fill(&request, batch, i, block, pace);
 		block += request.n_blocks;
 		memset(reports, 0, sizeof(reports));
 		status = ask(device, DYNOPT_IOC_SUBMIT, &request);
 		if (status)
 			return status;
+		kernel_pace_take(pace, request.advice);
 		for (size_t k = 0; k < n; k++) {
 			reports[k].status[sizeof(reports[k].status) - 1] = 0;
 			take(ctx, i + k, &reports[k]);

@@ -48,12 +48,19 @@ struct kernel_batch {
 };
 void kernel_batch_add(struct kernel_batch *batch, const struct trace *trace);
 void kernel_batch_free(struct kernel_batch *batch);
+/* How much is asked at once; what the module says of it changes that. */
+struct kernel_pace {
+	u32 most; /* traces in a request; 0: as many as it holds */
+	u32 advice; /* DYNOPT_ADVICE_... of the last request */
+};
+void kernel_pace_take(struct kernel_pace *pace, u32 advice);
 /*
  * Has them translated, in as many requests as it takes, and hands over what became of each. `all`: also those that are not expected to
  * save instructions. The domain is DYNOPT_DOMAIN_..., or a PID. enum dynopt_kmod_status of the first request that was refused as a
  * whole; those behind it were not made.
  */
 u32 kernel_submit(int device, int file, s32 domain, bool all, const struct kernel_batch *batch,
+                  struct kernel_pace *pace,
                   void (*take)(void *ctx, size_t trace, const struct dynopt_ioc_report *report),
                   void *ctx);
 /* kernel_traces.c: the traces of the text that name a module of the process; *sum is added up. False and *error. */

@@ -92,12 +92,13 @@ static bool submit_mapped(int device, pid_t pid, const char *range, s32 domain,
 {
 	char *path = base_printf("/proc/%d/map_files/%s", (int)pid, range);
 	int file = open(path, O_RDONLY | O_CLOEXEC);
+	struct kernel_pace pace = { 0 };
 	u32 status = DYNOPT_KMOD_OK;
 
 	if (file < 0) {
 		*error = base_printf("%s: %s", path, strerror(errno));
 	} else {
-		status = kernel_submit(device, file, domain, all, batch, add_report, sum);
+		status = kernel_submit(device, file, domain, all, batch, &pace, add_report, sum);
 		if (status)
 			*error = base_printf("submitting: %s", kernel_status_text(status));
 		close(file);

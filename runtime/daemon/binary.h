@@ -48,6 +48,8 @@ struct binary {
 	u32 fresh; /* samples since it was looked at */
 	u32 unseen, doubts; /* samples since one was in a translation; how often that was doubted */
 	struct kernel_batch kept; /* traces that were published */
+	struct kernel_pace pace;
+	bool enough; /* the module takes no more of it, until it has forgotten it */
 	struct status_module status;
 	VEC(struct status_translation) translations; /* of kept, one for each */
 };
@@ -82,6 +84,8 @@ void binary_refuse(struct binary *binary, u64 head, u32 reason);
 bool binary_look(struct binary *binary, const struct work *work);
 /* Heads that were not tried yet, so many that it takes not too long. False: there are none. */
 bool binary_eager(struct binary *binary, const struct work *work);
+/* The module's queue is filling: what comes next is to come later. */
+bool binary_is_slowed(struct binary *binary);
 /* A process begins to map it: the module is told again what it may have forgotten. */
 void binary_begin(struct binary *binary, const struct work *work);
 

@@ -134,7 +134,9 @@ static void submit(struct binary *b, const struct work *work, const struct kerne
 		at += batch->traces.at[i].n_blocks;
 	}
 	b->owned = true;
-	status = kernel_submit(work->device, b->fd, work->domain, work->all, batch, take, &asked);
+	status = kernel_submit(work->device, b->fd, work->domain, work->all, batch, &b->pace, take,
+	                       &asked);
+	b->enough = b->pace.advice & DYNOPT_ADVICE_ENOUGH;
 	if (asked.n_ok)
 		kept_write(b);
 	if (status && !is_passing(status)) {
@@ -263,6 +265,16 @@ static void doubt(struct binary *b, const struct work *work)
 	tell_again(b, work);
 }
 
+bool binary_is_slowed(struct binary *b)
+{
+	bool is;
+
+	pthread_mutex_lock(&b->lock);
+	is = b->pace.advice & DYNOPT_ADVICE_SLOWER;
+	pthread_mutex_unlock(&b->lock);
+	return is;
+}
+
 bool binary_look(struct binary *b, const struct work *work)
 {
 	struct kernel_batch batch = { 0 };
@@ -270,7 +282,7 @@ bool binary_look(struct binary *b, const struct work *work)
 
 	pthread_mutex_lock(&b->lock);
 	doubt(b, work);
-	if (!b->status.refusal && b->fresh >= NEW_SAMPLES &&
+	if (!b->status.refusal && !b->enough && b->fresh >= NEW_SAMPLES &&
 	    (b->was_read ||
 	     b->heat.samples * PERIOD_NS / READ_NS_PER_BYTE / READ_WORTH >= b->size)) {
 		b->fresh = 0;
@@ -300,7 +312,7 @@ bool binary_eager(struct binary *b, const struct work *work)
 	bool more;
 
 	pthread_mutex_lock(&b->lock);
-	for (u64 addr = binary_read(b, work) ? b->text.start : ~(u64)0;
+	for (u64 addr = !b->enough && binary_read(b, work) ? b->text.start : ~(u64)0;
 	     addr < b->text.end && batch.traces.n < EAGER_TRACES; addr++) {
 		struct grown grown;
 
@@ -334,10 +346,12 @@ static void tell_again(struct binary *b, const struct work *work)
 
 	again.all = true; /* it was worth it once */
 	binary_forget_others(b);
+	b->enough = false;
 	if (!b->kept.traces.n || b->status.refusal)
 		return;
 	b->owned = true;
-	if (kernel_submit(again.device, b->fd, again.domain, again.all, &b->kept, told_again, NULL))
+	if (kernel_submit(again.device, b->fd, again.domain, again.all, &b->kept, &b->pace,
+	                  told_again, NULL))
 		b->owned = false;
 }
 

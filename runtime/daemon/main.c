@@ -88,7 +88,7 @@ static const struct argp argp = {
 	       "program at once. Nothing is loaded into them."
 	       "\v"
 	       "Processes are those that `dynopt attach` or `dynopt run --backend=kernel` names, and those of programs of which "
-	       "/etc/dynopt.conf says `kernel = yes`. For the administrator; members of the device's group may ask for processes of their "
+	       "/etc/dynopt.conf says `kernel = yes`; then their forked children, and what they execute. For the administrator; members of the device's group may ask for processes of their "
 	       "own. What it does it says on standard error, and `dynopt status` and `report` show it.\n\n"
 	       "Example:\n"
 	       "  # dynoptd --foreground &\n"

@@ -169,7 +169,7 @@ struct process *process_new(pid_t pid, const struct attach *attach, uid_t asker,
 
 	p->pid = pid;
 	p->pidfd = -1;
-	p->attach = *attach;
+	p->attach = p->asked = *attach;
 	p->asker = asker;
 	if (!identify(p, asker, error)) {
 		process_free(p);
@@ -473,12 +473,14 @@ static u32 adapt(struct process *p)
 
 static void look(struct process *p)
 {
+	p->slowed = false;
 	if (p->spent_ns > CREDIT_NS + p->cpu_ns / 1000 * p->budget)
 		return;
 	for (size_t i = 0; i < p->maps.n; i++) {
 		if (!p->maps.at[i].binary || !binary_look(p->maps.at[i].binary, &p->work))
 			continue;
 		p->batches++;
+		p->slowed |= binary_is_slowed(p->maps.at[i].binary);
 		p->recent = p->recent_cache = 0;
 		p->batch_ns = now_ns();
 		p->status_due = true;
@@ -556,7 +558,7 @@ static u64 pause_of(const struct process *p)
 {
 	bool busy = p->period_us == PERIOD_US || now_ns() - p->started_ns < YOUNG_NS;
 
-	return busy ? ROUND_NS : ROUND_QUIET_NS;
+	return busy && !p->slowed ? ROUND_NS : ROUND_QUIET_NS;
 }
 
 u64 process_step(struct process *p)

@@ -34,7 +34,7 @@ struct process {
 	dev_t program_dev;
 	ino_t program_ino;
 	struct domain domain;
-	struct attach attach;
+	struct attach asked, attach; /* as it was asked for; with what the policy says */
 	struct work work;
 	char *program, *leave, *modules;
 	VEC(struct mapped) maps; /* by address */
@@ -50,7 +50,7 @@ struct process {
 	u64 budget, cpu_ns,
 		spent_ns; /* per mille; CPU time of the process that samples stand for; ours */
 	u64 started_ns, mapped_ns, batch_ns, period_ns, status_ns;
-	bool status_due;
+	bool status_due, slowed;
 };
 
 /*

@@ -155,8 +155,8 @@ struct heirs {
 
 static void find_heirs(struct process *p, struct heirs *heirs)
 {
-	*heirs = (struct heirs){ .attach = p->attach, .asker = p->asker };
-	if (p->executed && !p->attach.forked)
+	*heirs = (struct heirs){ .attach = p->asked, .asker = p->asker };
+	if (p->executed && !p->asked.forked)
 		heirs->pid = p->pid;
 	heirs->children.at = p->born.at;
 	heirs->children.n = p->born.n;

@@ -4,7 +4,7 @@
 # run.sh - boots a guest with the module and runs tests in it.
 #
 #     run.sh [--debug] BUILD [TEST…]   all tests of tests.def, or those named
-#     run.sh --boot BUILD              the same, but only the guest's own end decides
+#     run.sh --boot BUILD              the same, with fewer rounds, and only the guest's own end decides
 #     run.sh --result BUILD TEST       what the last run said of a test
 #     run.sh --canary BUILD            the guest must find what canaries do wrong
 #
@@ -76,18 +76,19 @@ need_tools()
 # Rows of tests.def: all, or those of the names given, in their order.
 rows()
 {
-	awk -v kind="$kind" -v names=" $* " '
+	awk -v kind="$kind" -v mode="$mode" -v names=" $* " '
 		/^#/ || !NF { next }
 		names ~ /^ *$/ ? !/named:/ : index(names, " " $1 " ") {
 			sub("named:", "")
-			at = index($0, "debug:")
-			if (at) {
-				slow = substr($0, at + 6)
-				plain = substr($0, 1, at - 1)
-				$0 = kind == "debug" ? $1 " " $2 * 4 " " $3 slow : plain
-			} else if (kind == "debug")
-				$2 *= 4
-			print
+			split("", arguments)
+			which = ""
+			for (i = 4; i <= NF; i++)
+				if ($i == "short:" || $i == "debug:")
+					arguments[which = $i] = ""
+				else
+					arguments[which] = arguments[which] " " $i
+			which = (kind ":") in arguments ? kind ":" : mode == "boot" && "short:" in arguments ? "short:" : ""
+			print $1, $2 * (kind == "debug" ? 4 : 1), $3 arguments[which]
 		}' "$here/tests.def"
 }
 

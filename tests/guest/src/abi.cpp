@@ -10,7 +10,7 @@ static_assert(DYNOPT_IOC_UNREGISTER == 0xc0184462, "UNREGISTER");
 static_assert(DYNOPT_IOC_PATCH == 0xc0984463, "PATCH");
 static_assert(DYNOPT_IOC_UNDO == 0xc0204464, "UNDO");
 static_assert(DYNOPT_IOC_QUERY == 0xc0184465, "QUERY");
-static_assert(DYNOPT_IOC_SUBMIT == 0xc0404466, "SUBMIT");
+static_assert(DYNOPT_IOC_SUBMIT == 0xc0484466, "SUBMIT");
 static_assert(DYNOPT_IOC_SAMPLE == 0xc0284467, "SAMPLE");
 static_assert(DYNOPT_IOC_REPORTS == 0xc0404468, "REPORTS");
 static_assert(DYNOPT_IOC_POLICY == 0xc0284469, "POLICY");

@@ -134,6 +134,9 @@ fourth=$!
 $dynopt attach $fourth || fail "cannot attach the fourth"
 [ "$(value $fourth translated)" -ge "$before" ] || fail "what was translated is not found again"
 wait_for $fourth samples_cache 1
+$dynopt detach $fourth || fail "cannot detach"
+[ "$(value $fourth state)" = WITHDRAWN ] || fail "the fourth has not the state WITHDRAWN"
+! $dynopt detach $fourth 2>/tmp/refused || fail "it was detached twice"
 touch /tmp/enough
 wait $fourth || fail "the fourth has failed"
 cmp /tmp/alone /tmp/fourth || fail "another output"

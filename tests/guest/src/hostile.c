@@ -235,6 +235,7 @@ static void suggestions(int device, int file)
 	refuses(SUBMIT_WITH(s->submit.flags = 4), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.flags = DYNOPT_SUBMIT_QUEUE), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.domain = -2), BAD_REQUEST);
+	refuses(SUBMIT_WITH(s->submit.pad = 1), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = 0), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = s->submit.n_blocks = 257), BAD_REQUEST);
 	refuses(SUBMIT_WITH(s->submit.n_traces = 0xffffffff), BAD_REQUEST);

@@ -263,6 +263,7 @@ static void timed(void)
 {
 	struct dynopt_ioc_policy before = get_policy();
 	struct dynopt_ioc_reports done;
+	struct dynopt_ioc_submit waited;
 	uint32_t i;
 
 	set_policy((struct dynopt_ioc_policy){ .block_us = 1 });
@@ -274,6 +275,11 @@ static void timed(void)
 	check(done.advice & DYNOPT_ADVICE_SMALLER);
 	for (i = 0; i < done.n; i++)
 		check(!strcmp(reports[i].status, "BLOCK_TIME"));
+	traced_fill(&waited, file, 0, 20);
+	waited.domain = registered;
+	waited.reports = (uintptr_t)reports;
+	check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &waited), DYNOPT_KMOD_OK);
+	check_is(waited.advice, DYNOPT_ADVICE_SMALLER);
 	set_policy(before);
 	check_is(get_policy().block_us, before.block_us);
 	check_is(put(device, 0, 20, NULL), DYNOPT_KMOD_OK);
