@@ -90,7 +90,7 @@ static uint32_t n_ok(uint32_t n)
 /* As many as one process may have, read in their order; unread reports count. */
 static void bounded(void)
 {
-	uint32_t most = get_policy().process_blocks, n = n_traces / (most - 1), i;
+	uint32_t most = get_policy().process_blocks, n = n_traces / most, i;
 	uint64_t id, published = 0;
 	struct dynopt_ioc_reports done;
 
