@@ -289,12 +289,12 @@ static void unloading(int device)
 	check(helper >= 0);
 	if (!helper)
 		_exit(module_unload());
-	until_waiting(helper);
-	check_is(child_ask(&child, 'c'), sites[SPINS].plain);
+	until_waiting(helper); /* for the worker's end, maybe: sites may be there yet */
 	check_is(waitpid(helper, NULL, WNOHANG), 0);
 	shared->go = 1;
 	wait_ok(helper);
 	check_is(child_ask(&child, 'r'), sites[SPINS].patched);
+	check_is(child_ask(&child, 'c'), sites[SPINS].plain);
 	child_end(&child);
 	module_load();
 }
