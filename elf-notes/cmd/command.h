@@ -34,7 +34,8 @@ char *command_help_codes(int key, const char *text, const struct exit_row *rows,
 		static const struct exit_row rows[] = { EXITS(HELP_ROW_) }; \
 		(void)input; \
 		return command_help_codes(key, text, rows, sizeof(rows) / sizeof(rows[0])); \
-	}
+	} \
+	struct exit_row /* for the semicolon */
 #define HELP_ROW_(name, value, text) { value, text },
 
 #endif

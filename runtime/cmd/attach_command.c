@@ -61,7 +61,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-HELP_WITH_EXITS(help, ATTACH_EXITS)
+HELP_WITH_EXITS(help, ATTACH_EXITS);
 
 static const struct argp attach_argp = {
 	.options = attach_table,

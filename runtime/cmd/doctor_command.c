@@ -32,7 +32,7 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
-HELP_WITH_EXITS(help, DOCTOR_EXITS)
+HELP_WITH_EXITS(help, DOCTOR_EXITS);
 
 static const struct argp argp = {
 	.options = option_table,

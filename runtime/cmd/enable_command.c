@@ -36,7 +36,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-HELP_WITH_EXITS(help, ENABLE_EXITS)
+HELP_WITH_EXITS(help, ENABLE_EXITS);
 
 static const struct argp argp = {
 	.options = option_table,

@@ -18,8 +18,8 @@ struct options {
 
 enum { KEY_FORMAT = 256, KEY_BINARY };
 
-HELP_WITH_EXITS(help, PROFILE_EXITS)
-HELP_WITH_EXITS(help_record, RUN_EXITS)
+HELP_WITH_EXITS(help, PROFILE_EXITS);
+HELP_WITH_EXITS(help_record, RUN_EXITS);
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {

@@ -91,7 +91,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-HELP_WITH_EXITS(help, SHOW_EXITS)
+HELP_WITH_EXITS(help, SHOW_EXITS);
 
 static const struct argp argp = {
 	.options = option_table,

@@ -39,7 +39,7 @@
 #define CHILD_CPU_S 600 /* for CHILD_TREES trees, which take a few seconds */
 #define STEPPED 256     /* one case in so many is stepped */
 #define FAILURES_MAX 8
-#define SHRINK_CASES (32 * TREE_CASES) /* states, of which one has to differ */
+#define SHRINK_CASES (32u * TREE_CASES) /* states, of which one has to differ */
 #define ARENA_BYTES (4u << 20)
 
 /* Shared with the children. */
@@ -316,7 +316,8 @@ static void attempt(const struct attempt *a)
 	u64 rnd = a->rnd;
 
 	native_watchdog();
-	freopen("/dev/null", "w", stderr);
+	if (!freopen("/dev/null", "w", stderr))
+		_exit(0);
 	run.n_trees = 0;
 	run.totals->failures = 0;
 	if (make_tree(&rnd) && !guest_arm(&run.trial.guest, run.trees, 1)) {
