@@ -44,9 +44,11 @@ copy_lists()
 	done
 }
 
-apt_get()
+apt() # get|cache ARGUMENT...
 {
-	apt-get -q \
+	command=apt-$1
+	shift
+	"$command" -q \
 		-o Dir::Etc::sourcelist=/dev/null \
 		-o Dir::Etc::sourceparts="$apt/parts" \
 		-o Dir::State::Lists="$apt/lists" \
@@ -63,16 +65,25 @@ update_lists()
 {
 	[ ! -e "$apt/updated" ] || return 0
 	copy_lists
-	apt_get update >"$apt/update.log" 2>&1 || true
+	apt get update >"$apt/update.log" 2>&1 || true
 	: >"$apt/updated"
 }
 
+versions() # PACKAGE
+{
+	apt cache showsrc --only-source "$1" | sed -n 's/^Version: //p' | sort -u
+}
+
+# The newest version; where the mirror has not got what its list names, an older one of the lists.
 download() # PACKAGE
 {
-	rm -rf "$apt/download"
-	mkdir -p "$apt/download"
 	update_lists
-	(cd "$apt/download" && apt_get source --download-only "$1") >"$apt/$1.log" 2>&1
+	for source in "$1" $(versions "$1" 2>/dev/null | sed "s/^/$1=/"); do
+		rm -rf "$apt/download"
+		mkdir -p "$apt/download"
+		(cd "$apt/download" && apt get source --download-only "$source") >"$apt/$1.log" 2>&1 && return
+	done
+	return 1
 }
 
 # Lists kept from an earlier day may name files that are gone: once more with new ones.
