@@ -236,7 +236,7 @@ static bool agrees(enum mutant_kind kind, u64 rnd)
 	bool stepped = false;
 	const char *what = run_states(&stepped);
 
-	if (what && !stepped && a->kind == OUTCOME_AT && (b->kind != OUTCOME_AT || a->at != b->at))
+	if (what && a->kind == OUTCOME_AT && (stepped || b->kind != OUTCOME_AT || a->at != b->at))
 		what = further(a->at, rnd, &stepped);
 	if (!what)
 		return true;
