@@ -206,7 +206,7 @@ static bool try_site(struct batch *b, u64 site)
 	enum status status = translate_site(b, site, NULL);
 
 	stages_enter(before);
-	arena_release(b->scratch, mark);
+	batch_release(b, mark);
 	if (status)
 		batch_count(b, status, site);
 	return !status;

@@ -109,7 +109,7 @@ static struct verdict judge_trace(struct judge *j, const struct trace *trace)
 				verdict.status = STATUS_WORKSPACE;
 	}
 	verdict.n = n_leads(j) - verdict.first;
-	arena_release(b->scratch, mark);
+	batch_release(b, mark);
 	return verdict;
 }
 
@@ -122,7 +122,7 @@ static struct verdict judge_site(struct judge *j, const struct hop *hop)
 
 	if (!verdict.status)
 		verdict = judge_trace(j, &trace);
-	arena_release(j->b->scratch, mark);
+	batch_release(j->b, mark);
 	return verdict;
 }
 
@@ -450,7 +450,7 @@ static void cover_dropped(struct batch *b, u64 site, enum status status)
 	if (b->w->covers && !batch_trace(b, site, &grown, &trace))
 		cover_add(b->w, &trace,
 		          status == STATUS_COST_GAIN ? STATUS_TREE_NO_GAIN : STATUS_TREE_REFUSED);
-	arena_release(b->scratch, mark);
+	batch_release(b, mark);
 }
 
 /* What is refused, and what stays as it is. */

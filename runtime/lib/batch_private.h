@@ -65,6 +65,15 @@ struct batch {
 	u32 n_traces;
 };
 
+/* Gives back what was taken of b->scratch since `mark`; flows are in it, too. */
+static inline void batch_release(struct batch *b, u64 mark)
+{
+	if (b->flows)
+		flows_release(b->flows, mark);
+	else
+		arena_release(b->scratch, mark);
+}
+
 static inline void set_bit(u8 *bits, u64 i)
 {
 	bits[i / 8] |= (u8)(1 << i % 8);

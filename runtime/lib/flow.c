@@ -471,6 +471,7 @@ const struct flow *flow_of(struct flows *flows, u64 addr)
 	if (!flow_function(flows->text, addr, &flow->start, &flow->end))
 		return NULL;
 	flows->n_known++;
+	flow->mark = arena_mark(flows->arena);
 	if (!read_blocks(flows, flow)) {
 		flow->blocks = NULL;
 		return NULL;
@@ -480,4 +481,11 @@ const struct flow *flow_of(struct flows *flows, u64 addr)
 		flow->blocks = NULL;
 	arena_release(flows->arena, mark);
 	return flow->blocks ? flow : NULL;
+}
+
+void flows_release(struct flows *flows, u64 mark)
+{
+	arena_release(flows->arena, mark);
+	while (flows->n_known && flows->known[flows->n_known - 1].mark >= mark)
+		flows->n_known--;
 }

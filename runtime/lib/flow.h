@@ -43,6 +43,7 @@ struct flow {
 	struct flow_block *blocks; /* by address */
 	u32 n_blocks;
 	u64 samples;
+	u64 mark; /* of the arena, when it was made */
 };
 
 struct flows {
@@ -53,7 +54,7 @@ struct flows {
 	u64 base; /* load bias */
 	void *decoder;
 	bool thorough; /* places are tried where few samples are */
-	struct arena *arena; /* holds what is known; it is gone when the caller releases it */
+	struct arena *arena; /* holds what is known; released by flows_release() */
 	struct flow known[FLOW_FUNCTIONS];
 	u32 n_known;
 	u16 found[FLOW_HINTS]; /* by address: which of `known` the last question of its kind has found */
@@ -63,6 +64,8 @@ struct flows {
 
 /* The function around addr, in proven text; NULL if there is none or the arena is full. */
 const struct flow *flow_of(struct flows *flows, u64 addr);
+/* Releases the arena to `mark`, and forgets what was made since. */
+void flows_release(struct flows *flows, u64 mark);
 /* The block that holds addr; NULL. */
 const struct flow_block *flow_block_at(const struct flow *flow, u64 addr);
 /*

@@ -318,6 +318,38 @@ static void test_flow(void)
 	CU_ASSERT_PTR_NULL(flow_of(&flows, f + 400));
 }
 
+/* What was made since a mark is forgotten with it, and made once more; what was there before stays. */
+static void test_flow_released(void)
+{
+	static const char code[] = "48 89 f8 83 c0 01 a8 0f 74 05 39 f0 75 f5 c3 83 c1 02 eb f6";
+	const struct flow *first, *second;
+	u64 f, g, mark;
+	void *other;
+
+	text_image_init(&img);
+	f = text_image_function(&img, code, 0);
+	g = text_image_function(&img, code, 0);
+	memset(samples, 0, sizeof(samples));
+	put(f + 3, 100);
+	put(g + 3, 100);
+	begin();
+	first = flow_of(&flows, f);
+	mark = arena_mark(flows.arena);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow_of(&flows, g));
+	flows_release(&flows, mark);
+	other = arena_alloc(flows.arena, 1, 4096);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(other);
+	memset(other, 0xff, 4096);
+	second = flow_of(&flows, g + 3);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(second);
+	CU_ASSERT_EQUAL(second->n_blocks, 5);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow_block_at(second, g + 3));
+	CU_ASSERT_EQUAL(flow_block_at(second, g + 3)->end, g + 10);
+	CU_ASSERT_PTR_EQUAL(flow_of(&flows, f), first);
+	CU_ASSERT_EQUAL(flow_block_at(first, f + 3)->end, f + 10);
+}
+
 /* What branches were seen to do stands above what samples say: here that the side is taken as often as not, in 40 rounds of 41. */
 static void test_flow_seen(void)
 {
@@ -660,6 +692,7 @@ static const struct unit_test tests[] = {
 	{ "files of samples", test_file },
 	{ "a file of samples that cannot be written", test_file_wrong },
 	{ "counts of blocks and branches", test_flow },
+	{ "counts that are released", test_flow_released },
 	{ "branches that were seen", test_flow_seen },
 	{ "samples that contradict the flow", test_flow_contradicted },
 	{ "samples that wait for memory", test_flow_stalled },
