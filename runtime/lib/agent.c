@@ -28,6 +28,9 @@
 #include <time.h>
 
 #define DECODE_ROOM 8192
+#define HANDLER_NS \
+	1000000000u /* that a signal's handler waits, maybe for code that it has interrupted */
+#define END_NS 10000000000u /* that a program's end waits for the agent: it is not to hang by it */
 #define TICK_MS 50
 #define TICK_MOST_MS 200
 #define TICK_SAMPLES \
@@ -46,10 +49,10 @@ static bool try_lock(u32 *word)
 	                                   __ATOMIC_RELAXED);
 }
 
-/* False: held by somebody for a second, maybe by the code that a signal has interrupted. */
-static bool lock_soon(u32 *word)
+/* False: held by somebody all that time. */
+static bool lock_within(u32 *word, u64 ns)
 {
-	u64 until = sys_now_ns() + 1000000000u;
+	u64 until = sys_now_ns() + ns;
 
 	while (!try_lock(word)) {
 		if (sys_now_ns() > until)
@@ -435,9 +438,9 @@ bool agent_ask(enum request request, u64 argument, void (*prepare)(void))
 		return false;
 	if (request == REQUEST_MODULES && box->paused)
 		box->paused = 0;
-	else if (request != REQUEST_SITE && request != REQUEST_FAULT)
+	else if (request == REQUEST_MODULES || request == REQUEST_WITHDRAW)
 		lock(&box->lock);
-	else if (!lock_soon(&box->lock))
+	else if (!lock_within(&box->lock, request == REQUEST_STATUS ? END_NS : HANDLER_NS))
 		return false;
 	done = ask(request, argument, prepare);
 	unlock(&box->lock);
