@@ -214,21 +214,7 @@ static void same(const struct seen *now, const struct seen *wanted)
 	}
 }
 
-static uint32_t submit_all(int device, int file)
-{
-	static struct dynopt_ioc_report reports[TRACES_MAX];
-	uint32_t published = 0, i;
-
-	for (i = 0; i < n_traces; i += DYNOPT_SUBMIT_TRACES_MAX) {
-		struct dynopt_ioc_submit submit;
-
-		traced_fill(&submit, file, i, DYNOPT_SUBMIT_TRACES_MAX);
-		submit.reports = (uintptr_t)(reports + i);
-		check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
-		published += submit.published;
-	}
-	return published;
-}
+static struct dynopt_ioc_report reports[TRACES_MAX];
 
 int main(int argc, char **argv)
 {
@@ -252,7 +238,7 @@ int main(int argc, char **argv)
 		check_is(plain[what].signal, signals[what]);
 	}
 	check_is(call_register(device, run.pid), DYNOPT_KMOD_OK);
-	printf("%u traces published\n", submit_all(device, file));
+	printf("%u traces published\n", traced_submit_all(device, file, reports));
 	for (what = READ; what < DIE; what++) {
 		uint64_t turned = counter(device, DYNOPT_COUNTER_TURNED);
 		struct seen now;

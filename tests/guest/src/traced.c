@@ -65,6 +65,21 @@ void traced_fill(struct dynopt_ioc_submit *submit, int file, uint32_t first, uin
 		                              .blocks = (uintptr_t)(blocks + block) };
 }
 
+uint32_t traced_submit_all(int device, int file, struct dynopt_ioc_report reports[TRACES_MAX])
+{
+	uint32_t published = 0, i;
+
+	for (i = 0; i < n_traces; i += DYNOPT_SUBMIT_TRACES_MAX) {
+		struct dynopt_ioc_submit submit;
+
+		traced_fill(&submit, file, i, DYNOPT_SUBMIT_TRACES_MAX);
+		submit.reports = (uintptr_t)(reports + i);
+		check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
+		published += submit.published;
+	}
+	return published;
+}
+
 void traced_spoil(struct dynopt_ioc_block *trace, uint32_t *n, uint32_t (*below)(uint32_t n))
 {
 	struct dynopt_ioc_block *victim = &trace[below(*n)];

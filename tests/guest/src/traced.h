@@ -22,6 +22,8 @@ void traces_read_from(const char *path);
 uint32_t traces_blocks(uint32_t trace);
 /* A request with the traces from `first` on, at most n; without reports. */
 void traced_fill(struct dynopt_ioc_submit *submit, int file, uint32_t first, uint32_t n);
+/* All of them, in as many calls as it takes; how many were published. */
+uint32_t traced_submit_all(int device, int file, struct dynopt_ioc_report reports[TRACES_MAX]);
 
 /* A good trace in which something is changed: moved, cut, joined with another, or a parent that is none. */
 void traced_spoil(struct dynopt_ioc_block *trace, uint32_t *n, uint32_t (*below)(uint32_t n));

@@ -171,22 +171,6 @@ static struct run start(void)
 
 static struct dynopt_ioc_report reports[TRACES_MAX];
 
-/* All traces in as many calls as it takes; how many were published. */
-static uint32_t submit_all(int device, int file)
-{
-	uint32_t published = 0, i;
-
-	for (i = 0; i < n_traces; i += DYNOPT_SUBMIT_TRACES_MAX) {
-		struct dynopt_ioc_submit submit;
-
-		traced_fill(&submit, file, i, DYNOPT_SUBMIT_TRACES_MAX);
-		submit.reports = (uintptr_t)(reports + i);
-		check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
-		published += submit.published;
-	}
-	return published;
-}
-
 static void print_reports(void)
 {
 	uint32_t i, k, n;
@@ -400,7 +384,7 @@ static void traced_before(int device, int file)
 	check(ptrace(PTRACE_ATTACH, run.pid, NULL, NULL) == 0);
 	check(waitpid(run.pid, &status, 0) == run.pid);
 	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), processes + 1);
-	submit_all(device, file);
+	traced_submit_all(device, file, reports);
 	check_is(counter(device, DYNOPT_COUNTER_DEBUGGED), before + 1);
 	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), processes);
 	check(ptrace(PTRACE_DETACH, run.pid, NULL, NULL) == 0);
@@ -480,7 +464,7 @@ static void under_load(int device, int file, struct run *runs, int n, uint64_t p
 		traced_ask(&runs[i], 7, 400, 0, 0);
 	for (round = 0; round < 2; round++) {
 		check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
-		check(submit_all(device, file) > 0);
+		check(traced_submit_all(device, file, reports) > 0);
 		check_is(call_unregister(device, runs[0].pid), DYNOPT_KMOD_OK);
 		check_is(call_register(device, runs[0].pid), DYNOPT_KMOD_OK);
 	}
@@ -551,7 +535,7 @@ int main(int argc, char **argv)
 	check(plain != other);
 
 	traced_before(device, file);
-	published = submit_all(device, file);
+	published = traced_submit_all(device, file, reports);
 	printf("%u traces, %u published\n", n_traces, published);
 	print_reports();
 	check(published > 10);
