@@ -170,11 +170,14 @@ static void give_back(struct vm_area_struct *vma, struct owned_file *file)
 		unmap_all(file); /* page tables were copied */
 }
 
-/* Of a fork, by who forks; the mapping of a split is one of a registered process. */
+/*
+ * Of a fork, by who forks; the mapping of a split is one of a registered process. As long as the parent has jumps in copies of its own,
+ * which the child has now, the child needs what they lead to.
+ */
 static bool is_child_of_leaving(struct mm_struct *mm)
 {
 	return current->mm && current->mm != mm && process_is_leaving(current->mm) &&
-	       !process_is_registered(mm);
+	       !process_is_registered(mm) && !private_has_sites(current->mm);
 }
 
 static void taken_open(struct vm_area_struct *vma)

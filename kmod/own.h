@@ -212,7 +212,7 @@ bool private_anywhere(struct owned_file *file, pgoff_t index);
 void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, const u8 *after,
                        u32 len);
 void private_mend_breakpoint(struct vm_area_struct *vma, unsigned long addr);
-/* Has the process a copy of a page with sites? Its mmap lock is held for writing. */
+/* Has the process a copy of a page with a jump in it? Its mmap lock is held for writing. */
 bool private_has_sites(struct mm_struct *mm);
 /* With all mmap locks: they read as the file has them. */
 void private_restore(struct mm_struct *mm);

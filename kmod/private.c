@@ -280,33 +280,53 @@ static void site_put(struct copied_site *site)
 	put_page(site->pages[1]);
 }
 
-static bool site_is_copied(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
-                           const struct patch *patch)
+/* The jump, or an int3 on it. */
+static bool site_is_patched(const struct copied_site *site, const struct patch *patch)
+{
+	u32 i;
+
+	for (i = 1; i < JMP_REL32_LEN; i++)
+		if (*site->bytes[i] != patch->jump[i])
+			return false;
+	return *site->bytes[0] == JMP_REL32 || *site->bytes[0] == INT3;
+}
+
+static bool site_has_jump(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
+                          const struct patch *patch)
 {
 	struct copied_site site;
+	bool has;
 
 	if (!site_find(mm, addr, &site))
 		return false;
+	has = site_is_patched(&site, patch);
 	site_put(&site);
-	return true;
+	return has;
+}
+
+/* Under an int3, if it is not there already. */
+static void site_write_old(struct owned_file *file, const struct patch *patch,
+                           struct copied_site *site)
+{
+	u32 i;
+
+	if (*site->bytes[0] == JMP_REL32) {
+		cookie_write(file, patch->offset, site->bytes, patch->old);
+		return;
+	}
+	for (i = 1; i < JMP_REL32_LEN; i++)
+		WRITE_ONCE(*site->bytes[i], patch->old[i]);
 }
 
 static bool site_restore(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
                          const struct patch *patch)
 {
 	struct copied_site site;
-	bool rest = true;
-	u32 i;
 
 	if (!site_find(mm, addr, &site))
 		return false;
-	for (i = 1; i < JMP_REL32_LEN; i++)
-		rest &= *site.bytes[i] == patch->jump[i];
-	if (rest && *site.bytes[0] == JMP_REL32)
-		cookie_write(file, patch->offset, site.bytes, patch->old);
-	else if (rest && *site.bytes[0] == INT3)
-		for (i = 1; i < JMP_REL32_LEN; i++)
-			WRITE_ONCE(*site.bytes[i], patch->old[i]);
+	if (site_is_patched(&site, patch))
+		site_write_old(file, patch, &site);
 	site_put(&site);
 	return false;
 }
@@ -319,6 +339,7 @@ static bool sites_visit(struct mm_struct *mm,
 	struct owned_file *file;
 	struct vm_area_struct *vma;
 	struct patch *patch;
+	int srcu = srcu_read_lock(&faults);
 	bool found = false;
 	VMA_ITERATOR(at, mm, 0);
 
@@ -326,18 +347,20 @@ static bool sites_visit(struct mm_struct *mm,
 		if (!mapping_is_taken(vma))
 			continue;
 		file = mapping_file(vma);
-		list_for_each_entry(patch, &file->patches, list) {
+		list_for_each_entry_srcu(patch, &file->patches, list,
+		                         srcu_read_lock_held(&faults)) {
 			if (found || !covers(vma, patch->offset >> PAGE_SHIFT))
 				continue;
 			found = visit(mm, address_of(vma, 0) + patch->offset, file, patch);
 		}
 	}
+	srcu_read_unlock(&faults, srcu);
 	return found;
 }
 
 bool private_has_sites(struct mm_struct *mm)
 {
-	return sites_visit(mm, site_is_copied);
+	return sites_visit(mm, site_has_jump);
 }
 
 /*

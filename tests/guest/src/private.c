@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * private.c - pages that one process has a copy of its own of: breakpoints of a debugger, and a
- * program that writes its own text. Everybody computes right results, before and after.
+ * program that writes its own text. Everybody computes right results, before and after, and so does who is forked meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -21,6 +22,61 @@ static long write_own(uint8_t *lib, uint64_t at, uint8_t value)
 	*(volatile uint8_t *)(lib + at) = value;
 	check(mprotect(page, PAGE, PROT_READ | PROT_EXEC) == 0);
 	return 0;
+}
+
+#define FORKERS 2
+#define FORK_ROUNDS 4
+
+/* Threads that fork children, which call the site, until they are told to stop. */
+static struct {
+	pthread_t threads[FORKERS];
+	const uint8_t *lib;
+	bool stop;
+	long forks, wrong;
+} forking;
+
+static void *fork_on(void *context)
+{
+	int status;
+	pid_t pid;
+
+	(void)context;
+	while (!__atomic_load_n(&forking.stop, __ATOMIC_RELAXED)) {
+		pid = fork();
+		check(pid >= 0);
+		if (!pid) {
+			int value = lib_call(forking.lib, &site_one);
+
+			_exit(value != site_one.plain && value != site_one.patched);
+		}
+		check(waitpid(pid, &status, 0) == pid);
+		__atomic_add_fetch(&forking.wrong, status != 0, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&forking.forks, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static long forking_start(const uint8_t *lib)
+{
+	int i;
+
+	forking.lib = lib;
+	forking.stop = false;
+	forking.forks = forking.wrong = 0;
+	for (i = 0; i < FORKERS; i++)
+		check_is(pthread_create(&forking.threads[i], NULL, fork_on, NULL), 0);
+	return 0;
+}
+
+/* Returns how many children were wrong. */
+static long forking_stop(void)
+{
+	int i;
+
+	__atomic_store_n(&forking.stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < FORKERS; i++)
+		check_is(pthread_join(forking.threads[i], NULL), 0);
+	return forking.wrong;
 }
 
 static long answer(int letter, void *context)
@@ -44,6 +100,16 @@ static long answer(int letter, void *context)
 		return write_own(lib, LIB_CROSS - 64, 0x90);
 	case 'd': /* its second page */
 		return write_own(lib, LIB_CROSS + 64, 0x90);
+	case 'e': /* page of one and two, with nothing else in it than there was */
+		return write_own(lib, LIB_ONE + 64, lib[LIB_ONE + 64]);
+	case 'o': /* that page is the file's again */
+		return madvise(lib + (LIB_ONE & ~(PAGE - 1)), PAGE, MADV_DONTNEED);
+	case 'f':
+		return forking_start(lib);
+	case 'n':
+		return __atomic_load_n(&forking.forks, __ATOMIC_RELAXED);
+	case 's':
+		return forking_stop();
 	default:
 		return -1;
 	}
@@ -187,6 +253,40 @@ static void leaving_half(int device, int file)
 	child_end(&b);
 }
 
+static void until_forked(const struct child *child, long n)
+{
+	while (child_ask(child, 'n') < n)
+		continue;
+}
+
+/* Who forks while it leaves, with a jump in a copy, has no children that have the jump and not what it leads to. */
+static void forked(int file, bool unload)
+{
+	struct child a = child_start(answer);
+	int i, device;
+
+	for (i = 0; i < FORK_ROUNDS; i++) {
+		device = device_open();
+		check_is(call_register(device, a.pid), DYNOPT_KMOD_OK);
+		check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
+		check_is(child_ask(&a, '1'), site_one.patched);
+		check_is(child_ask(&a, 'e'), 0);
+		check_is(child_ask(&a, 'f'), 0);
+		until_forked(&a, 4);
+		if (!unload)
+			check_is(call_unregister(device, a.pid), DYNOPT_KMOD_OK);
+		close(device);
+		if (unload)
+			check_is(module_unload(), 0);
+		check_is(child_ask(&a, 's'), 0);
+		check_is(child_ask(&a, '1'), site_one.plain);
+		check_is(child_ask(&a, 'o'), 0);
+		if (unload)
+			module_load();
+	}
+	child_end(&a);
+}
+
 int main(void)
 {
 	int device = device_open(), file;
@@ -198,5 +298,8 @@ int main(void)
 	together(device, file);
 	leaving_half(device, file);
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
+	close(device);
+	forked(file, false);
+	forked(file, true);
 	return 0;
 }
