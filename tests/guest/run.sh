@@ -3,7 +3,8 @@
 #
 # run.sh - boots a guest with the module and runs tests in it.
 #
-#     run.sh [--debug] BUILD [TEST…]   all tests of tests.def, or those named
+#     run.sh [--debug] BUILD [TEST…]   all tests of tests.def, or those named, and what these print; a
+#                                      TEST like "fuzz 20000 7" takes these arguments instead of its row's
 #     run.sh --boot BUILD              the same, with fewer rounds, and only the guest's own end decides
 #     run.sh --result BUILD TEST       what the last run said of a test
 #     run.sh --canary BUILD            the guest must find what canaries do wrong
@@ -74,12 +75,21 @@ need_tools()
 }
 
 # Rows of tests.def: all, or those of the names given, in their order.
-rows()
+rows() # "NAME [ARGUMENTS]"...
 {
-	awk -v kind="$kind" -v mode="$mode" -v names=" $* " '
+	printf '%s\n' "$@" | awk -v kind="$kind" -v mode="$mode" '
+		NR == FNR {
+			name = $1
+			sub(/^ *[^ ]+/, "")
+			named[name] = $0
+			all = name == ""
+			next
+		}
 		/^#/ || !NF { next }
-		names ~ /^ *$/ ? !/named:/ : index(names, " " $1 " ") {
+		all ? !/named:/ : $1 in named {
 			sub("named:", "")
+			single = sub("single:", "") ? " single:" : ""
+			gsub("single:", "")
 			split("", arguments)
 			which = ""
 			for (i = 4; i <= NF; i++)
@@ -88,8 +98,8 @@ rows()
 				else
 					arguments[which] = arguments[which] " " $i
 			which = (kind ":") in arguments ? kind ":" : mode == "boot" && "short:" in arguments ? "short:" : ""
-			print $1, $2 * (kind == "debug" ? 4 : 1), $3 arguments[which]
-		}' "$here/tests.def"
+			print $1, $2 * (kind == "debug" ? 4 : 1), $3 (named[$1] ? named[$1] : arguments[which]) single
+		}' - "$here/tests.def"
 }
 
 make_initrd()
@@ -322,14 +332,10 @@ tests | boot)
 	while read -r name _; do
 		result=0
 		show_result "$name" >"$work/shown" || result=$?
-		case $result in
-		0) ;;
-		77) sed '$d' "$work/shown" ;;
-		*)
-			failed=1
+		[ $result = 0 ] || [ $result = 77 ] || failed=1
+		if [ $result != 0 ] || [ $# != 0 ]; then
 			sed '$d' "$work/shown"
-			;;
-		esac
+		fi
 		echo "$name: $(tail -n 1 "$work/shown")"
 	done <"$work/rows"
 	;;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 #include "traced.h"
 
+#define STEPS 2 /* of restless processes, for each call */
 #define ENOUGH 5000 /* calls, for every status to come */
 
 static uint64_t state;
@@ -112,6 +114,14 @@ static void fill_process(union request *request)
 	                                           : (int32_t)random_below(4) - 2;
 }
 
+/* Who works stays mostly: with him goes the file's text, which it takes long to read. */
+static void fill_unregister(union request *request)
+{
+	fill_process(request);
+	if (request->process.pid == pids[WORKER] && random_below(4))
+		request->process.pid = pids[RESTLESS];
+}
+
 /*
  * What is done is done: the translation must stay one, since it will be executed. In place
  * only where nobody executes meanwhile: the emulator is unsound there.
@@ -183,6 +193,8 @@ static void fill_sample(union request *request)
 /* In memory that the racer writes to as well, while it is told to. */
 static struct raced {
 	atomic_flag lock;
+	sem_t begin; /* posted each time that it is told to */
+	sem_t steps; /* of restless processes */
 	volatile bool on;
 	uint8_t *volatile size_at; /* the request's first member */
 	struct dynopt_ioc_trace traces[FEW];
@@ -294,7 +306,7 @@ static struct call {
 	  DYNOPT_IOC_UNREGISTER,
 	  sizeof(struct dynopt_ioc_process),
 	  1,
-	  fill_process,
+	  fill_unregister,
 	  { 0 } },
 	{ "patch", DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), 6, fill_patch, { 0 } },
 	{ "undo", DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 5, fill_undo, { 0 } },
@@ -390,6 +402,8 @@ static void race(bool on, union request *at)
 	raced->size_at = (uint8_t *)at;
 	raced->on = on;
 	unlock();
+	if (on)
+		check(sem_post(&raced->begin) == 0);
 }
 
 /* The size of the request, and the traces, never what the answer is written to. */
@@ -408,8 +422,8 @@ static _Noreturn void racer(void)
 		else if (raced->on)
 			*(volatile uint32_t *)raced->size_at = random_below(2 * PAGE);
 		unlock();
-		if (!raced->on)
-			sched_yield();
+		while (!raced->on)
+			sem_wait(&raced->begin);
 	}
 }
 
@@ -521,7 +535,7 @@ static void disturb(uint8_t *lib, const struct site *site)
 	}
 }
 
-/* Maps, calls, splits, copies and unmaps the library for as long as it is let. */
+/* Calls, splits, copies, unmaps and maps the library, as many steps as it is given: it would take all processors for itself. */
 static _Noreturn void restless(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -536,11 +550,23 @@ static _Noreturn void restless(void)
 		for (i = 0; i < 20; i++) {
 			const struct site *site = random_site();
 
+			while (sem_wait(&raced->steps))
+				continue;
 			right(lib, site);
 			disturb(lib, site);
 		}
 		munmap(lib, LIB_BYTES);
 	}
+}
+
+/* While the next call is made; those that are late need no more. */
+static void let_step(void)
+{
+	int waiting, i;
+
+	check(sem_getvalue(&raced->steps, &waiting) == 0);
+	for (i = 0; i < STEPS && waiting < 2 * STEPS; i++)
+		check(sem_post(&raced->steps) == 0);
 }
 
 static _Noreturn void undumpable(void)
@@ -685,7 +711,8 @@ int main(int argc, char **argv)
 	raced = mmap(NULL, sizeof(*raced), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 	             0);
 	check(edge != MAP_FAILED && mprotect(edge, PAGE, PROT_READ | PROT_WRITE) == 0);
-	check(raced != MAP_FAILED);
+	check(raced != MAP_FAILED && sem_init(&raced->begin, 1, 0) == 0 &&
+	      sem_init(&raced->steps, 1, 0) == 0);
 	start_worker();
 	pids[RESTLESS] = start(restless);
 	pids[RESTLESS_TOO] = start(restless);
@@ -696,6 +723,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < n; i++) {
 		struct call *call = random_call();
 
+		let_step();
 		call->seen[one_call(call)]++;
 		right(still, random_site());
 		look_at_worker(false);
