@@ -288,7 +288,7 @@ static u64 flow_from(struct tree *t, u32 from, u64 in)
 	return comes_back < MOST_BACK ? comes_back : MOST_BACK;
 }
 
-/* The same with all ways taken as often as they may be. */
+/* The same with all ways taken as often as they may be, where frequencies have changed. */
 static void spread_most(struct tree *t)
 {
 	t->nodes[0].most = t->nodes[0].freq;
@@ -317,6 +317,7 @@ static void weigh(struct tree *t, u32 node)
 	t->back[0] = 0;
 	t->back[0] = flow_from(t, 0, GROW_ONE);
 	flow_from(t, 0, GROW_ONE);
+	spread_most(t);
 }
 
 /* The heads of its ways back are heads of loops now. True if there is one. */
@@ -341,15 +342,17 @@ static bool hottest(struct tree *t, u32 *node, u32 *which)
 {
 	u64 best = 0;
 
-	spread_most(t);
 	for (u32 i = 0; i < t->n_nodes; i++) {
 		for (u32 w = 0; w < 2; w++) {
 			const struct way *way = &t->nodes[i].ways[w];
-			u64 late = portion(t->nodes[i].most, way->most) / LATE;
-			u64 n = portion(t->nodes[i].freq, way->share);
+			u64 late, n;
 
+			if (way->kind != WAY_OPEN || way->most < RARE)
+				continue;
+			late = portion(t->nodes[i].most, way->most) / LATE;
+			n = portion(t->nodes[i].freq, way->share);
 			n = n > late ? n : late;
-			if (way->kind != WAY_OPEN || way->most < RARE || n < LEAST || n <= best)
+			if (n < LEAST || n <= best)
 				continue;
 			best = n;
 			*node = i;
@@ -390,6 +393,7 @@ static void go(struct tree *t, u32 node, u32 which)
 	way->node = (u8)t->n_nodes++;
 	t->n_insns += child->n_insns;
 	child->freq = portion(t->nodes[node].freq, way->share);
+	child->most = portion(t->nodes[node].most, way->most);
 	if (mark_heads(t, way->node))
 		weigh(t, way->node);
 }
@@ -412,7 +416,7 @@ static void grow(struct tree *t, u64 site)
 	u32 node = 0, which = 0;
 
 	memset(t->back, 0, sizeof(t->back));
-	t->nodes[0] = (struct node){ .start = site, .freq = GROW_ONE };
+	t->nodes[0] = (struct node){ .start = site, .freq = GROW_ONE, .most = GROW_ONE };
 	t->frames[0] = (struct frame){ 0 };
 	t->n_frames = 1;
 	t->n_nodes = 1;
