@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 8
+#define STATUS_FILE_VERSION 9
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
@@ -212,6 +212,8 @@ struct status_head {
 	uint64_t remember_detail;
 	uint64_t first_live_ns; /* from the library's start until the first translation was live; 0: none was */
 	uint64_t first_live_cpu_ns; /* CPU time that the agent had used then */
+	int64_t saved_ns; /* of the program's CPU time, by translations, as reckoned by their instructions */
+	int64_t left_ns; /* of the budget, by earlier runs; less than 0: owed (lib/budget.h) */
 	uint64_t phases; /* times that it began to do something else */
 	uint64_t walks, walk_runs,
 		walk_insns; /* from samples, worked out from their registers: straight runs and instructions in them */

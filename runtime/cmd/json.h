@@ -15,6 +15,11 @@ static inline void json_number(struct json_object *to, const char *key, u64 valu
 	json_object_object_add(to, key, json_object_new_uint64(value));
 }
 
+static inline void json_signed(struct json_object *to, const char *key, s64 value)
+{
+	json_object_object_add(to, key, json_object_new_int64(value));
+}
+
 static inline void json_text(struct json_object *to, const char *key, const char *text)
 {
 	json_object_object_add(to, key, json_object_new_string(text));

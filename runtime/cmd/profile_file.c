@@ -81,7 +81,8 @@ static enum line parse(char *line, char *module, size_t size, struct sample *out
 		return LINE_EMPTY;
 	if (strcmp(keyword, "run") == 0)
 		return parse_run(&save);
-	if (strcmp(keyword, "module") == 0 || strcmp(keyword, "ran") == 0)
+	if (strcmp(keyword, "module") == 0 || strcmp(keyword, "ran") == 0 ||
+	    strcmp(keyword, "left") == 0 || strcmp(keyword, "owed") == 0)
 		return LINE_EMPTY; /* addresses that lie outside of the code tell another build here */
 	name = strtok_r(NULL, " \t", &save);
 	addr = strtok_r(NULL, " \t", &save);

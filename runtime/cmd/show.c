@@ -139,6 +139,10 @@ static void print_remembered(const struct status_head *h, FILE *out)
 	if (h->remember_wrong)
 		ROW(out, "remembering", "%s%s%s", status_remember_words(h->remember_wrong),
 		    *detail ? ": " : "", detail);
+	if (h->left_ns)
+		ROW(out, "budget", "earlier runs have %s %.1f ms",
+		    h->left_ns < 0 ? "used up" : "left",
+		    ms(h->left_ns < 0 ? (u64)-h->left_ns : (u64)h->left_ns));
 	if (h->first_live_ns)
 		ROW(out, "first live", "%.1f ms after the start, %.1f of the agent's CPU time",
 		    ms(h->first_live_ns), ms(h->first_live_cpu_ns));
@@ -196,6 +200,10 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 		    "%llu, %.1f %% of them in translations; since the last of %llu batches %llu, %.1f %%",
 		    (ull)h->samples, percent(h->samples_cache, h->samples), (ull)h->batches,
 		    (ull)h->recent, percent(h->recent_cache, h->recent));
+	if (h->saved_ns)
+		ROW(out, "reckoned", "that translations have %s %.1f ms of the program's CPU time",
+		    h->saved_ns < 0 ? "cost" : "saved",
+		    ms(h->saved_ns < 0 ? (u64)-h->saved_ns : (u64)h->saved_ns));
 	print_remembered(h, out);
 	if (h->walks)
 		ROW(out, "walks",

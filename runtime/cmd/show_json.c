@@ -180,6 +180,8 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_text(to, "remember_detail", status_remember_detail(h, detail, sizeof(detail)));
 	json_number(to, "first_live_ns", h->first_live_ns);
 	json_number(to, "first_live_cpu_ns", h->first_live_cpu_ns);
+	json_signed(to, "saved_ns", h->saved_ns);
+	json_signed(to, "left_ns", h->left_ns);
 	json_number(to, "phases", h->phases);
 	json_number(to, "walks", h->walks);
 	json_number(to, "walk_runs", h->walk_runs);

@@ -15,6 +15,7 @@
 #include "translate.h"
 
 #define CACHE_PER_TEXT 8 /* upper bound of translated bytes for each byte of text */
+#define SAVES_MOST 1000 /* of 1000 */
 
 /* Where this batch begins in each area of the code cache. */
 static bool open_areas(struct batch *b)
@@ -129,8 +130,17 @@ static enum status find_shadows(struct batch *b, struct code *code, struct failu
 	return status;
 }
 
+/* What a code saves of 1000 instructions that it executes, when `paid` are executed on the way in. */
+static s16 saves(const struct code *code, u64 paid)
+{
+	s64 net = (s64)code->cost_original - (s64)code->cost - (s64)paid;
+	s64 share = code->cost ? net * 1000 / (s64)code->cost : 0;
+
+	return (s16)(share > SAVES_MOST ? SAVES_MOST : share < -SAVES_MOST ? -SAVES_MOST : share);
+}
+
 /* Writes one placed code and its tables; false if a pool is used up. */
-static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_blocks)
+static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_blocks, u64 paid)
 {
 	u32 i = area_of(b, addr);
 	struct area *area = &b->result.areas[i];
@@ -156,13 +166,14 @@ static bool keep_code(struct batch *b, const struct code *code, u64 addr, u32 n_
 	}
 	b->w->fates[code->head - b->text->start] = FATE_TRANSLATED;
 	*translation = (struct translation){ code->head,    at,    code->size, code->n_insns,
-		                             (u16)n_blocks, (u8)i, { 0 },      false };
+		                             (u16)n_blocks, (u8)i, { 0 },      saves(code, paid),
+		                             false };
 	memcpy(translation->passes, code->done, sizeof(translation->passes));
 	b->record->insns += code->n_insns;
 	return true;
 }
 
-static enum status translate_site(struct batch *b, u64 site, struct failure *fail)
+static enum status translate_site(struct batch *b, u64 site, u64 paid, struct failure *fail)
 {
 	struct grown grown;
 	struct trace trace;
@@ -187,7 +198,7 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 	if (status)
 		return status;
 	status = code_place(&code, addr, fail);
-	if (!status && !keep_code(b, &code, addr, trace.n_blocks))
+	if (!status && !keep_code(b, &code, addr, trace.n_blocks, paid))
 		status = failed(fail, STATUS_WORKSPACE, site, code.size);
 	if (status) {
 		cache_abort(&b->w->cache, addr);
@@ -199,11 +210,11 @@ static enum status translate_site(struct batch *b, u64 site, struct failure *fai
 }
 
 /* False: refused, and counted. */
-static bool try_site(struct batch *b, u64 site)
+static bool try_site(struct batch *b, u64 site, u64 paid)
 {
 	u64 mark = arena_mark(b->scratch);
 	u32 before = stages_enter(STATUS_STAGE_proving);
-	enum status status = translate_site(b, site, NULL);
+	enum status status = translate_site(b, site, paid, NULL);
 
 	stages_enter(before);
 	batch_release(b, mark);
@@ -222,9 +233,10 @@ static void translate_all(struct batch *b)
 		u64 end = i < b->n_hops ? hop->site : ~0ull;
 
 		for (; front < b->n_fronts && b->fronts[front].function < end; front++)
-			if (!try_site(b, b->fronts[front].function))
+			if (!try_site(b, b->fronts[front].function, 0))
 				batch_drop_site(b, b->fronts[front].function);
-		if (i < b->n_hops && hop->kind != HOP_NONE && !try_site(b, hop->site))
+		if (i < b->n_hops && hop->kind != HOP_NONE &&
+		    !try_site(b, hop->site, b->paid ? b->paid[i] : 0))
 			hop->kind = HOP_NONE;
 	}
 }

@@ -16,6 +16,7 @@
 #include "cover.h"
 #include "limits.h"
 #include "stages.h"
+#include "sys.h"
 #include "translate.h"
 
 #define MOST_ENTRIES ((u64)1 << 18) /* after scaling; products with costs fit in 63 bits */
@@ -124,6 +125,59 @@ static struct verdict judge_site(struct judge *j, const struct hop *hop)
 		verdict = judge_trace(j, &trace);
 	batch_release(j->b, mark);
 	return verdict;
+}
+
+static u64 count_at(struct batch *b, u64 site)
+{
+	const struct flow *flow = flow_of(b->flows, site);
+	const struct flow_block *block = flow ? flow_block_at(flow, site) : NULL;
+
+	return block ? block->count : 0;
+}
+
+/* Numbers of hops, those first that are executed most. */
+static u32 *by_heat(struct batch *b)
+{
+	u32 *order = arena_alloc(b->scratch, b->n_hops, sizeof(*order));
+	u64 *counts = arena_alloc(b->scratch, b->n_hops, sizeof(*counts));
+
+	for (u32 i = 0; order && counts && i < b->n_hops; i++) {
+		u64 count = count_at(b, b->hops[i].site);
+		u32 k = i;
+
+		for (; k > 0 && counts[k - 1] < count; k--) {
+			counts[k] = counts[k - 1];
+			order[k] = order[k - 1];
+		}
+		counts[k] = count;
+		order[k] = i;
+	}
+	return counts ? order : NULL;
+}
+
+/* Making those that are kept, and proving them, takes as long again. */
+static bool is_time_over(const struct batch *b, u64 began_ns)
+{
+	u64 now = sys_cpu_ns();
+
+	return b->w->until_ns && now + (now - began_ns) > b->w->until_ns;
+}
+
+/* As many as there is time for. */
+static void judge_sites(struct judge *j)
+{
+	struct batch *b = j->b;
+	u64 began = sys_cpu_ns();
+	const u32 *order = b->w->until_ns && b->flows ? by_heat(b) : NULL;
+
+	for (u32 i = 0; i < b->n_hops; i++) {
+		u32 k = order ? order[i] : i;
+
+		if (order && i && is_time_over(b, began))
+			j->verdicts[k].status = STATUS_END;
+		else
+			j->verdicts[k] = judge_site(j, &b->hops[k]);
+	}
 }
 
 /* A site that has a translation: by the tree of today if that is to replace it, else by its own. */
@@ -322,6 +376,12 @@ static u64 through_site(const struct judge *j, u32 i)
 	return has_bit(j->tabled, j->b->hops[i].site - j->b->text->start) ? rest / 4 : rest;
 }
 
+/* Jumps on the way in, for COST_ENTRY entries by whatever way. */
+static u64 paid_at(const struct judge *j, u32 i)
+{
+	return through_site(j, i) / j->verdicts[i].entries * way_cost(&j->b->hops[i]) / COST_ENTRY;
+}
+
 /* What all translations together save more with this one; one that is live already has to lose a little before that is believed. */
 static s64 worth(const struct judge *j, u32 i)
 {
@@ -367,12 +427,19 @@ static void judge_together(struct judge *j)
 	} while (dropped);
 }
 
+/* There was no time to judge it: it is as if it had not been asked for. */
+static bool is_left(const struct judge *j, u32 hop)
+{
+	return j->verdicts[hop].status == STATUS_END;
+}
+
 /* Has the live translation of a hop, if there is one, an end? */
 static bool is_retired(const struct judge *j, u32 hop)
 {
 	const struct published *published = batch_published(j->b, j->b->hops[hop].site);
 
-	return published && (j->verdicts[hop].status || published->fate == PUBLISHED_REPLACED);
+	return published && !is_left(j, hop) &&
+	       (j->verdicts[hop].status || published->fate == PUBLISHED_REPLACED);
 }
 
 /* Fronts whose site gets another translation, or none, are withdrawn. */
@@ -463,13 +530,17 @@ static void drop_refused(struct judge *j)
 		const struct hop *hop = &b->hops[i];
 		struct published *published = batch_published(b, hop->site);
 
-		if (j->verdicts[i].status) {
+		if (is_left(j, i)) {
+			if (!published)
+				batch_drop_site(b, hop->site);
+		} else if (j->verdicts[i].status) {
 			cover_dropped(b, hop->site, j->verdicts[i].status);
 			batch_count(b, j->verdicts[i].status, hop->site);
 			batch_drop_site(b, hop->site);
 			if (published)
 				published->fate = PUBLISHED_WITHDRAWN;
 		} else if (!published || published->fate == PUBLISHED_REPLACED) {
+			b->paid[n] = paid_at(j, i);
 			b->hops[n++] = *hop;
 		}
 	}
@@ -485,11 +556,11 @@ enum status batch_judge(struct batch *b, struct failure *fail)
 	j.verdicts = arena_alloc(b->scratch, b->n_hops, sizeof(*j.verdicts));
 	j.aims = arena_alloc(b->scratch, bits, 1);
 	j.tabled = arena_alloc(b->scratch, bits, 1);
-	if (!j.verdicts || !j.aims || !j.tabled ||
+	b->paid = arena_alloc(b->scratch, b->n_hops, sizeof(*b->paid));
+	if (!j.verdicts || !j.aims || !j.tabled || !b->paid ||
 	    !pool_open(&j.leads, 2ull * b->n_hops * LIMIT_CODE_FIXUPS * sizeof(struct lead)))
 		return failed(fail, STATUS_WORKSPACE, 0, b->n_hops);
-	for (u32 i = 0; i < b->n_hops; i++)
-		j.verdicts[i] = judge_site(&j, &b->hops[i]);
+	judge_sites(&j);
 	for (u32 i = 0; i < b->n_hops && b->n_published; i++)
 		judge_published(&j, i);
 	for (u32 i = 0; i < b->n_hops; i++)

@@ -52,6 +52,7 @@ struct batch {
 	u8 *cases; /* the same: text's jump tables lead there */
 	struct hop *hops; /* by site */
 	u32 n_hops;
+	u64 *paid; /* parallel: instructions on the way in, for COST_ENTRY entries; NULL: nobody has judged */
 	bool anew; /* live translations in the ranges are judged, too (batch_again.h) */
 	struct published *published;
 	u32 n_published;

@@ -5,25 +5,52 @@
 #include "budget.h"
 
 #define NS_PER_MS 1000000u
+#define NS_PER_US 1000
 #define DIGITS 10
 
-static const char keyword[] = "ran";
+static const char ran[] = "ran", left[] = "left", owes[] = "owed";
 
-u64 budget_credit(u64 cpu_ns, u64 expected_ns, u64 per_mille)
+static s64 earned(const struct budget *b)
 {
-	u64 whole_ns = expected_ns > cpu_ns ? expected_ns : cpu_ns;
-	u64 early = BUDGET_FIRST_NS + whole_ns / 1000 * per_mille * BUDGET_HASTE;
-	u64 late = BUDGET_CREDIT_NS + cpu_ns / 1000 * per_mille;
+	s64 most = (s64)(b->cpu_ns / 1000 * b->per_mille), part = b->saved_ns;
 
-	return early < late ? early : late;
+	return (part < 0 ? 0 : part < most ? part : most) / BUDGET_SAVED;
 }
 
-u64 budget_expect(const struct budget_runs *runs, u64 cpu_ns)
+static s64 paid(const struct budget *b, u64 cpu_ns)
+{
+	return (s64)(cpu_ns / 1000 * b->per_mille) + earned(b);
+}
+
+u64 budget_credit(const struct budget *b)
+{
+	u64 before = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE ? b->cpu_ns * BUDGET_HASTE
+	                                                         : BUDGET_BEFORE_NS;
+	s64 sum = paid(b, b->cpu_ns > before ? b->cpu_ns : before) + b->left_ns;
+
+	return sum > 0 ? (u64)sum : 0;
+}
+
+s64 budget_change(const struct budget *b, u64 used_ns)
+{
+	return paid(b, b->cpu_ns) - (s64)used_ns;
+}
+
+bool budget_waits(const struct budget *b, u64 expected_ns, u64 used_ns)
+{
+	struct budget end = *b;
+
+	end.cpu_ns = expected_ns;
+	return b->cpu_ns > expected_ns / BUDGET_LATE &&
+	       b->left_ns + budget_change(&end, used_ns) <= BUDGET_LEFT_NS;
+}
+
+u64 budget_expect(const struct budget_past *past, u64 cpu_ns)
 {
 	u64 shortest = ~(u64)0;
 
 	for (u32 i = 0; i < BUDGET_RUNS; i++) {
-		u64 ns = (u64)runs->ms[i] * NS_PER_MS;
+		u64 ns = (u64)past->ms[i] * NS_PER_MS;
 
 		if (ns > cpu_ns && ns < shortest)
 			shortest = ns;
@@ -31,55 +58,99 @@ u64 budget_expect(const struct budget_runs *runs, u64 cpu_ns)
 	return shortest == ~(u64)0 ? cpu_ns : shortest;
 }
 
-void budget_add(struct budget_runs *runs, u64 cpu_ns)
+void budget_add(struct budget_past *past, u64 cpu_ns, s64 change_ns)
 {
 	u64 ms = cpu_ns / NS_PER_MS;
+	s64 sum = (s64)past->left_us * NS_PER_US + change_ns;
 
 	for (u32 i = BUDGET_RUNS - 1; i > 0; i--)
-		runs->ms[i] = runs->ms[i - 1];
-	runs->ms[0] = ms < 1 ? 1 : ms < 0xffffffffu ? (u32)ms : 0xffffffffu;
+		past->ms[i] = past->ms[i - 1];
+	past->ms[0] = ms < 1 ? 1 : ms < 0xffffffffu ? (u32)ms : 0xffffffffu;
+	if (sum > BUDGET_LEFT_NS)
+		sum = BUDGET_LEFT_NS;
+	if (sum < -BUDGET_LEFT_NS)
+		sum = -BUDGET_LEFT_NS;
+	past->left_us = (s32)(sum / NS_PER_US);
 }
 
-void budget_print(const struct budget_runs *runs, char line[BUDGET_LINE])
+/* Ten digits and what stands behind them; returns what follows. */
+static char *print_number(char *out, u32 value, char behind)
 {
-	char *out = line;
-
-	memcpy(out, keyword, sizeof(keyword) - 1);
-	out += sizeof(keyword) - 1;
-	for (u32 i = 0; i < BUDGET_RUNS; i++) {
-		u32 value = runs->ms[i];
-
-		*out = ' ';
-		for (u32 k = DIGITS; k > 0; k--, value /= 10)
-			out[k] = (char)('0' + value % 10);
-		out += DIGITS + 1;
-	}
-	*out = '\n';
+	for (u32 k = DIGITS; k-- > 0; value /= 10)
+		out[k] = (char)('0' + value % 10);
+	out[DIGITS] = behind;
+	return out + DIGITS + 1;
 }
 
-bool budget_parse(const char *line, u64 size, struct budget_runs *out)
+static char *print_word(char *out, const char *word)
 {
-	struct budget_runs runs;
-	const char *at = line + sizeof(keyword) - 1;
+	while (*word)
+		*out++ = *word++;
+	*out++ = ' ';
+	return out;
+}
 
-	if (size < BUDGET_LINE || memcmp(line, keyword, sizeof(keyword) - 1) != 0)
-		return false;
-	for (u32 i = 0; i < BUDGET_RUNS; i++, at += DIGITS + 1) {
-		u64 value = 0;
+void budget_print(const struct budget_past *past, char lines[BUDGET_LINES])
+{
+	bool owed = past->left_us < 0;
+	char *out = print_word(lines, ran);
 
-		if (*at != ' ')
+	for (u32 i = 0; i < BUDGET_RUNS; i++)
+		out = print_number(out, past->ms[i], i < BUDGET_RUNS - 1 ? ' ' : '\n');
+	out = print_word(out, owed ? owes : left);
+	print_number(out, (u32)(owed ? -past->left_us : past->left_us), '\n');
+}
+
+/* What print_number() has made. */
+static bool parse_number(const char **at, char behind, u32 *out)
+{
+	u64 value = 0;
+
+	for (u32 k = 0; k < DIGITS; k++) {
+		if ((*at)[k] < '0' || (*at)[k] > '9')
 			return false;
-		for (u32 k = 1; k <= DIGITS; k++) {
-			if (at[k] < '0' || at[k] > '9')
-				return false;
-			value = value * 10 + (u64)(at[k] - '0');
-		}
-		if (value > 0xffffffffu)
-			return false;
-		runs.ms[i] = (u32)value;
+		value = value * 10 + (u64)((*at)[k] - '0');
 	}
-	if (*at != '\n')
+	if (value > 0xffffffffu || (*at)[DIGITS] != behind)
 		return false;
-	*out = runs;
+	*at += DIGITS + 1;
+	*out = (u32)value;
+	return true;
+}
+
+static bool parse_word(const char **at, const char *word)
+{
+	const char *from = *at;
+
+	while (*word)
+		if (*from++ != *word++)
+			return false;
+	if (*from++ != ' ')
+		return false;
+	*at = from;
+	return true;
+}
+
+bool budget_parse(const char *lines, u64 size, struct budget_past *out)
+{
+	struct budget_past past;
+	const char *at = lines;
+	bool owed = false;
+	u32 us;
+
+	if (size < BUDGET_LINES || !parse_word(&at, ran))
+		return false;
+	for (u32 i = 0; i < BUDGET_RUNS; i++)
+		if (!parse_number(&at, i < BUDGET_RUNS - 1 ? ' ' : '\n', &past.ms[i]))
+			return false;
+	if (!parse_word(&at, left)) {
+		owed = parse_word(&at, owes);
+		if (!owed)
+			return false;
+	}
+	if (!parse_number(&at, '\n', &us) || us > BUDGET_LEFT_NS / NS_PER_US)
+		return false;
+	past.left_us = owed ? -(s32)us : (s32)us;
+	*out = past;
 	return true;
 }

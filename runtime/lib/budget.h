@@ -1,40 +1,64 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * budget.h - CPU time that the agent may use: by what the program has used so far, and by what earlier runs let expect of this one.
+ * budget.h - CPU time that the agent may use: an account for each program, carried on from run to run.
  *
- * Per mille of the program's, three times as many until that comes to 100 ms. What is expected counts as used, for these 100 ms only: so a program
- * that ran for seconds can be worked for at once, and whatever becomes of this run, the agent has not used more than
- * 100 ms and its part.
+ * It is paid `per_mille` of the CPU time that the program uses, and a part of what translations are reckoned to have saved; what the agent uses is taken from it. The
+ * first second is paid beforehand, three times as fast: nobody gets anything done of less. So a program that gains nothing by being translated loses `per_mille`, in the mean over its runs
+ * and, but for what its account has, in each that takes a second; and one that gains has what it gains to do more with.
  */
 #ifndef DYNOPT_BUDGET_H
 #define DYNOPT_BUDGET_H
 
 #include "port.h"
 
-#define BUDGET_FIRST_NS 10000000u
-#define BUDGET_CREDIT_NS 100000000u
-#define BUDGET_HASTE 3 /* the budget so many times, until there */
+#define BUDGET_BEFORE_NS 1500000000u
+#define BUDGET_HASTE 3 /* times as fast, until that much is paid for */
+#define BUDGET_SAVED \
+	2 /* one of so many parts of what is saved, as instructions are not time; and of what is paid anyway, at most */
+#define BUDGET_LATE 4 /* one of so many parts of a run */
+#define BUDGET_LEFT_NS 30000000 /* that is carried on, or owed, at most */
 
-/* What it may have used when the program has used cpu_ns, and expected_ns (or less: then nothing is expected) are expected in all. */
-u64 budget_credit(u64 cpu_ns, u64 expected_ns, u64 per_mille);
+/* A run so far. */
+struct budget {
+	u64 per_mille;
+	u64 cpu_ns; /* that the program has used */
+	s64 saved_ns; /* of that, by translations; may be less than nothing */
+	s64 left_ns; /* by earlier runs; less than 0: owed */
+};
 
-/* CPU time of earlier runs, latest first; 0: there was none. */
+/* What the agent may have used by now. */
+u64 budget_credit(const struct budget *b);
+/* What this run adds to the account, if the agent has used used_ns; less than 0: takes. */
+s64 budget_change(const struct budget *b, u64 used_ns);
+
+/*
+ * Is it better to leave what there is to the next run? So it is when a part of what is expected of this one is over, of which the next will have the use, and when
+ * it can be carried on.
+ */
+bool budget_waits(const struct budget *b, u64 expected_ns, u64 used_ns);
+
+/* What is known of earlier runs: their CPU time, latest first (0: there was none), and what is left on the account. */
 #define BUDGET_RUNS 8
-struct budget_runs {
+struct budget_past {
 	u32 ms[BUDGET_RUNS];
+	s32 left_us;
 };
 
 /*
  * What is expected in all of a run that has used cpu_ns: the shortest of earlier runs that was longer than that; cpu_ns where none was. So one that is started
  * in vain now and then is not worked for until it is past these.
  */
-u64 budget_expect(const struct budget_runs *runs, u64 cpu_ns);
-void budget_add(struct budget_runs *runs, u64 cpu_ns);
+u64 budget_expect(const struct budget_past *past, u64 cpu_ns);
+/* A run that has used cpu_ns, and changes the account. */
+void budget_add(struct budget_past *past, u64 cpu_ns, s64 change_ns);
 
-/* As a line of a sample file: "ran", eight numbers of ten digits, always of this size, so that it can be written in place. */
-#define BUDGET_LINE (3 + BUDGET_RUNS * 11 + 1)
-void budget_print(const struct budget_runs *runs, char line[BUDGET_LINE]);
-/* False: it is none. */
-bool budget_parse(const char *line, u64 size, struct budget_runs *out);
+/*
+ * As the first lines of a sample file: "ran" and eight numbers, "left" or "owed" and one, of ten digits each, so always of this size, and they can be written
+ * in place.
+ */
+#define BUDGET_LINES (3 + BUDGET_RUNS * 11 + 1 + 4 + 11 + 1)
+void budget_print(const struct budget_past *past, char lines[BUDGET_LINES]);
+/* False: they are none. */
+bool budget_parse(const char *lines, u64 size, struct budget_past *out);
 
 #endif

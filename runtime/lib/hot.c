@@ -6,7 +6,8 @@
  * translations pay by themselves; where there is not time for all, the hottest (pick.c). First when it has FIRST samples, then whenever they have doubled, or a quarter of them are in functions that
  * have become hot since. From COOL on they are halved each time, so that what was long ago counts less.
  *
- * Work is paid for beforehand, by CPU time that the program has used, as samples tell it (budget.h). A module is read when the time that was spent in it is READ_WORTH times what reading is expected to take.
+ * Work is paid for beforehand, by CPU time that the program has used, as samples tell it (budget.h). A module is read when the time that was spent in it is READ_WORTH times what reading is expected to take, and
+ * there is enough for the first look, too: what only reads has nothing of it.
  */
 #include "hot.h"
 
@@ -40,6 +41,9 @@
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
 #define READ_NS_PER_BYTE 15 /* of a file */
 #define READ_WORTH 60
+#define AS_LONG 8 /* runs that differ by one of so many parts are as long as each other */
+#define FIRST_WALKS \
+	64 /* samples from which ways may be walked, before the first look where none are known */
 #define FIRST 200 /* samples of a module */
 #define GROWN 2
 #define NEWS 4
@@ -53,12 +57,15 @@
 
 static struct {
 	bool open, quiet, kept;
+	bool told,
+		told_ways; /* begun with what earlier runs have sampled; with ways that they have seen */
 	bool walking; /* samples of this tick are walked from */
 	struct heat_table heat;
 	struct runs runs;
 	struct phase phase;
 	u32 n_new; /* samples since the last look */
 	u64 n_looked; /* samples that were there then */
+	u64 reserved_ns; /* of the budget, for a look that is to come */
 	u64 period_ns, cpu_ns; /* CPU time of the program that samples stand for */
 	u64 last_batch_ns;
 	u64 lively_ns; /* when it began to do something else */
@@ -80,6 +87,14 @@ static void learn(const struct perf_sample *more)
 	               store_origin(more->ip, &origin) ? 0 : more->ip);
 }
 
+/* What a sample in a translation says that was saved. */
+static s64 saved_by(u64 rip)
+{
+	const struct translation *t = store_translation(rip);
+
+	return t ? (s64)hot.period_ns * t->saves / 1000 : 0;
+}
+
 static walker_code_fn code_at;
 static bool is_worth_walk(u64 rip);
 
@@ -98,6 +113,8 @@ static void take(void *ctx, const struct sample *sample)
 	world->samples++;
 	world->recent++;
 	world->samples_cache += inside;
+	if (inside)
+		world->saved_ns += saved_by(rip);
 	world->recent_cache += inside;
 	heat_add(&hot.heat, inside ? origin : rip, 1, inside);
 	if (phase_add(&hot.phase, inside ? origin : rip)) {
@@ -133,7 +150,7 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 	return (u32)n;
 }
 
-/* Most of what walks from a module's samples say is known after some. One that is not read yet maybe never is. */
+/* Most of what walks from a module's samples say is known after some, or from earlier runs. One that is not read yet maybe never is. */
 static bool is_worth_walk(u64 rip)
 {
 	u64 end;
@@ -141,13 +158,27 @@ static bool is_worth_walk(u64 rip)
 	const struct image *record = module ? loaded_record(module) : NULL;
 
 	return record && workshop_find(record, module->base) &&
-	       (world->walks.walks < WALKS_ALL || world->samples % WALK_ONE_OF == 0);
+	       ((!hot.told_ways && world->walks.walks < WALKS_ALL) ||
+	        world->samples % WALK_ONE_OF == 0);
+}
+
+/* What earlier runs have left is for what can be known from them; what comes later is this run's matter. */
+static struct budget budget(void)
+{
+	s64 left_ns = remember_left_ns();
+
+	return (struct budget){ .per_mille = world->options.budget,
+		                .cpu_ns = hot.cpu_ns,
+		                .saved_ns = world->saved_ns,
+		                .left_ns = left_ns > 0 && world->batches ? 0 : left_ns };
 }
 
 /* CPU time that the agent may have used by now. */
 static u64 credit(void)
 {
-	return budget_credit(hot.cpu_ns, remember_expect(hot.cpu_ns), world->options.budget);
+	const struct budget now = budget();
+
+	return budget_credit(&now);
 }
 
 /* What of it is left. Without an agent everything that a file says is done at once. */
@@ -171,8 +202,19 @@ static u64 enough(u64 n)
 	return world->options.all ? n / 16 : n;
 }
 
-/* Its workshop, opened if it is worth it. */
-static struct workshop *shop_of(const struct module *module, u64 samples)
+/* Is it better to leave what there is to the next run? */
+static bool is_late(void)
+{
+	const struct budget now = budget();
+	u64 about_ns = hot.cpu_ns - hot.cpu_ns / AS_LONG;
+	u64 expected_ns = remember_expect(about_ns);
+
+	return expected_ns > about_ns && !world->options.all &&
+	       budget_waits(&now, expected_ns, sys_cpu_ns());
+}
+
+/* The workshop of a module with these samples, opened if it is worth it. */
+static struct workshop *shop_of(const struct module *module, u64 samples, u64 look_ns)
 {
 	struct image *record = loaded_record(module);
 	struct workshop *workshop;
@@ -182,10 +224,14 @@ static struct workshop *shop_of(const struct module *module, u64 samples)
 		return NULL;
 	workshop = workshop_find(record, module->base);
 	cost = record->size * READ_NS_PER_BYTE;
-	if (workshop || !has_credit(cost) ||
+	if (workshop || !has_credit(cost + look_ns) || is_late() ||
 	    (world->options.agent && samples * PERIOD_NS < cost * enough(READ_WORTH)))
 		return workshop;
-	return workshop_open(record, module->base);
+	workshop = workshop_open(record, module->base);
+	if (workshop)
+		workshop->opened_samples = world->samples;
+	hot.reserved_ns = look_ns;
+	return workshop;
 }
 
 /* ---- functions ---- */
@@ -283,6 +329,13 @@ static void translate(struct workshop *workshop, const struct pick *pick)
 	status_soon();
 }
 
+/* Before the first look it should be known where control goes: from earlier runs, or by some walks. */
+static bool knows_ways(const struct workshop *w)
+{
+	return w->judged_samples || hot.told || !world->options.agent ||
+	       world->samples - w->opened_samples >= enough(FIRST_WALKS);
+}
+
 /* Has the module enough more samples? `news`: of functions that have become hot. */
 static bool is_due(struct workshop *w, u64 samples, u64 news)
 {
@@ -333,12 +386,12 @@ static void look_at(const struct module *module, u32 from, u32 to)
 {
 	static struct pick pick;
 	struct workshop *workshop;
-	u64 samples = 0;
+	u64 samples = 0, need_ns;
 
 	for (u32 i = from; i < to; i++)
 		samples += hot.heat.at[i].n;
-	workshop = shop_of(module, samples);
-	if (!workshop)
+	workshop = shop_of(module, samples, pick_guess(to - from));
+	if (!workshop || !knows_ways(workshop))
 		return;
 	workshop->thorough = false;
 	pick_spans(&pick, workshop, from, to);
@@ -346,9 +399,14 @@ static void look_at(const struct module *module, u32 from, u32 to)
 		workshop->thorough = true;
 		pick_spans(&pick, workshop, from, to);
 	}
-	if (!pick_afford(&pick, credit_left()) ||
-	    !is_due(workshop, samples, news_of(&pick, workshop)))
+	if (!pick_afford(&pick, credit_left(), &need_ns)) {
+		hot.reserved_ns = workshop->judged_samples ? 0 : need_ns;
 		return;
+	}
+	if (!is_due(workshop, samples, news_of(&pick, workshop)))
+		return;
+	hot.reserved_ns = 0;
+	workshop->until_ns = world->options.agent ? sys_cpu_ns() + credit_left() : 0;
 	translate(workshop, &pick);
 	note_look(workshop, &pick, samples);
 }
@@ -516,6 +574,14 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 
 /* ---- samples of earlier runs, and for later ones ---- */
 
+/* With what earlier runs have sampled, which is as good as samples of this one. */
+static void begun(void)
+{
+	hot.n_new = NEW_SAMPLES;
+	hot.told = true;
+	hot.told_ways = hot.runs.touched;
+}
+
 /* options.samples. False with world->cause set if it cannot be read, or a line is wrong. */
 static bool begin_with_samples(void)
 {
@@ -532,7 +598,8 @@ static bool begin_with_samples(void)
 	world->remembered = sums.taken;
 	world->remembered_left = sums.left;
 	if (sums.taken)
-		hot.n_new = NEW_SAMPLES;
+		begun();
+	world->left_ns = BUDGET_LEFT_NS; /* who names a file wants it used */
 	if (good)
 		return true;
 	world->cause = STATUS_CAUSE_SAMPLES;
@@ -549,7 +616,7 @@ void hot_modules(void)
 void hot_begin_warm(void)
 {
 	if (hot.open && remember_take(hot.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
-		hot.n_new = NEW_SAMPLES;
+		begun();
 }
 
 static void keep_samples(void)
@@ -565,11 +632,14 @@ static void keep_samples(void)
 
 void hot_keep(void)
 {
+	const struct budget now = budget();
+
 	if (hot.kept || world->forked)
 		return;
 	hot.kept = true;
 	keep_samples();
-	remember_keep(hot.cpu_ns, world->samples >= enough(FIRST), &hot.heat, &hot.runs);
+	remember_keep(hot.cpu_ns, budget_change(&now, sys_cpu_ns()),
+	              world->samples >= enough(FIRST), &hot.heat, &hot.runs);
 }
 
 /* ---- start, go on, stop ---- */
@@ -633,7 +703,7 @@ static long read_samples(void)
 	u32 before = stages_enter(STATUS_STAGE_samples);
 	long result;
 
-	hot.walking = has_credit(0) && world->walks.cpu_ns < credit() / WALK_PART;
+	hot.walking = has_credit(hot.reserved_ns) && world->walks.cpu_ns < credit() / WALK_PART;
 	walker_round(hot.cpu_ns, world->mailbox.answered);
 	result = sampler_read(take, NULL);
 	if (hot.walking)

@@ -80,7 +80,7 @@ static void take(void *ctx, const struct sample_line *line)
 	struct reader *r = ctx;
 	const struct module *module;
 
-	if (line->kind == SAMPLE_RAN)
+	if (line->kind >= SAMPLE_RAN)
 		return;
 	if (line->kind == SAMPLE_MODULE) {
 		begin_module(r, line);

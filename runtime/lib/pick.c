@@ -6,8 +6,13 @@
  */
 #include "pick.h"
 
-#define NS_PER_HIT 45000u
-#define NS_PER_BYTE 50u
+#define NS_PER_HIT 30000u
+#define NS_PER_BYTE 35u
+
+u64 pick_guess(u32 hits)
+{
+	return (u64)hits * NS_PER_HIT / (PICK_MOST + 1) * PICK_MOST;
+}
 
 bool pick_add(struct pick *pick, struct batch_range range, u64 samples, u32 hits)
 {
@@ -47,12 +52,13 @@ u64 pick_cost(const struct pick *pick)
 	return cost_ns;
 }
 
-bool pick_afford(struct pick *pick, u64 left_ns)
+bool pick_afford(struct pick *pick, u64 left_ns, u64 *need_ns)
 {
 	u64 cost_ns = pick_cost(pick), kept = 0, out = 0;
 
 	for (u32 i = 0; i < pick->n; i++)
 		kept += pick->weights[i].samples;
+	*need_ns = cost_ns;
 	while (pick->n && cost_ns > left_ns) {
 		u32 at = coolest(pick);
 
@@ -60,6 +66,8 @@ bool pick_afford(struct pick *pick, u64 left_ns)
 		kept -= pick->weights[at].samples;
 		out += pick->weights[at].samples;
 		leave_out(pick, at);
+		if (kept >= PICK_MOST * out)
+			*need_ns = cost_ns;
 	}
 	return pick->n && kept >= PICK_MOST * out;
 }

@@ -24,9 +24,11 @@ struct pick {
 
 /* A function in which `hits` addresses have samples; false: there is no room. */
 bool pick_add(struct pick *pick, struct batch_range range, u64 samples, u32 hits);
+/* What pick_afford() will want of functions of which no more is known than that they have so many such addresses, in all. */
+u64 pick_guess(u32 hits);
 /* What a look at all of them takes. */
 u64 pick_cost(const struct pick *pick);
-/* Leaves out the coolest until the others' look takes left_ns at most; false: that is too few of them, or there are none. */
-bool pick_afford(struct pick *pick, u64 left_ns);
+/* Leaves out the coolest until the others' look takes left_ns at most; false: that is too few of them, or there are none. *need_ns: what would do, at most. */
+bool pick_afford(struct pick *pick, u64 left_ns, u64 *need_ns);
 
 #endif

@@ -27,7 +27,7 @@
 
 static struct {
 	char name[NAME_ROOM]; /* "": nothing is remembered */
-	struct budget_runs runs;
+	struct budget_past runs;
 	bool found, taken; /* the file was there; it was read */
 	bool more; /* modules were loaded since */
 	struct kept_modules modules;
@@ -93,12 +93,12 @@ static int open_both(int flags)
 	return file;
 }
 
-static bool read_runs(int file, struct budget_runs *runs)
+static bool read_runs(int file, struct budget_past *runs)
 {
-	char line[BUDGET_LINE];
-	long n = sys6(SYS_pread64, file, (long)line, sizeof(line), 0, 0, 0);
+	char lines[BUDGET_LINES];
+	long n = sys6(SYS_pread64, file, (long)lines, sizeof(lines), 0, 0, 0);
 
-	return n == sizeof(line) && budget_parse(line, sizeof(line), runs);
+	return n == sizeof(lines) && budget_parse(lines, sizeof(lines), runs);
 }
 
 /* ---- its name ---- */
@@ -213,12 +213,20 @@ void remember_begin(void)
 	past.found = read_runs(file, &past.runs);
 	if (!past.found)
 		wrong(STATUS_REMEMBER_LINE, 1);
+	world->left_ns = (s64)past.runs.left_us * 1000;
 	sys_close(file);
 }
 
 u64 remember_expect(u64 cpu_ns)
 {
 	return budget_expect(&past.runs, cpu_ns);
+}
+
+s64 remember_left_ns(void)
+{
+	bool wanted = past.taken || world->options.samples[0];
+
+	return wanted || world->left_ns < 0 ? world->left_ns : 0;
 }
 
 static u64 take(int file, struct heat_table *heat, struct runs *runs)
@@ -268,37 +276,43 @@ u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs
 }
 
 /* What stands there now, as another run may have ended meanwhile. */
-static void note_length(u64 cpu_ns)
+static void note_length(u64 cpu_ns, s64 change_ns)
 {
-	char line[BUDGET_LINE];
-	struct budget_runs runs;
+	char lines[BUDGET_LINES];
+	struct budget_past runs;
 	int file = open_both(O_RDWR);
 	long n;
 
 	if (file < 0)
 		return;
 	if (read_runs(file, &runs)) {
-		budget_add(&runs, cpu_ns);
-		budget_print(&runs, line);
-		n = sys6(SYS_pwrite64, file, (long)line, sizeof(line), 0, 0, 0);
+		budget_add(&runs, cpu_ns, change_ns);
+		budget_print(&runs, lines);
+		n = sys6(SYS_pwrite64, file, (long)lines, sizeof(lines), 0, 0, 0);
 		if (sys_failed(n))
 			wrong(STATUS_REMEMBER_WRITE, (u64)-n);
 	}
 	sys_close(file);
 }
 
-static void write_anew(u64 cpu_ns, const struct heat_table *heat, const struct runs *runs)
+static void write_anew(u64 cpu_ns, s64 change_ns, const struct heat_table *heat,
+                       const struct runs *runs)
 {
 	static struct sample_file file;
-	char line[BUDGET_LINE];
-	int folder = open_folder();
+	char lines[BUDGET_LINES];
+	int folder = open_folder(),
+	    old = folder < 0 || !past.found ? -1 : open_file(folder, O_RDONLY);
 
 	if (folder < 0)
 		return;
-	budget_add(&past.runs, cpu_ns);
-	budget_print(&past.runs, line);
+	if (old >= 0) {
+		(void)read_runs(old, &past.runs);
+		sys_close(old);
+	}
+	budget_add(&past.runs, cpu_ns, change_ns);
+	budget_print(&past.runs, lines);
 	if (samples_create(&file, folder, past.name, 0600)) {
-		samples_put_ran(&file, line, sizeof(line));
+		samples_put_ran(&file, lines, sizeof(lines));
 		kept_write(&file, heat, runs, SHARE);
 		samples_close(&file);
 	}
@@ -307,12 +321,13 @@ static void write_anew(u64 cpu_ns, const struct heat_table *heat, const struct r
 	sys_close(folder);
 }
 
-void remember_keep(u64 cpu_ns, bool enough, const struct heat_table *heat, const struct runs *runs)
+void remember_keep(u64 cpu_ns, s64 change_ns, bool enough, const struct heat_table *heat,
+                   const struct runs *runs)
 {
 	if (!past.name[0])
 		return;
 	if (enough && (past.taken || !past.found))
-		write_anew(cpu_ns, heat, runs);
+		write_anew(cpu_ns, change_ns, heat, runs);
 	else if (past.found)
-		note_length(cpu_ns);
+		note_length(cpu_ns, change_ns);
 }

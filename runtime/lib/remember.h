@@ -28,11 +28,14 @@ void remember_fault(const struct fault *fault);
 void remember_begin(void);
 /* CPU time that is expected of this run in all, once it has used cpu_ns. */
 u64 remember_expect(u64 cpu_ns);
+/* What earlier runs have left of their budget, once what they sampled is taken; what they owe, always. */
+s64 remember_left_ns(void);
 /* Other modules are loaded: there may be samples of these. */
 void remember_more(void);
 /* Adds what is remembered of modules that are loaded when this run has become worth it, and later of others; how many samples that were. `worth_ns`: of expected CPU time. */
 u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs *runs);
-/* At the end. `enough`: were enough samples taken to be kept? */
-void remember_keep(u64 cpu_ns, bool enough, const struct heat_table *heat, const struct runs *runs);
+/* At the end. `change_ns`: of the budget (budget.h); `enough`: were enough samples taken to be kept? */
+void remember_keep(u64 cpu_ns, s64 change_ns, bool enough, const struct heat_table *heat,
+                   const struct runs *runs);
 
 #endif

@@ -84,10 +84,9 @@ static bool kind_of(const char *text, u64 at, u64 end, enum sample_kind *kind)
 		const char *word;
 		u32 len;
 	} words[] = {
-		[SAMPLE_COUNT] = { "samples", 7 },
-		[SAMPLE_RUN] = { "run", 3 },
-		[SAMPLE_MODULE] = { "module", 6 },
-		[SAMPLE_RAN] = { "ran", 3 },
+		[SAMPLE_COUNT] = { "samples", 7 }, [SAMPLE_RUN] = { "run", 3 },
+		[SAMPLE_MODULE] = { "module", 6 }, [SAMPLE_RAN] = { "ran", 3 },
+		[SAMPLE_LEFT] = { "left", 4 },     [SAMPLE_OWED] = { "owed", 4 },
 	};
 
 	for (u32 i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -107,7 +106,7 @@ static bool parse(const char *text, u64 at, u64 end, struct sample_line *out)
 	if (!kind_of(text, at, to, &out->kind))
 		return false;
 	at = blanks(text, to, end);
-	if (out->kind == SAMPLE_RAN)
+	if (out->kind >= SAMPLE_RAN)
 		return numbers(text, at, end);
 	to = word(text, at, end);
 	out->name = text + at;

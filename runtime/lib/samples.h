@@ -6,7 +6,8 @@
  *     module lua 5f3c0a…                   lines of `lua` from here on are of this build (build.h), and of no other
  *     samples lua 0x1a2c 12                module: file name without folders; link-time address of an instruction; how many
  *     run lua 0x1a20 0x1a2c 0x1b00 7       a run (runs.h): start, last, to; times. 0x0: not known
- *     ran 0000003120 0000002987 …          CPU time of earlier runs (budget.h); the first line, where there is one
+ *     ran 0000003120 0000002987 …          CPU time of earlier runs (budget.h);  the first line, where there is one
+ *     left 0000006000                      CPU time that they have left to the agent of this one, in microseconds, or have `owed`; the second
  *
  * Lines of a module that no `module` line is about are believed by its name. '#' begins a comment.
  */
@@ -15,7 +16,7 @@
 
 #include "world.h"
 
-enum sample_kind { SAMPLE_COUNT, SAMPLE_RUN, SAMPLE_MODULE, SAMPLE_RAN };
+enum sample_kind { SAMPLE_COUNT, SAMPLE_RUN, SAMPLE_MODULE, SAMPLE_RAN, SAMPLE_LEFT, SAMPLE_OWED };
 
 /* One line: `name` and `build` are not NUL-terminated. */
 struct sample_line {

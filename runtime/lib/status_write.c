@@ -114,6 +114,8 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.remember_detail = world->remember_detail;
 	head.first_live_ns = world->first_live_ns ? world->first_live_ns - world->start_ns : 0;
 	head.first_live_cpu_ns = world->first_live_cpu_ns;
+	head.saved_ns = world->saved_ns;
+	head.left_ns = world->left_ns;
 	head.phases = world->phases;
 	head.walks = world->walks.walks;
 	head.walk_runs = world->walks.runs;

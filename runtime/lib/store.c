@@ -134,3 +134,30 @@ bool store_patched(u64 rip)
 	}
 	return false;
 }
+
+static const struct translation *translation_in(const struct image *image, u64 addr)
+{
+	for (u32 i = 0; i < image->n_translations; i++) {
+		const struct translation *t = &image->translations[i];
+
+		if (addr - image->areas[t->area].start - t->at < t->size)
+			return t;
+	}
+	return NULL;
+}
+
+const struct translation *store_translation(u64 rip)
+{
+	for (u32 i = 0; i < world->n_mappings; i++) {
+		const struct mapping *mapping = &world->mappings[i];
+		const struct translation *found =
+			mapping->state == MAPPING_LIVE || mapping->state == MAPPING_LEFT
+				? translation_in(&world->images[mapping->image],
+		                                 rip - mapping->base)
+				: NULL;
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}

@@ -34,6 +34,10 @@ bool store_site(const struct image *image, u64 addr, u32 *at);
 /* The same for a run-time address, in what is live. Both are async-signal-safe. */
 bool store_patched(u64 rip);
 
+/* The translation that a run-time address lies in; NULL. The agent's alone: it looks through all. */
+struct translation;
+const struct translation *store_translation(u64 rip);
+
 /* store_find() for those who want the address alone. */
 bool store_origin(u64 rip, u64 *origin);
 

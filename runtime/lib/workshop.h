@@ -22,10 +22,12 @@ struct workshop {
 	void *decoder;
 	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
 	bool thorough; /* of the look that is under way, or was the last: there is time to try what few samples speak for */
+	u64 until_ns; /* CPU time of the agent's at which that look is to be over, so that what is hottest goes first; 0: nobody minds */
 	u8 *covers; /* by offset from the text's start: enum status_tree (cover.h); NULL: not kept */
 	u8 *fates; /* for each byte of text: what became of the head there: enum status, FATE_TRANSLATED, or 0 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */
 	u8 *taken;
+	u64 opened_samples; /* all, when it was opened (hot.c) */
 	u64 judged_samples; /* of the module, when it was looked at last (hot.c); 0: not yet */
 	struct pool traces; /* by which sites were translated from samples (batch_again.c) */
 	struct cache cache; /* areas in the order of the images' */

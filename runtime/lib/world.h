@@ -65,6 +65,7 @@ struct translation {
 	u16 n_blocks;
 	u8 area;
 	u16 passes[PASS_N]; /* how much each did */
+	s16 saves; /* instructions for each 1000 that it executes, as reckoned; those on the way in counted */
 	bool retired; /* replaced or withdrawn: nothing leads here any more */
 };
 
@@ -155,6 +156,8 @@ struct world {
 	u64 samples, samples_cache, recent, recent_cache, batches;
 	u64 remembered, remembered_left, remember_detail; /* status_file.h */
 	u32 remember_wrong; /* enum status_remember */
+	s64 left_ns; /* of the budget, by earlier runs */
+	s64 saved_ns; /* by translations, as reckoned: of the program's CPU time */
 	u64 first_live_cpu_ns; /* what the agent had used then */
 	u64 first_live_ns; /* when the first translation went live; 0: none did */
 	u64 phases; /* times that it began to do something else */

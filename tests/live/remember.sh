@@ -87,6 +87,7 @@ cold NONE
 file=$(echo cache/dynopt/"$name"-*.samples)
 [ -f "$file" ] && [ "$(stat -c %a "$file" cache/dynopt | xargs)" = "600 700" ] || fail "no file, or not the user's alone: $(ls -lR cache)"
 grep -qE '^ran [0-9]{10}( 0{10}){7}$' <(head -n 1 "$file") || fail "not one run's length: $(head -n 1 "$file")"
+grep -qE '^(left|owed) [0-9]{10}$' <(sed -n 2p "$file") || fail "not what is left of the budget: $(sed -n 2p "$file")"
 build=$(readelf -n "$program" | sed -n 's/.*Build ID: //p')
 grep -qx "module $name $build" "$file" || fail "not of this build: $(grep module "$file")"
 [ "$file" = "cache/dynopt/$name-$build.samples" ] || fail "$file is not named after the build"
@@ -135,7 +136,7 @@ cold NONE
 grep -qx "module $name $build" "$file" || fail "they are not replaced"
 
 # Damaged ones: said, not used, written anew.
-for damage in 's/^samples/simples/' '1s/ran/run/' '1d' '$s/$/ 7/' '1s/0/x/'; do
+for damage in 's/^samples/simples/' '1s/ran/run/' '1d' '2d' '2s/^..../lost/' '2s/0/9/g' '$s/$/ 7/' '1s/0/x/'; do
 	sed "$damage" good >"$file"
 	run "$program" 60 25
 	cold LINE
@@ -150,7 +151,7 @@ run "$program" 60 25
 [ "$(number remembered)" = 0 ] || fail "a file of 5 MB is read"
 # A file may say anything of this build's code: which is translated is all that depends on it.
 {
-	head -n 2 good
+	head -n 3 good
 	for at in 0x0 0x1 0x1001 0x1040 0x3fff 0xfffffffffff 0x7fffffffffffffff; do
 		echo "samples $name $at 4294967295"
 		echo "samples $name $at 4294967295"
@@ -287,6 +288,7 @@ build=$(readelf -n "$bad" | sed -n 's/.*Build ID: //p')
 file=cache/dynopt/$(basename "$bad")-$build.samples
 {
 	echo "ran 0000003000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000"
+	echo "left 0000004000"
 	echo "module $(basename "$bad") $build"
 	echo "samples $(basename "$bad") 0x1100 3000"
 } >"$file"
@@ -298,7 +300,7 @@ for i in $(seq 10); do
 	wait_for_agent report
 	[ "$i" = 1 ] || [ "$(number remembered)" = 0 ] || fail "short run $i begins with $(number remembered) samples"
 done
-cmp <(sed 1d good) <(sed 1d "$file") || fail "a short run changes more than the lengths"
+cmp <(sed 1,2d good) <(sed 1,2d "$file") || fail "a short run changes more than the lengths and what is left"
 [ "$(head -n 1 "$file")" != "$(head -n 1 good)" ] || fail "short runs are not noted"
 [ "$(awk 'NR == 1 { for (i = 2; i <= NF; i++) n += $i >= 500; print n + 0 }' "$file")" = 0 ] || fail "lengths: $(head -n 1 "$file")"
 exit $failed

@@ -1,89 +1,174 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the agent may use: never more than its 100 ms and its part, whatever is expected; and what lengths of earlier runs let expect.
+ * What the agent may use: its part of the program's CPU time, paid a little beforehand, no more than half as much again for what is saved, and what earlier runs have left; when
+ * it is better left to the next run; and how runs become lines of a file.
  */
 #include "budget.h"
 #include "unit.h"
 
-#define MS 1000000ull
+#include <string.h>
+
+#define MS 1000000ll
 
 static const u64 lengths[] = { 0, 5, 49, 100, 500, 3000, 3001, 60000, 3600000 }; /* ms */
 #define LENGTHS (sizeof(lengths) / sizeof(lengths[0]))
 
+static u64 credit(u64 cpu_ms, s64 saved_ms, s64 left_ms)
+{
+	const struct budget b = { 10, cpu_ms * MS, saved_ms * MS, left_ms * MS };
+
+	return budget_credit(&b);
+}
+
 static void test_credit(void)
 {
-	CU_ASSERT_EQUAL(budget_credit(0, 0, 10), 10 * MS);
-	CU_ASSERT_EQUAL(budget_credit(1000 * MS, 0, 10), 40 * MS);
-	CU_ASSERT_EQUAL(budget_credit(4500 * MS, 0, 10), 145 * MS);
-	CU_ASSERT_EQUAL(budget_credit(10000 * MS, 0, 10), 200 * MS);
-	CU_ASSERT_EQUAL(budget_credit(0, 1000 * MS, 10), 40 * MS);
-	CU_ASSERT_EQUAL(budget_credit(0, 3000 * MS, 10), 100 * MS);
+	CU_ASSERT_EQUAL(credit(0, 0, 0), 0); /* nothing before anything is used */
+	CU_ASSERT_EQUAL(credit(100, 0, 0), 3 * MS);
+	CU_ASSERT_EQUAL(credit(500, 0, 0), 15 * MS);
+	CU_ASSERT_EQUAL(credit(1000, 0, 0), 15 * MS);
+	CU_ASSERT_EQUAL(credit(1500, 0, 0), 15 * MS);
+	CU_ASSERT_EQUAL(credit(10000, 0, 0), 100 * MS);
+	CU_ASSERT_EQUAL(credit(0, 0, 20), 20 * MS);
+	CU_ASSERT_EQUAL(credit(100, 0, 20), 23 * MS);
+	CU_ASSERT_EQUAL(credit(100, 0, -2), 1 * MS);
+	CU_ASSERT_EQUAL(credit(100, 0, -20), 0);
+	CU_ASSERT_EQUAL(credit(10000, 40, 0), 120 * MS);
+	CU_ASSERT_EQUAL(credit(10000, 4000, 0), 150 * MS); /* half as much again, at most */
+	CU_ASSERT_EQUAL(credit(10000, -4000, 0), 100 * MS);
 	for (u32 i = 0; i < LENGTHS; i++)
-		for (u32 k = 0; k < LENGTHS; k++) {
-			u64 cpu = lengths[i] * MS, expected = lengths[k] * MS;
-			u64 credit = budget_credit(cpu, expected, 10);
+		for (s64 saved = -3000; saved <= 3000; saved += 100) {
+			u64 cpu = lengths[i], most = 3 * cpu < 1500 ? 3 * cpu
+			                             : cpu > 1500   ? cpu
+			                                            : 1500;
 
-			CU_ASSERT(credit <= BUDGET_CREDIT_NS + cpu / 100);
-			CU_ASSERT(credit >= budget_credit(cpu, 0, 10));
-			CU_ASSERT(expected > cpu || credit == budget_credit(cpu, 0, 10));
+			CU_ASSERT(credit(cpu, saved, 0) <= (most + cpu / 2) * MS / 100 + MS);
+			CU_ASSERT(credit(cpu, saved, 0) >= cpu * MS / 100);
 		}
+}
+
+/* What is paid beforehand is taken back from who ends early. */
+static void test_change(void)
+{
+	const struct budget young = { 10, 500 * MS, 0, 7 * MS };
+	const struct budget old = { 10, 4000 * MS, 16 * MS, 7 * MS };
+
+	CU_ASSERT_EQUAL(budget_change(&young, 15 * MS), -10 * MS);
+	CU_ASSERT_EQUAL(budget_change(&young, 2 * MS), 3 * MS);
+	CU_ASSERT_EQUAL(budget_change(&old, 30 * MS), 18 * MS);
+}
+
+static void test_waits(void)
+{
+	struct budget b = { 10, 100 * MS, 0, 0 };
+
+	CU_ASSERT_FALSE(budget_waits(&b, 1000 * MS, 2 * MS)); /* it has just begun */
+	b.cpu_ns = 300 * MS;
+	CU_ASSERT_TRUE(budget_waits(&b, 1000 * MS, 2 * MS));
+	CU_ASSERT_FALSE(budget_waits(&b, 10000 * MS, 2 * MS));
+	b.left_ns = BUDGET_LEFT_NS - 8 * MS; /* what is left at the end can just be carried on */
+	CU_ASSERT_TRUE(budget_waits(&b, 1000 * MS, 2 * MS));
+	b.left_ns += 1;
+	CU_ASSERT_FALSE(budget_waits(&b, 1000 * MS, 2 * MS));
+	b.left_ns = 0;
+	b.cpu_ns = 3000 * MS;
+	CU_ASSERT_FALSE(budget_waits(&b, 10000 * MS, 2 * MS)); /* 98 ms cannot */
 }
 
 static void test_expect(void)
 {
-	struct budget_runs runs = { { 0 } };
+	struct budget_past past = { { 0 }, 0 };
 
-	CU_ASSERT_EQUAL(budget_expect(&runs, 7 * MS), 7 * MS); /* nothing is known */
-	budget_add(&runs, 3000 * MS);
-	budget_add(&runs, 2900 * MS + 1);
-	CU_ASSERT_EQUAL(runs.ms[0], 2900);
-	CU_ASSERT_EQUAL(runs.ms[1], 3000);
-	CU_ASSERT_EQUAL(budget_expect(&runs, 0), 2900 * MS);
-	CU_ASSERT_EQUAL(budget_expect(&runs, 2950 * MS), 3000 * MS);
-	CU_ASSERT_EQUAL(budget_expect(&runs, 4000 * MS), 4000 * MS);
-	budget_add(&runs, 5 * MS); /* started in vain: nothing is expected until it is past that */
-	CU_ASSERT_EQUAL(budget_expect(&runs, 0), 5 * MS);
-	CU_ASSERT_EQUAL(budget_expect(&runs, 5 * MS), 2900 * MS);
-	budget_add(&runs, 0);
-	CU_ASSERT_EQUAL(budget_expect(&runs, 0), 1 * MS);
+	CU_ASSERT_EQUAL(budget_expect(&past, 7 * MS), 7 * MS); /* nothing is known */
+	budget_add(&past, 3000 * MS, 0);
+	budget_add(&past, 2900 * MS + 1, 0);
+	CU_ASSERT_EQUAL(past.ms[0], 2900);
+	CU_ASSERT_EQUAL(past.ms[1], 3000);
+	CU_ASSERT_EQUAL(budget_expect(&past, 0), 2900 * MS);
+	CU_ASSERT_EQUAL(budget_expect(&past, 2950 * MS), 3000 * MS);
+	CU_ASSERT_EQUAL(budget_expect(&past, 4000 * MS), 4000 * MS);
+	budget_add(&past, 5 * MS,
+	           0); /* started in vain: nothing is expected until it is past that */
+	CU_ASSERT_EQUAL(budget_expect(&past, 0), 5 * MS);
+	CU_ASSERT_EQUAL(budget_expect(&past, 5 * MS), 2900 * MS);
+	budget_add(&past, 0, 0);
+	CU_ASSERT_EQUAL(budget_expect(&past, 0), 1 * MS);
 	for (u32 i = 0; i < BUDGET_RUNS; i++)
-		budget_add(&runs, 20 * MS); /* long ones are forgotten */
-	CU_ASSERT_EQUAL(budget_expect(&runs, 0), 20 * MS);
-	CU_ASSERT_EQUAL(budget_expect(&runs, 20 * MS), 20 * MS);
-	budget_add(&runs, ~0ull);
-	CU_ASSERT_EQUAL(runs.ms[0], 0xffffffff);
+		budget_add(&past, 20 * MS, 0); /* long ones are forgotten */
+	CU_ASSERT_EQUAL(budget_expect(&past, 0), 20 * MS);
+	CU_ASSERT_EQUAL(budget_expect(&past, 20 * MS), 20 * MS);
+	budget_add(&past, ~0ull, 0);
+	CU_ASSERT_EQUAL(past.ms[0], 0xffffffff);
 }
 
-static void test_line(void)
+static void test_account(void)
 {
-	static const char wrong[][BUDGET_LINE + 1] = {
+	struct budget_past past = { { 0 }, 0 };
+
+	budget_add(&past, MS, 5 * MS + 1999);
+	CU_ASSERT_EQUAL(past.left_us, 5001);
+	budget_add(&past, MS, -7 * MS);
+	CU_ASSERT_EQUAL(past.left_us, -1999);
+	budget_add(&past, MS, 1000 * MS);
+	CU_ASSERT_EQUAL(past.left_us, BUDGET_LEFT_NS / 1000);
+	budget_add(&past, MS, -1000 * MS);
+	CU_ASSERT_EQUAL(past.left_us, -BUDGET_LEFT_NS / 1000);
+}
+
+static const char whole[] =
+	"ran 0000003120 4294967295 0000000000 0000000007 0000000001 0000000002 0000000003 1234567890\n";
+
+static void lines_of(const char *first, const char *second, char out[BUDGET_LINES])
+{
+	memset(out, 0, BUDGET_LINES);
+	memcpy(out, first, strlen(first));
+	memcpy(out + strlen(first), second,
+	       BUDGET_LINES - strlen(first) < strlen(second) ? BUDGET_LINES - strlen(first)
+	                                                     : strlen(second));
+}
+
+static void test_lines(void)
+{
+	static const char *const wrong_first[] = {
 		"ran 0000003120 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 000000000x\n",
 		"ran 0000003120 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 ",
 		"ran 4294967296 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000\n",
 		"ran 0000003120x0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000\n",
 		"run 0000003120 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000\n",
 	};
-	struct budget_runs runs = { { 3120, 4294967295u, 0, 7, 1, 2, 3, 1234567890 } }, back;
-	char line[BUDGET_LINE];
+	static const char *const wrong_second[] = {
+		"left 0000030001\n", "owed 0000030001\n", "left 9999999999\n",  "left 000000000x\n",
+		"lost 0000000000\n", "left 0000000000 ",  "left0000000000\n\n", "",
+	};
+	struct budget_past past = { { 3120, 4294967295u, 0, 7, 1, 2, 3, 1234567890 }, 6000 }, back;
+	char lines[BUDGET_LINES], expected[BUDGET_LINES];
 
-	budget_print(&runs, line);
-	CU_ASSERT_EQUAL(
-		memcmp(line,
-	               "ran 0000003120 4294967295 0000000000 0000000007 0000000001 0000000002 0000000003 1234567890\n",
-	               BUDGET_LINE),
-		0);
-	CU_ASSERT_TRUE(budget_parse(line, sizeof(line), &back));
-	CU_ASSERT_EQUAL(memcmp(&runs, &back, sizeof(runs)), 0);
-	CU_ASSERT_FALSE(budget_parse(line, sizeof(line) - 1, &back));
-	for (u32 i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		CU_ASSERT_FALSE(budget_parse(wrong[i], BUDGET_LINE, &back));
-	CU_ASSERT_EQUAL(memcmp(&runs, &back, sizeof(runs)), 0); /* untouched */
+	budget_print(&past, lines);
+	lines_of(whole, "left 0000006000\n", expected);
+	CU_ASSERT_EQUAL(memcmp(lines, expected, BUDGET_LINES), 0);
+	CU_ASSERT_TRUE(budget_parse(lines, sizeof(lines), &back));
+	CU_ASSERT_EQUAL(memcmp(&past, &back, sizeof(past)), 0);
+	CU_ASSERT_FALSE(budget_parse(lines, sizeof(lines) - 1, &back));
+	past.left_us = -29999;
+	budget_print(&past, lines);
+	lines_of(whole, "owed 0000029999\n", expected);
+	CU_ASSERT_EQUAL(memcmp(lines, expected, BUDGET_LINES), 0);
+	CU_ASSERT_TRUE(budget_parse(lines, sizeof(lines), &back));
+	CU_ASSERT_EQUAL(memcmp(&past, &back, sizeof(past)), 0);
+	for (u32 i = 0; i < sizeof(wrong_first) / sizeof(wrong_first[0]); i++) {
+		lines_of(wrong_first[i], "left 0000000000\n", lines);
+		CU_ASSERT_FALSE(budget_parse(lines, BUDGET_LINES, &back));
+	}
+	for (u32 i = 0; i < sizeof(wrong_second) / sizeof(wrong_second[0]); i++) {
+		lines_of(whole, wrong_second[i], lines);
+		CU_ASSERT_FALSE(budget_parse(lines, BUDGET_LINES, &back));
+	}
+	CU_ASSERT_EQUAL(memcmp(&past, &back, sizeof(past)), 0); /* untouched */
 }
 
 static const struct unit_test tests[] = {
-	{ "what it may use", test_credit },
-	{ "what is expected", test_expect },
-	{ "lengths as a line", test_line },
+	{ "what it may use", test_credit },     { "what a run changes", test_change },
+	{ "what can wait", test_waits },        { "what is expected", test_expect },
+	{ "what is carried on", test_account }, { "runs as lines", test_lines },
 };
 
 int main(void)

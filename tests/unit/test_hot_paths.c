@@ -501,7 +501,7 @@ static void test_pick(void)
 {
 	static struct pick pick;
 	static const u32 n_samples[] = { 20, 300, 10, 200, 50 };
-	u64 dearest, rest = 0;
+	u64 dearest, rest = 0, need_ns;
 
 	pick_all(&pick, n_samples, 5);
 	dearest = pick.weights[1].cost_ns;
@@ -509,20 +509,22 @@ static void test_pick(void)
 	for (u32 i = 0; i < 5; i++)
 		rest += i == 1 ? 0 : pick.weights[i].cost_ns;
 	CU_ASSERT_EQUAL(pick_cost(&pick), dearest + rest);
-	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest));
+	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest, &need_ns));
 	CU_ASSERT_EQUAL(pick.n, 5);
-	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest - 1)); /* without the coolest */
+	CU_ASSERT_TRUE(pick_afford(&pick, dearest + rest - 1, &need_ns)); /* without the coolest */
 	CU_ASSERT_EQUAL(pick.n, 4);
 	CU_ASSERT_EQUAL(pick.ranges[1].start, 1000);
 	CU_ASSERT_EQUAL(pick.ranges[2].start, 3000); /* still ascending, each with its samples */
 	CU_ASSERT_EQUAL(pick.weights[2].samples, 200);
-	CU_ASSERT_TRUE(pick_afford(&pick, dearest + pick.weights[2].cost_ns));
+	CU_ASSERT_TRUE(pick_afford(&pick, dearest + pick.weights[2].cost_ns, &need_ns));
 	CU_ASSERT_EQUAL(pick.n, 2);
 	CU_ASSERT_EQUAL(pick.ranges[0].start, 1000);
 	pick_all(&pick, n_samples, 5);
-	CU_ASSERT_FALSE(pick_afford(&pick, dearest)); /* 300 of 580 samples are too few */
-	CU_ASSERT_FALSE(pick_afford(&pick, 0));
-	CU_ASSERT_FALSE(pick_afford(&pick, ~(u64)0)); /* nothing is left */
+	rest = pick.weights[3].cost_ns;
+	CU_ASSERT_FALSE(pick_afford(&pick, dearest, &need_ns)); /* 300 of 580 samples are too few */
+	CU_ASSERT_EQUAL(need_ns, dearest + rest); /* 500 are enough */
+	CU_ASSERT_FALSE(pick_afford(&pick, 0, &need_ns));
+	CU_ASSERT_FALSE(pick_afford(&pick, ~(u64)0, &need_ns)); /* nothing is left */
 	while (pick.n < PICK_RANGES)
 		CU_ASSERT_TRUE(pick_add(&pick, (struct batch_range){ 1, 2 }, 1, 1));
 	CU_ASSERT_FALSE(pick_add(&pick, (struct batch_range){ 1, 2 }, 1, 1));
