@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * cookie.c - sites in private copies are brought back under an int3 while threads execute them
- * and another thread has int3 of its own, with a handler that counts. Nobody else sees a trap.
+ * and another thread has int3 of its own, with a handler that counts. Nobody else sees a trap. A change in place is refused
+ * while it cannot have all mmap locks.
  *
  * To be run on an emulator that runs one processor at a time: QEMU's other mode is unsound for
  * code that changes under execution, the kernel's own included.
@@ -18,6 +19,8 @@
 #include "guest.h"
 
 #define ROUNDS 40
+#define CHANGERS 6
+#define CHANGED_BYTES (32ul << 20)
 
 static struct shared {
 	volatile int stop;
@@ -120,6 +123,53 @@ static void round_of(int device, int file)
 	check_is(shared->handled, shared->own);
 }
 
+/* It hardly does anything but hold its mmap lock, also while others run. */
+static _Noreturn void change_mappings(void)
+{
+	uint8_t *bytes = mmap(NULL, CHANGED_BYTES, PROT_READ,
+	                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE, -1, 0);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	check(bytes != MAP_FAILED);
+	for (;;)
+		check(mprotect(bytes, CHANGED_BYTES, PROT_NONE) == 0 &&
+		      mprotect(bytes, CHANGED_BYTES, PROT_READ) == 0);
+}
+
+/* Until it is refused; then nothing has changed. */
+static void refused(int device, int file)
+{
+	uint32_t status = DYNOPT_KMOD_OK;
+	pid_t pids[CHANGERS];
+	bool patched = true;
+	long tries;
+	int i;
+
+	check_is(call_register(device, 0), DYNOPT_KMOD_OK);
+	check_is(call_patch(device, file, &site_one), DYNOPT_KMOD_OK);
+	for (i = 0; i < CHANGERS; i++) {
+		pids[i] = fork();
+		check(pids[i] >= 0);
+		if (!pids[i])
+			change_mappings();
+	}
+	for (tries = 0; status != DYNOPT_KMOD_PROCESS_BUSY; tries++) {
+		status = patched ? call_undo_in_place(device, file, &site_one)
+		                 : call_patch_in_place(device, file, &site_one);
+		check(status == DYNOPT_KMOD_OK || status == DYNOPT_KMOD_PROCESS_BUSY);
+		patched ^= status == DYNOPT_KMOD_OK;
+		check_is(lib_call(lib, &site_one), patched ? site_one.patched : site_one.plain);
+	}
+	printf("refused at change %ld while %d processes change their mappings\n", tries, CHANGERS);
+	for (i = 0; i < CHANGERS; i++)
+		check(kill(pids[i], SIGKILL) == 0 && waitpid(pids[i], NULL, 0) == pids[i]);
+	status = patched ? call_undo_in_place(device, file, &site_one)
+	                 : call_patch_in_place(device, file, &site_one);
+	check_is(status, DYNOPT_KMOD_OK);
+	check_is(lib_call(lib, &site_one), patched ? site_one.plain : site_one.patched);
+	check_is(call_unregister(device, 0), DYNOPT_KMOD_OK);
+}
+
 int main(int argc, char **argv)
 {
 	long rounds = argc > 1 ? atol(argv[1]) : ROUNDS, i;
@@ -136,5 +186,6 @@ int main(int argc, char **argv)
 	printf("%llu threads met the int3\n",
 	       (unsigned long long)counter(device, DYNOPT_COUNTER_TRAPPED));
 	check(counter(device, DYNOPT_COUNTER_TRAPPED) > 0);
+	refused(device, file);
 	return 0;
 }

@@ -19,6 +19,7 @@
 static int device, file, nth;
 static struct child child;
 static unsigned long injected;
+static uint64_t seen[DYNOPT_KMOD_STATUS_N];
 
 static long answer(int letter, void *context)
 {
@@ -102,6 +103,13 @@ static uint32_t run_patch(void)
 	return call_patch(device, file, &site_one);
 }
 
+/* The code cache's pages, which nobody has mapped, have to be read. */
+static uint32_t run_patch_cold(void)
+{
+	check_is(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
+	return run_patch();
+}
+
 static uint32_t run_patch_cross(void)
 {
 	return call_patch(device, file, &site_cross);
@@ -177,6 +185,12 @@ static const struct step {
 	{ "query", run_query, CROSS, { 1, 1 }, { 1, 1 }, true },
 	{ "register", run_register, ALONE, { 0, 0 }, { 0, 0 }, false },
 	{ "patch", run_patch, REGISTERED, { 0, 0 }, { 1, 0 }, false },
+	{ "patch a file that is not in memory",
+	  run_patch_cold,
+	  REGISTERED,
+	  { 0, 0 },
+	  { 1, 0 },
+	  false },
 	{ "patch across", run_patch_cross, ONE, { 1, 0 }, { 1, 1 }, false },
 	{ "patch again", run_patch_cross, CROSS_UNDONE, { 1, 0 }, { 1, 1 }, false },
 	{ "patch in place", run_patch_in_place, ONE, { 1, 0 }, { 1, 1 }, false },
@@ -233,6 +247,7 @@ static void each(const struct step *step)
 		status = step->run();
 		came = fail_came();
 		check(is_clean(status));
+		seen[status]++;
 		check((came && !step->cannot_fail) || status == DYNOPT_KMOD_OK);
 		finish(step, status);
 	}
@@ -471,8 +486,10 @@ int main(void)
 	device = device_open_patient();
 	lib_make(LIB);
 	file = open(LIB, O_RDONLY | O_CLOEXEC);
+	check(fsync(file) == 0); /* or it stays in memory */
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		each(&steps[i]);
+	check(seen[DYNOPT_KMOD_MEMORY] && seen[DYNOPT_KMOD_FILE_READ]);
 	/* Where there was no memory for pages, sites changed without any. */
 	check(counter(device, DYNOPT_COUNTER_COOKIES) > 0);
 	forks();

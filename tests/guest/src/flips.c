@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * flips.c - sites change a hundred thousand times while threads of several processes execute
+ * flips.c - two sites change a hundred thousand times each while threads of several processes execute
  * them, one of them across two pages; processes fork meanwhile, and for a quarter of it one of real-time priority
  * does nothing but call both. Every call must return what the original or the translation returns.
  */
@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "guest.h"
 
-#define FLIPS 25000 /* pairs, of each site */
+#define FLIPS 50000 /* pairs, of each site */
 
 static void pass(uint32_t status)
 {

@@ -29,7 +29,7 @@ _Noreturn void guest_skip(const char *why);
 #define LIB_BYTES (32 * PAGE)
 #define LIB_ONE 0x1100 /* returns 1 */
 #define LIB_TWO 0x1200 /* returns 2 */
-#define LIB_CROSS 0x3ffd /* returns 3; two of its bytes are on the next page */
+#define LIB_CROSS 0x3ffd /* returns 0x5a5a0003; two of its bytes are on the next page */
 #define LIB_FOUR 0x5000 /* returns 4 */
 #define LIB_CACHE 0x10000 /* int3 to the end */
 #define LIB_DIR "/u" /* a file system of its own */
@@ -120,7 +120,10 @@ void load_pass(const struct load *load, uint64_t more);
 /* Stops them, and checks that nothing was wrong; returns the calls made. */
 uint64_t load_stop(struct load *load);
 
-/* A forked process of real-time priority, on one processor, which it gives to nobody: it calls the first site and the one across. */
+/*
+ * A forked process of real-time priority, on one processor, which it gives to nobody: it calls the first site and the one across. The
+ * caller runs on the other one till it is stopped.
+ */
 struct spinner;
 struct spinner *spinner_start(const uint8_t *lib);
 /* Checks that nothing was wrong; returns how often it called both. */

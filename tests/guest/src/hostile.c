@@ -428,35 +428,38 @@ static void rights(int device, int file)
 	refuses(call_raw(device, DYNOPT_IOC_UNREGISTER, &process), BAD_REQUEST);
 }
 
-/* Provoked elsewhere (life, private, fuzz), or by nothing that a test can do at will. */
+/* Provoked elsewhere, or by nothing that a test can do. */
 static bool seen_elsewhere(uint32_t status)
 {
 	switch (status) {
+	/* life, private, sample */
 	case DYNOPT_KMOD_FILE_WRITTEN:
+	case DYNOPT_KMOD_PRIVATE_PAGE:
+	case DYNOPT_KMOD_NOT_SAMPLED:
+	/* faults */
 	case DYNOPT_KMOD_FILE_READ:
 	case DYNOPT_KMOD_MEMORY:
+	/* cookie */
 	case DYNOPT_KMOD_PROCESS_BUSY:
-	case DYNOPT_KMOD_NOT_SAMPLED:
-	case DYNOPT_KMOD_KERNEL: /* of another version */
 	/* queue */
 	case DYNOPT_KMOD_FIFO_FULL:
 	case DYNOPT_KMOD_FIFO_QUOTA:
 	case DYNOPT_KMOD_BLOCK_TIME:
 	case DYNOPT_KMOD_REPORTS_ROOM:
+	case DYNOPT_KMOD_INTERRUPTED:
 	/* domains */
 	case DYNOPT_KMOD_DOMAIN_OFF:
 	case DYNOPT_KMOD_DOMAIN_PAGES:
 	case DYNOPT_KMOD_NOT_EXECUTABLE:
-	case DYNOPT_KMOD_PRIVATE_PAGE:
-	case DYNOPT_KMOD_INTERRUPTED:
 	/* stuck, debugged */
 	case DYNOPT_KMOD_LEAVING:
 	case DYNOPT_KMOD_TRACED:
-	/* of single traces: translate */
+	/* of single traces: fuzz, flagged */
 	case DYNOPT_KMOD_SITE_SLOT:
 	case DYNOPT_KMOD_CACHE_FULL:
-	/* what the engine has proven to be otherwise is looked at once more */
 	case DYNOPT_KMOD_SITE_SEGMENT:
+	/* never: on later kernels only; if the engine forgot what it has promised */
+	case DYNOPT_KMOD_KERNEL:
 	case DYNOPT_KMOD_NOT_EXACT:
 		return true;
 	}

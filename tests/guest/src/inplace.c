@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * inplace.c - shared pages change in place, under the cookie, a hundred thousand times, one
+ * inplace.c - shared pages change in place, under the cookie, a hundred thousand times each, one
  * site across two pages. Meanwhile threads of two processes execute the sites, another has
  * int3 of its own, one of real-time priority does nothing but call a site, processes fork,
  * one gets private copies of a site's page all the time, by its own writes and by somebody
@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "guest.h"
 
-#define FLIPS 25000 /* pairs, of each of two sites */
+#define FLIPS 50000 /* pairs, of each of two sites */
 
 static struct shared {
 	volatile int stop;
