@@ -122,17 +122,19 @@ make_initrd()
 }
 
 # Programs that are compiled as users do; without dynopt-clang they say so themselves.
-compile_flagged() # NAME
+compile_flagged() # NAME [OPTION]...
 {
 	[ -x "$build/bin/dynopt-clang" ] || return 0
+	name=$1
+	shift
 	"$build/bin/dynopt-clang" -O2 -static -D_GNU_SOURCE -fdynopt-jumpstations \
 		-fdynopt-cache-size=400 -I"$here/src" \
-		-I"$here/../../kmod" -o "$root/bin/$1" "$here/src/$1.c" "$here/src/guest.c" \
-		"$here/src/processes.c" "$here/src/traced.c" || {
-		echo "dynopt-clang does not compile $1.c"
+		-I"$here/../../kmod" -o "$root/bin/$name" "$here/src/$name.c" "$here/src/guest.c" \
+		"$here/src/processes.c" "$here/src/traced.c" "$@" || {
+		echo "dynopt-clang does not compile $name.c"
 		exit 1
 	}
-	"$build/tests/guest/grow_traces" "$root/bin/$1" >"$root/$1.traces" || exit 1
+	"$build/tests/guest/grow_traces" "$root/bin/$name" >"$root/$name.traces" || exit 1
 }
 
 # lua and sqlite's benchmark from Debian's sources, once; what cannot be had is not there.
@@ -188,7 +190,7 @@ make_disks() # FILE-WITH-ROWS
 	rm -rf "$root"
 	mkdir -p "$root/bin"
 	cp -L "$build"/tests/guest/bin/* "$root/bin/"
-	compile_flagged flagged
+	compile_flagged flagged -fuse-ld=bfd -Wl,--section-start=far_text=0x700000
 	compile_flagged translate
 	compile_flagged observed
 	copy_programs

@@ -2,7 +2,7 @@
 /*
  * flagged.c - a program compiled with -fdynopt-jumpstations (run.sh does it, with dynopt-clang):
  * its own text jumps into the code cache that the linker put at the end of it. Two and then
- * fifty processes run it; each is original until it is registered.
+ * fifty processes run it; each is original until it is registered. What was linked into another segment than the cache is left alone.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "guest.h"
+#include "traced.h"
 
 #define MANY 50
 #define EXE "/proc/self/exe"
+/* Of the code cache's section, whose end is filled up to a page and has the far pool: room for a few traces. */
+#define LAST_BYTES (PAGE + 2048)
 
 /* `mov $12345,%eax; ret` */
 __attribute__((noinline)) int answer(void);
@@ -23,8 +25,16 @@ int answer(void)
 	return 12345;
 }
 
-/* Or the compiler would know what it returns. */
+/* Two long instructions, as a function's first one is no site; in a segment of its own: run.sh says where. */
+__attribute__((noinline, section("far_text"))) int far_answer(int x);
+int far_answer(int x)
+{
+	return (x ^ 0x1234567) + 12345;
+}
+
+/* Or the compiler would know what they return. */
 static int (*volatile call_answer)(void) = answer;
+static int (*volatile call_far_answer)(int) = far_answer;
 
 static size_t bytes;
 static char *program;
@@ -34,8 +44,8 @@ static const Elf64_Ehdr *header(void)
 	return (const Elf64_Ehdr *)program;
 }
 
-/* Where in the file is the section, or 0. */
-static uint64_t section_offset(const char *name)
+/* Where in the file the section ends, or 0. */
+static uint64_t section_end(const char *name)
 {
 	const Elf64_Shdr *sections = (const Elf64_Shdr *)(program + header()->e_shoff);
 	const char *names = program + sections[header()->e_shstrndx].sh_offset;
@@ -43,7 +53,7 @@ static uint64_t section_offset(const char *name)
 
 	for (i = 0; i < header()->e_shnum; i++)
 		if (!strcmp(names + sections[i].sh_name, name))
-			return sections[i].sh_offset;
+			return sections[i].sh_offset + sections[i].sh_size;
 	return 0;
 }
 
@@ -96,6 +106,47 @@ static void same(const struct answer *a, const struct answer *b)
 	check_is(b->cache_frame, a->cache_frame);
 }
 
+/* Traces come behind all that was put into the cache by hand. */
+static void full_cache(int device, int file)
+{
+	static struct dynopt_ioc_report reports[DYNOPT_SUBMIT_TRACES_MAX];
+	struct dynopt_ioc_submit submit;
+	uint32_t full = 0, i;
+
+	traces_read_from("/t/flagged.traces");
+	traced_fill(&submit, file, 0, DYNOPT_SUBMIT_TRACES_MAX);
+	submit.reports = (uintptr_t)reports;
+	check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
+	for (i = 0; i < submit.n_traces; i++)
+		full += !strcmp(reports[i].status, kmod_status_name(DYNOPT_KMOD_CACHE_FULL));
+	printf("%u traces, %u published, %u found the cache full\n", submit.n_traces,
+	       submit.published, full);
+	check(full > 0 && (submit.advice & DYNOPT_ADVICE_ENOUGH));
+}
+
+/* The module knows places by their offsets in the file, which in another segment say nothing of the distance in memory. */
+static void other_segment(int device, int file)
+{
+	struct dynopt_ioc_block block = { .start = (uintptr_t)call_far_answer,
+		                          .parent = 0xffffffff };
+	struct dynopt_ioc_trace trace = { .n_blocks = 1 };
+	struct dynopt_ioc_report report;
+	struct dynopt_ioc_submit submit = { .size = sizeof(submit),
+		                            .fd = file,
+		                            .flags = DYNOPT_SUBMIT_ALL,
+		                            .n_traces = 1,
+		                            .n_blocks = 1,
+		                            .traces = (uintptr_t)&trace,
+		                            .blocks = (uintptr_t)&block,
+		                            .reports = (uintptr_t)&report };
+
+	check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
+	check_is(submit.published, 0);
+	printf("in another segment: %s\n", report.status);
+	check(!strcmp(report.status, kmod_status_name(DYNOPT_KMOD_SITE_SEGMENT)));
+	check_is(call_far_answer(5), (5 ^ 0x1234567) + 12345);
+}
+
 int main(int argc, char **argv)
 {
 	struct site site = { .plain = 12345, .patched = 54321 };
@@ -107,13 +158,14 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run_serve();
 	program = slurp(EXE, &bytes);
-	site.cache = section_offset(".dynopt.cache");
+	site.cache = section_end(".dynopt.cache");
 	if (!site.cache)
 		guest_skip("dynopt-clang was not built, so this program has no code cache");
+	site.cache -= LAST_BYTES;
 	site.offset = file_offset((uintptr_t)answer);
 	cache_addr = (uintptr_t)answer - site.offset + site.cache;
 	check_is(file_offset(cache_addr), site.cache);
-	device = device_open();
+	device = device_open_patient();
 	file = open(EXE, O_RDONLY | O_CLOEXEC);
 
 	for (i = 0; i < 2; i++) {
@@ -135,6 +187,8 @@ int main(int argc, char **argv)
 	}
 	check_is(counter(device, DYNOPT_COUNTER_PATCHES), 1);
 	check_is(counter(device, DYNOPT_COUNTER_PAGES), 2);
+	other_segment(device, file);
+	full_cache(device, file);
 	/* This process was not registered; and what reads the file sees the file. */
 	check_is(call_answer(), site.plain);
 	file_same(EXE, program, bytes);

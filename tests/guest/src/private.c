@@ -2,6 +2,8 @@
 /*
  * private.c - pages that one process has a copy of its own of: breakpoints of a debugger, and a
  * program that writes its own text. Everybody computes right results, before and after, and so does who is forked meanwhile.
+ *
+ * To be run on an emulator that runs one processor at a time, like cookie.c: copies change in place while children execute them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +34,7 @@ static struct {
 	pthread_t threads[FORKERS];
 	const uint8_t *lib;
 	bool stop;
-	long forks, wrong;
+	long forks, wrong; /* how one ended that was wrong */
 } forking;
 
 static void *fork_on(void *context)
@@ -50,7 +52,8 @@ static void *fork_on(void *context)
 			_exit(value != site_one.plain && value != site_one.patched);
 		}
 		check(waitpid(pid, &status, 0) == pid);
-		__atomic_add_fetch(&forking.wrong, status != 0, __ATOMIC_RELAXED);
+		if (status)
+			__atomic_store_n(&forking.wrong, status, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&forking.forks, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
@@ -68,7 +71,7 @@ static long forking_start(const uint8_t *lib)
 	return 0;
 }
 
-/* Returns how many children were wrong. */
+/* Returns how a child ended that was wrong, or 0. */
 static long forking_stop(void)
 {
 	int i;
