@@ -4,6 +4,7 @@
  * and in the midst of traces. Each is met as often as without translations, results are the same, and so are those of the
  * process beside it, which keeps its translations.
  *
+ * Who leaves at a uprobe gets its sites back in place, at work: for an emulator that runs one processor at a time (cookie.c).
  * A breakpoint is a debugger's: one byte is read and written over, and written back to go on.
  */
 #include <elf.h>
@@ -51,19 +52,6 @@ static uint64_t file_offset(uint64_t addr)
 		    addr - segments[i].p_vaddr < segments[i].p_filesz)
 			return addr - segments[i].p_vaddr + segments[i].p_offset;
 	return 0;
-}
-
-static void submit_all(void)
-{
-	uint32_t i;
-
-	for (i = 0; i < n_traces; i += DYNOPT_SUBMIT_TRACES_MAX) {
-		struct dynopt_ioc_submit submit;
-
-		traced_fill(&submit, file, i, DYNOPT_SUBMIT_TRACES_MAX);
-		submit.reports = (uintptr_t)(reports + i);
-		check_is(call_raw(device, DYNOPT_IOC_SUBMIT, &submit), DYNOPT_KMOD_OK);
-	}
 }
 
 static bool is_site(uint64_t addr)
@@ -314,7 +302,7 @@ int main(void)
 	beside = traced_start(TRACED);
 	plain = traced_sum(&beside, SEED);
 	check_is(call_register(device, beside.pid), DYNOPT_KMOD_OK);
-	submit_all();
+	check(traced_submit_all(device, file, reports) > 1);
 	find_places();
 	for (kind = 0; kind < KINDS; kind++)
 		both("uprobes", probed, kind);
