@@ -311,7 +311,7 @@ static struct call {
 	{ "patch", DYNOPT_IOC_PATCH, sizeof(struct dynopt_ioc_patch), 6, fill_patch, { 0 } },
 	{ "undo", DYNOPT_IOC_UNDO, sizeof(struct dynopt_ioc_undo), 5, fill_undo, { 0 } },
 	{ "query", DYNOPT_IOC_QUERY, sizeof(struct dynopt_ioc_query), 1, fill_query, { 0 } },
-	{ "submit", DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 1, fill_submit, { 0 } },
+	{ "submit", DYNOPT_IOC_SUBMIT, sizeof(struct dynopt_ioc_submit), 2, fill_submit, { 0 } },
 	{ "sample", DYNOPT_IOC_SAMPLE, sizeof(struct dynopt_ioc_sample), 1, fill_sample, { 0 } },
 	{ "reports", DYNOPT_IOC_REPORTS, sizeof(struct dynopt_ioc_reports), 1, fill_reports, { 0 } },
 	{ "policy", DYNOPT_IOC_POLICY, sizeof(struct dynopt_ioc_policy), 1, fill_policy, { 0 } },
@@ -460,7 +460,7 @@ static uint32_t one_call(struct call *call)
 	if (!random_below(32))
 		return status_of(call, at + 1, false);
 	memset(reports, 0, sizeof(reports));
-	race(random_below(call->command == DYNOPT_IOC_SUBMIT ? 2 : 8) == 0, at);
+	race(random_below(call->command == DYNOPT_IOC_SUBMIT ? 4 : 8) == 0, at);
 	status = random_below(32) ? status_of(call, at, true) : as_nobody(call, at);
 	race(false, NULL);
 	if (!status)
@@ -633,6 +633,8 @@ static bool comes_by_chance(uint32_t status)
 {
 	switch (status) {
 	case DYNOPT_KMOD_LIMIT: /* hostile */
+	case DYNOPT_KMOD_WORKSPACE: /* of thousands of calls, one */
+	case DYNOPT_KMOD_PRIVATE_PAGE: /* private */
 	case DYNOPT_KMOD_FILE_READ: /* faults */
 	case DYNOPT_KMOD_MEMORY:
 	case DYNOPT_KMOD_INTERRUPTED: /* queue */
