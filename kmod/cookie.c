@@ -57,7 +57,7 @@ static void sync_all(void)
 	on_each_cpu(sync_one, NULL, 1);
 }
 
-void cookie_write(struct owned_file *file, u64 offset, u8 *const *site, const u8 *bytes)
+void cookie_write(struct owned_file *file, u64 offset, u8 *const *site, const u8 *bytes, u32 len)
 {
 	u32 i;
 
@@ -66,7 +66,7 @@ void cookie_write(struct owned_file *file, u64 offset, u8 *const *site, const u8
 	smp_store_release(&cookie.file, file); /* pairs with cookie_trap() */
 	WRITE_ONCE(*site[0], INT3); /* 1 */
 	sync_all();
-	for (i = 1; i < JMP_REL32_LEN; i++)
+	for (i = 1; i < len; i++)
 		WRITE_ONCE(*site[i], bytes[i]); /* 2 */
 	sync_all();
 	WRITE_ONCE(*site[0], bytes[0]); /* 3 */

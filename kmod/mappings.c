@@ -37,7 +37,7 @@ enum view {
 	VIEW_AGAIN,
 };
 
-/* Leads a thread that stands in the code cache back to the original, if that place has one. */
+/* Leads a thread that stands in the code cache, or in a slot, back to the original, if that place has one. */
 static bool evict(struct vm_fault *vmf, struct owned_file *file)
 {
 	unsigned long base = base_of(vmf->vma);
@@ -62,12 +62,11 @@ static enum view view_of(struct vm_fault *vmf, struct owned_file *file, bool cac
 
 	if (cache)
 		return leaving && evict(vmf, file) ? VIEW_AGAIN : VIEW_OWNED;
-	if (leaving || !(vma->vm_flags & VM_EXEC))
-		return VIEW_ORIGINAL;
-	return reaches_cache(vma, file, READ_ONCE(file->cache_first)) &&
-	                       reaches_cache(vma, file, READ_ONCE(file->cache_last))
-	               ? VIEW_OWNED
-	               : VIEW_ORIGINAL;
+	if (!leaving && (vma->vm_flags & VM_EXEC) &&
+	    reaches_cache(vma, file, READ_ONCE(file->cache_first)) &&
+	    reaches_cache(vma, file, READ_ONCE(file->cache_last)))
+		return VIEW_OWNED;
+	return evict(vmf, file) ? VIEW_AGAIN : VIEW_ORIGINAL;
 }
 
 static vm_fault_t fault_owned(struct vm_fault *vmf, struct owned_file *file, struct page *page,

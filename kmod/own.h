@@ -35,6 +35,8 @@
 
 #define JMP_REL32_LEN 5
 #define JMP_REL32 0xe9
+#define JMP_REL8_LEN 2
+#define JMP_REL8 0xeb
 #define INT3 0xcc
 
 #define FILE_PAGES_MAX 1024
@@ -102,14 +104,25 @@ struct made {
 	struct patch_origin *origins; /* by .at; the first is at 0 */
 };
 
+/*
+ * A site shorter than JMP_REL32_LEN jumps to a slot on its own page, which jumps on. Both are written in one step; what is in the slot
+ * stays, as the bytes of the code cache do: a thread may stand there, where the state is the original's at the site.
+ */
+struct slot {
+	u64 offset; /* 0: there is none */
+	bool written;
+	u8 old[JMP_REL32_LEN], jump[JMP_REL32_LEN];
+};
+
 struct patch {
 	struct list_head list;
 	u64 offset, cache_offset;
 	u32 cache_len;
-	u8 old_len, code_len;
+	u8 old_len, code_len, jump_len;
 	bool live, suspended;
 	u8 old[DYNOPT_OLD_MAX];
 	u8 jump[JMP_REL32_LEN];
+	struct slot slot;
 	u8 code[DYNOPT_CODE_MAX + JMP_REL32_LEN]; /* bytes that were given, with the jump back */
 	struct made *made; /* NULL: bytes that were given */
 };
@@ -185,9 +198,9 @@ enum dynopt_kmod_status pages_edit(struct owned_file *file, const struct edit *e
                                    bool together);
 enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u8 *before,
                                     const u8 *after, u32 len, bool together);
-/* The first bytes of a site, in place under the cookie if asked, or if there is no memory for pages. */
-enum dynopt_kmod_status pages_write_site(struct owned_file *file, u64 offset, const u8 *before,
-                                         const u8 *after, bool together, bool in_place);
+/* A site's jump, or its bytes again, in place under the cookie if asked, or if there is no memory for pages. */
+enum dynopt_kmod_status pages_write_site(struct owned_file *file, const struct edit *edit,
+                                         bool together, bool in_place);
 enum dynopt_kmod_status pages_read_file(struct owned_file *file, u64 offset, u8 *bytes, u32 len);
 /* Takes pages out of all page tables: those of the cache, then all sites in one step. */
 void pages_unmap_cache(struct owned_file *file);
@@ -218,7 +231,7 @@ bool private_has_sites(struct mm_struct *mm);
 void private_restore(struct mm_struct *mm);
 
 /* cookie.c; with all mmap locks: where the site's bytes are, and what they become */
-void cookie_write(struct owned_file *file, u64 offset, u8 *const *site, const u8 *bytes);
+void cookie_write(struct owned_file *file, u64 offset, u8 *const *site, const u8 *bytes, u32 len);
 int cookie_init(void);
 void cookie_exit(void);
 
@@ -269,7 +282,7 @@ struct file *patch_open_file(s32 fd);
 /* The owned file, held; made if it is mapped by registered processes of the domain. */
 enum dynopt_kmod_status patch_find_or_make(struct file *opened, struct domain *domain,
                                            struct owned_file **out);
-/* Does a patch, or what remains of one, stand in [offset, end) of the text, or of the code cache? */
+/* Does a patch or its slot, or what remains of them, stand in [offset, end) of the text, or a patch in that of the code cache? */
 bool patch_overlaps(struct owned_file *file, u64 offset, u64 end);
 bool patch_overlaps_cache(struct owned_file *file, u64 offset, u64 end);
 /* The offset behind everything that was put into the code cache at [start, end). */
@@ -282,7 +295,7 @@ struct patch *patch_at(struct owned_file *file, u64 offset);
  */
 struct patch *patch_undone(struct owned_file *file, u64 offset, u64 digest);
 enum dynopt_kmod_status patch_revive(struct owned_file *file, struct patch *patch);
-/* What patch_publish() takes: with old, site, cache and made filled in. */
+/* What patch_publish() takes: with old, site, slot, cache and made filled in. */
 struct patch *patch_alloc(void);
 void patch_free(struct patch *patch);
 /*
@@ -295,9 +308,9 @@ enum dynopt_kmod_status patch_publish(struct owned_file *file, struct patch **pa
 /* Sites across two pages, for the time in which processes' views of pages change. */
 void patch_suspend_crossing(struct owned_file *file);
 void patch_resume_crossing(struct owned_file *file);
-/* Where a thread that is at this place of the code cache would be in the original; 0: nowhere. */
-u64 patch_origin(struct owned_file *file, u64 cache_offset);
-bool patch_inside(struct owned_file *file, u64 cache_offset);
+/* Where a thread that is at this place of the code cache, or in a slot, would be in the original; 0: nowhere. */
+u64 patch_origin(struct owned_file *file, u64 offset);
+bool patch_inside(struct owned_file *file, u64 offset);
 
 /* sample.c; may sleep, but for the hold */
 /* `owner`: the device as the caller has opened it. */

@@ -179,6 +179,14 @@ struct span {
 	struct page *old[SPAN_MAX], *new[SPAN_MAX];
 };
 
+static struct span span_of(const struct edit *edit)
+{
+	struct span span = { .first = edit->offset >> PAGE_SHIFT };
+
+	span.n = ((edit->offset + edit->len - 1) >> PAGE_SHIFT) - span.first + 1;
+	return span;
+}
+
 static void span_free_new(struct span *span)
 {
 	u32 i;
@@ -296,11 +304,10 @@ static enum dynopt_kmod_status span_replace(struct owned_file *file, struct span
 enum dynopt_kmod_status pages_edit(struct owned_file *file, const struct edit *edits, u32 n,
                                    bool together)
 {
-	struct span span = { .first = edits->offset >> PAGE_SHIFT };
+	struct span span = span_of(edits);
 	enum dynopt_kmod_status status;
 	u32 i;
 
-	span.n = ((edits->offset + edits->len - 1) >> PAGE_SHIFT) - span.first + 1;
 	if (WARN_ON_ONCE(span.n > SPAN_MAX || (n > 1 && span.n > 1)))
 		return DYNOPT_KMOD_BAD_REQUEST;
 	mutex_lock(&file->gate);
@@ -329,52 +336,50 @@ enum dynopt_kmod_status pages_write(struct owned_file *file, u64 offset, const u
 
 /* In place, which needs no memory. A private half would have to change with the other one. */
 static enum dynopt_kmod_status span_write_in_place(struct owned_file *file, struct span *span,
-                                                   u64 offset, const u8 *before, const u8 *after)
+                                                   const struct edit *edit)
 {
 	u8 *site[JMP_REL32_LEN];
 	u32 i;
 
 	if (span->n > 1 && span_has_private(file, span))
 		return DYNOPT_KMOD_PRIVATE_PAGE;
-	for (i = 0; i < JMP_REL32_LEN; i++) {
-		pgoff_t index = (offset + i) >> PAGE_SHIFT;
+	for (i = 0; i < edit->len; i++) {
+		pgoff_t index = (edit->offset + i) >> PAGE_SHIFT;
 
 		/* 64-bit kernels have all memory mapped */
 		site[i] = (u8 *)page_address(xa_load(&file->pages, index)) +
-		          offset_in_page(offset + i);
-		if (*site[i] != before[i])
+		          offset_in_page(edit->offset + i);
+		if (*site[i] != edit->before[i])
 			return DYNOPT_KMOD_MISMATCH;
 	}
-	cookie_write(file, offset, site, after);
+	cookie_write(file, edit->offset, site, edit->after, edit->len);
 	count(DYNOPT_COUNTER_PUBLISHED, 1);
 	return DYNOPT_KMOD_OK;
 }
 
-static enum dynopt_kmod_status write_in_place(struct owned_file *file, u64 offset, const u8 *before,
-                                              const u8 *after)
+static enum dynopt_kmod_status write_in_place(struct owned_file *file, const struct edit *edit)
 {
-	struct span span = { .first = offset >> PAGE_SHIFT };
+	struct span span = span_of(edit);
 	enum dynopt_kmod_status status;
 
-	span.n = ((offset + JMP_REL32_LEN - 1) >> PAGE_SHIFT) - span.first + 1;
 	if (!processes_lock_all(true))
 		return DYNOPT_KMOD_PROCESS_BUSY;
 	mutex_lock(&file->gate);
-	status = span_write_in_place(file, &span, offset, before, after);
+	status = span_write_in_place(file, &span, edit);
 	mutex_unlock(&file->gate);
 	processes_unlock_all();
 	return status;
 }
 
-enum dynopt_kmod_status pages_write_site(struct owned_file *file, u64 offset, const u8 *before,
-                                         const u8 *after, bool together, bool in_place)
+enum dynopt_kmod_status pages_write_site(struct owned_file *file, const struct edit *edit,
+                                         bool together, bool in_place)
 {
 	enum dynopt_kmod_status status;
 
 	if (in_place)
-		return write_in_place(file, offset, before, after);
-	status = pages_write(file, offset, before, after, JMP_REL32_LEN, together);
-	if (status == DYNOPT_KMOD_MEMORY && !write_in_place(file, offset, before, after))
+		return write_in_place(file, edit);
+	status = pages_edit(file, edit, 1, together);
+	if (status == DYNOPT_KMOD_MEMORY && !write_in_place(file, edit))
 		status = DYNOPT_KMOD_OK;
 	return status;
 }

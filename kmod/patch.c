@@ -24,6 +24,22 @@ static void put_jump(u8 *at, u64 from, u64 to)
 	memcpy(at + 1, &distance, sizeof(distance));
 }
 
+/* The site's jump, and the slot's. */
+static void put_jumps(struct patch *patch)
+{
+	struct slot *slot = &patch->slot;
+
+	if (!slot->offset) {
+		patch->jump_len = JMP_REL32_LEN;
+		put_jump(patch->jump, patch->offset, patch->cache_offset);
+		return;
+	}
+	patch->jump_len = JMP_REL8_LEN;
+	patch->jump[0] = JMP_REL8;
+	patch->jump[1] = slot->offset - (patch->offset + JMP_REL8_LEN);
+	put_jump(slot->jump, slot->offset, patch->cache_offset);
+}
+
 static bool is_near(u64 from, u64 to)
 {
 	s64 distance = to - (from + JMP_REL32_LEN);
@@ -91,7 +107,7 @@ static struct patch *patch_new(const struct dynopt_ioc_patch *request)
 	patch->cache_len = request->code_len + JMP_REL32_LEN;
 	memcpy(patch->old, request->old, request->old_len);
 	memcpy(patch->code, request->code, request->code_len);
-	put_jump(patch->jump, patch->offset, patch->cache_offset);
+	put_jumps(patch);
 	put_jump(patch->code + patch->code_len, patch->cache_offset + patch->code_len,
 	         site_end(patch));
 	return patch;
@@ -105,15 +121,24 @@ static bool is_same(const struct patch *patch, const struct patch *other)
 	       !memcmp(patch->code, other->code, patch->code_len);
 }
 
+static bool in_slot(const struct patch *patch, u64 offset, u64 end)
+{
+	return patch->slot.offset && patch->slot.offset < end &&
+	       offset < patch->slot.offset + JMP_REL32_LEN;
+}
+
 /* Bytes that were given may be asked for again; what was made of a trace is made anew. */
 bool patch_overlaps(struct owned_file *file, u64 offset, u64 end)
 {
 	struct patch *patch;
 
-	list_for_each_entry(patch, &file->patches, list)
+	list_for_each_entry(patch, &file->patches, list) {
 		if ((patch->live || !patch->made) && patch->offset < end &&
 		    offset < site_end(patch))
 			return true;
+		if (in_slot(patch, offset, end))
+			return true;
+	}
 	return false;
 }
 
@@ -259,25 +284,49 @@ static enum dynopt_kmod_status check_mapped(struct owned_file *file, const struc
 
 static bool crosses(const struct patch *patch)
 {
-	return offset_in_page(patch->offset) + JMP_REL32_LEN > PAGE_SIZE;
+	return offset_in_page(patch->offset) + patch->jump_len > PAGE_SIZE;
 }
 
+#define EDITS_OF_SITE 2
+
+/* What makes the site live, all on one page if it has a slot; how many edits. */
+static u32 site_edits(const struct patch *patch, struct edit edits[EDITS_OF_SITE])
+{
+	const struct slot *slot = &patch->slot;
+
+	edits[0] = (struct edit){ patch->offset, patch->old, patch->jump, patch->jump_len };
+	if (!slot->offset || slot->written)
+		return 1;
+	edits[1] = (struct edit){ slot->offset, slot->old, slot->jump, JMP_REL32_LEN };
+	return 2;
+}
+
+static void set_live(struct patch *patch)
+{
+	patch->live = true;
+	patch->slot.written = patch->slot.offset;
+}
+
+/* A slot's first jump takes a new page: in place two things would change one after the other. */
 static enum dynopt_kmod_status write_site(struct owned_file *file, struct patch *patch,
                                           bool in_place)
 {
-	enum dynopt_kmod_status status = pages_write_site(file, patch->offset, patch->old,
-	                                                  patch->jump, crosses(patch), in_place);
+	struct edit edits[EDITS_OF_SITE];
+	u32 n = site_edits(patch, edits);
+	enum dynopt_kmod_status status =
+		n > 1 ? pages_edit(file, edits, n, false)
+		      : pages_write_site(file, edits, crosses(patch), in_place);
 
 	if (!status)
-		patch->live = true;
+		set_live(patch);
 	return status;
 }
 
 static enum dynopt_kmod_status unwrite_site(struct owned_file *file, struct patch *patch,
                                             bool in_place)
 {
-	enum dynopt_kmod_status status =
-		pages_write_site(file, patch->offset, patch->jump, patch->old, false, in_place);
+	const struct edit edit = { patch->offset, patch->jump, patch->old, patch->jump_len };
+	enum dynopt_kmod_status status = pages_write_site(file, &edit, false, in_place);
 
 	if (!status)
 		patch->live = false;
@@ -346,22 +395,22 @@ static void write_sites(struct owned_file *file, struct patch **patches, u32 i, 
                         enum dynopt_kmod_status *statuses)
 {
 	struct edit edits[EDITS_MAX];
-	u32 which[EDITS_MAX], n_edits = 0, k;
+	u32 which[EDITS_MAX], n_edits = 0, n_sites = 0, k;
 	enum dynopt_kmod_status status;
 
-	for (k = i; k < n && n_edits < EDITS_MAX; k++) {
+	for (k = i; k < n && n_edits + EDITS_OF_SITE <= EDITS_MAX; k++) {
 		struct patch *patch = patches[k];
 
 		if (patch->live || statuses[k] || crosses(patch) ||
 		    patch->offset >> PAGE_SHIFT != patches[i]->offset >> PAGE_SHIFT)
 			continue;
-		which[n_edits] = k;
-		edits[n_edits++] =
-			(struct edit){ patch->offset, patch->old, patch->jump, JMP_REL32_LEN };
+		which[n_sites++] = k;
+		n_edits += site_edits(patch, &edits[n_edits]);
 	}
 	status = pages_edit(file, edits, n_edits, false);
-	for (k = 0; k < n_edits; k++) {
-		patches[which[k]]->live = !status;
+	for (k = 0; k < n_sites; k++) {
+		if (!status)
+			set_live(patches[which[k]]);
 		statuses[which[k]] = status;
 	}
 }
@@ -412,7 +461,7 @@ enum dynopt_kmod_status patch_publish(struct owned_file *file, struct patch **pa
 	if (n > FILE_PATCHES_MAX - file->n_patches)
 		return DYNOPT_KMOD_LIMIT;
 	for (i = 0; i < n; i++)
-		put_jump(patches[i]->jump, patches[i]->offset, patches[i]->cache_offset);
+		put_jumps(patches[i]);
 	status = take_pages(file, patches, n, at, len);
 	if (!status)
 		status = adopt_all(file);
@@ -702,22 +751,26 @@ static u64 origin_in(const struct patch *patch, u64 at)
 	return patch->made->origins[low].origin;
 }
 
-u64 patch_origin(struct owned_file *file, u64 cache_offset)
+u64 patch_origin(struct owned_file *file, u64 offset)
 {
 	struct patch *patch;
 
-	list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults))
-		if (cache_offset >= patch->cache_offset && cache_offset < cache_end(patch))
-			return origin_in(patch, cache_offset - patch->cache_offset);
+	list_for_each_entry_srcu(patch, &file->patches, list, srcu_read_lock_held(&faults)) {
+		if (offset >= patch->cache_offset && offset < cache_end(patch))
+			return origin_in(patch, offset - patch->cache_offset);
+		if (patch->slot.offset && offset == patch->slot.offset)
+			return patch->offset;
+	}
 	return 0;
 }
 
-bool patch_inside(struct owned_file *file, u64 cache_offset)
+bool patch_inside(struct owned_file *file, u64 offset)
 {
 	struct patch *patch;
 
 	list_for_each_entry(patch, &file->patches, list)
-		if (cache_offset >= patch->cache_offset && cache_offset < cache_end(patch))
+		if ((offset >= patch->cache_offset && offset < cache_end(patch)) ||
+		    (patch->slot.offset && offset == patch->slot.offset))
 			return true;
 	return false;
 }

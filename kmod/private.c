@@ -197,7 +197,7 @@ void private_mend_half(struct owned_file *file, u64 offset, const u8 *before, co
 /* How much of the jump lies on the page where it starts. */
 static u32 jump_here(const struct patch *patch)
 {
-	return min_t(u32, JMP_REL32_LEN, PAGE_SIZE - offset_in_page(patch->offset));
+	return min_t(u32, patch->jump_len, PAGE_SIZE - offset_in_page(patch->offset));
 }
 
 static bool has_breakpoint(struct page *page, const struct patch *patch)
@@ -254,9 +254,9 @@ static struct page *copy_in_process(struct mm_struct *mm, unsigned long addr)
 	return vma && copy_at(vma, addr, &page) == COPY_PRESENT ? page : NULL;
 }
 
-static bool site_find(struct mm_struct *mm, unsigned long addr, struct copied_site *site)
+static bool site_find(struct mm_struct *mm, unsigned long addr, u32 len, struct copied_site *site)
 {
-	unsigned long last = addr + JMP_REL32_LEN - 1;
+	unsigned long last = addr + len - 1;
 	u32 i;
 
 	site->pages[0] = copy_in_process(mm, addr & PAGE_MASK);
@@ -267,7 +267,7 @@ static bool site_find(struct mm_struct *mm, unsigned long addr, struct copied_si
 		put_page(site->pages[0]);
 		return false;
 	}
-	for (i = 0; i < JMP_REL32_LEN; i++)
+	for (i = 0; i < len; i++)
 		/* 64-bit kernels have all memory mapped */
 		site->bytes[i] = (u8 *)page_address(site->pages[(addr ^ (addr + i)) >= PAGE_SIZE]) +
 		                 offset_in_page(addr + i);
@@ -285,10 +285,10 @@ static bool site_is_patched(const struct copied_site *site, const struct patch *
 {
 	u32 i;
 
-	for (i = 1; i < JMP_REL32_LEN; i++)
+	for (i = 1; i < patch->jump_len; i++)
 		if (*site->bytes[i] != patch->jump[i])
 			return false;
-	return *site->bytes[0] == JMP_REL32 || *site->bytes[0] == INT3;
+	return *site->bytes[0] == patch->jump[0] || *site->bytes[0] == INT3;
 }
 
 static bool site_has_jump(struct mm_struct *mm, unsigned long addr, struct owned_file *file,
@@ -297,7 +297,7 @@ static bool site_has_jump(struct mm_struct *mm, unsigned long addr, struct owned
 	struct copied_site site;
 	bool has;
 
-	if (!site_find(mm, addr, &site))
+	if (!site_find(mm, addr, patch->jump_len, &site))
 		return false;
 	has = site_is_patched(&site, patch);
 	site_put(&site);
@@ -310,11 +310,11 @@ static void site_write_old(struct owned_file *file, const struct patch *patch,
 {
 	u32 i;
 
-	if (*site->bytes[0] == JMP_REL32) {
-		cookie_write(file, patch->offset, site->bytes, patch->old);
+	if (*site->bytes[0] == patch->jump[0]) {
+		cookie_write(file, patch->offset, site->bytes, patch->old, patch->jump_len);
 		return;
 	}
-	for (i = 1; i < JMP_REL32_LEN; i++)
+	for (i = 1; i < patch->jump_len; i++)
 		WRITE_ONCE(*site->bytes[i], patch->old[i]);
 }
 
@@ -323,7 +323,7 @@ static bool site_restore(struct mm_struct *mm, unsigned long addr, struct owned_
 {
 	struct copied_site site;
 
-	if (!site_find(mm, addr, &site))
+	if (!site_find(mm, addr, patch->jump_len, &site))
 		return false;
 	if (site_is_patched(&site, patch))
 		site_write_old(file, patch, &site);

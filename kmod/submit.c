@@ -98,33 +98,57 @@ static bool is_plain(const struct submission *s, u64 addr)
 	       insn.role == ROLE_PLAIN;
 }
 
+/* Where a trace is entered: an instruction, by its file offset. Shorter than JMP_REL32_LEN, it needs a slot. */
+struct site {
+	u64 offset, slot;
+	u32 len;
+};
+
 /*
- * Where a trace is entered: the first instruction of five bytes in its head's block. A loop's head stays where it is, as its
- * back-edge leads there.
+ * The first instruction of five bytes in the block, if there is one behind addr, where it begins, and the way there has no other entry.
+ * A loop's head stays where it is, as its back-edge leads there.
  */
-static bool find_site(const struct submission *s, u64 head, u64 *site, u32 *len,
-                      struct refusal *refusal)
+static bool find_long(const struct submission *s, u64 head, u64 *addr, u32 *len)
 {
 	const u16 others = TEXT_TARGET | TEXT_FUNCTION | TEXT_RETURN | TEXT_LOOP;
 	const struct text *text = &s->reading->text;
-	enum status status = text_site(text, head, s->decoder, site, len, NULL);
 
-	while (!status && *len < JMP_REL32_LEN) {
-		u64 next = *site + *len;
+	while (*len < JMP_REL32_LEN) {
+		u64 next = *addr + *len;
 
-		if ((text_marks(text, head) & TEXT_LOOP) || !is_plain(s, *site) ||
-		    (text_marks(text, next) & others))
-			return by_module(refusal, DYNOPT_KMOD_SITE_SLOT);
-		status = text_site(text, next, s->decoder, site, len, NULL);
+		if ((text_marks(text, head) & TEXT_LOOP) || !is_plain(s, *addr) ||
+		    (text_marks(text, next) & others) ||
+		    text_site(text, next, s->decoder, addr, len, NULL))
+			return false;
 	}
+	return true;
+}
+
+/* Without a slot yet. */
+static bool find_site(const struct submission *s, u64 head, struct site *site,
+                      struct refusal *refusal)
+{
+	u32 len;
+	u64 addr, far;
+	enum status status = text_site(&s->reading->text, head, s->decoder, &addr, &len, NULL);
+
 	if (status)
 		return by_engine(refusal, status);
-	*site -= s->reading->bias;
-	if (*site < s->reading->segment || *site + *len > s->reading->segment_end)
+	*site = (struct site){ .offset = addr - s->reading->bias, .len = len };
+	far = addr;
+	if (find_long(s, head, &far, &len))
+		*site = (struct site){ .offset = far - s->reading->bias, .len = len };
+	if (site->offset < s->reading->segment ||
+	    site->offset + site->len > s->reading->segment_end)
 		return by_module(refusal, DYNOPT_KMOD_SITE_SEGMENT);
-	if (*len > DYNOPT_OLD_MAX)
+	if (site->len > DYNOPT_OLD_MAX)
 		return by_module(refusal, DYNOPT_KMOD_BAD_REQUEST);
 	return true;
+}
+
+static bool needs_slot(const struct site *site)
+{
+	return site->len < JMP_REL32_LEN;
 }
 
 /* Two traces with the same digest are taken for the same: whoever makes one such loses nothing but his own. */
@@ -150,9 +174,13 @@ static bool is_taken_here(const struct submission *s, u64 site, u32 len)
 {
 	u32 i;
 
-	for (i = 0; i < s->n; i++)
-		if (overlaps(s->patches[i]->offset, s->patches[i]->old_len, site, len))
+	for (i = 0; i < s->n; i++) {
+		const struct patch *patch = s->patches[i];
+
+		if (overlaps(patch->offset, patch->old_len, site, len) ||
+		    (patch->slot.offset && overlaps(patch->slot.offset, JMP_REL32_LEN, site, len)))
 			return true;
+	}
 	for (i = 0; i < s->n_revivals; i++)
 		if (overlaps(s->revivals[i].site, s->revivals[i].len, site, len))
 			return true;
@@ -174,6 +202,51 @@ static enum found look_up(const struct submission *s, u64 site, u32 len, u64 dig
 		found = UNDONE;
 	mutex_unlock(&requests);
 	return found;
+}
+
+/* The first of the text's slots that is not below addr. */
+static u32 first_slot(const struct text *text, u64 addr)
+{
+	u32 low = 0, high = text->n_slots;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (text->slots[middle].addr < addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Site and slot change in one step, so they lie on one page, and a copy of it has both or neither. */
+static bool on_one_page(u64 site, u64 slot)
+{
+	return slot >> PAGE_SHIFT == site >> PAGE_SHIFT &&
+	       offset_in_page(slot) + JMP_REL32_LEN <= PAGE_SIZE &&
+	       offset_in_page(site) + JMP_REL8_LEN <= PAGE_SIZE;
+}
+
+/* The lowest free one that a two-byte jump reaches. */
+static bool find_slot(const struct submission *s, struct site *site)
+{
+	const struct text *text = &s->reading->text;
+	u64 from = site->offset + JMP_REL8_LEN;
+	u32 i;
+
+	for (i = first_slot(text, from + s->reading->bias - 128); i < text->n_slots; i++) {
+		u64 slot = text->slots[i].addr - s->reading->bias;
+
+		if ((s64)(slot - from) > 127)
+			return false;
+		if (text->slots[i].size < JMP_REL32_LEN || !on_one_page(site->offset, slot) ||
+		    look_up(s, slot, JMP_REL32_LEN, 0) == TAKEN)
+			continue;
+		site->slot = slot;
+		return true;
+	}
+	return false;
 }
 
 /*
@@ -260,8 +333,18 @@ static void making_drop(struct making *making)
 	*making = (struct making){};
 }
 
-static bool place(struct submission *s, u32 trace, u64 site, u32 len, u64 digest, struct code *code,
-                  struct refusal *refusal)
+static void keep_site(const struct submission *s, struct patch *patch, const struct site *site)
+{
+	patch->offset = site->offset;
+	patch->old_len = site->len;
+	memcpy(patch->old, s->reading->bytes + site->offset, site->len);
+	patch->slot.offset = site->slot;
+	if (site->slot)
+		memcpy(patch->slot.old, s->reading->bytes + site->slot, JMP_REL32_LEN);
+}
+
+static bool place(struct submission *s, u32 trace, const struct site *site, u64 digest,
+                  struct code *code, struct refusal *refusal)
 {
 	struct making *making = &s->makings[s->n];
 	u64 offset = s->at + round_up(s->len, CACHE_ROUND);
@@ -284,9 +367,7 @@ static bool place(struct submission *s, u32 trace, u64 site, u32 len, u64 digest
 	making->patch->made->insns = code->n_insns;
 	making->patch->made->cost_original = code->cost_original;
 	making->patch->made->cost = code->cost;
-	making->patch->offset = site;
-	making->patch->old_len = len;
-	memcpy(making->patch->old, s->reading->bytes + site, len);
+	keep_site(s, making->patch, site);
 	s->patches[s->n++] = making->patch;
 	return true;
 }
@@ -300,21 +381,26 @@ static bool translate_trace(struct submission *s, u32 i, struct refusal *refusal
 	struct trace_block *blocks = s->block->blocks + (trace.blocks - s->block->blocks);
 	struct code code;
 	enum status status;
-	u64 site, digest = digest_of(&trace);
-	u32 len;
+	u64 digest = digest_of(&trace), entry = COST_ENTRY;
+	struct site site;
 
-	if (!find_site(s, blocks->start, &site, &len, refusal))
+	if (!find_site(s, blocks->start, &site, refusal))
 		return false;
-	switch (look_up(s, site, len, digest)) {
+	switch (look_up(s, site.offset, site.len, digest)) {
 	case TAKEN:
 		return by_module(refusal, DYNOPT_KMOD_OVERLAP);
 	case UNDONE:
-		s->revivals[s->n_revivals++] = (struct revival){ site, digest, len, i };
+		s->revivals[s->n_revivals++] = (struct revival){ site.offset, digest, site.len, i };
 		return true;
 	case FREE:
 		break;
 	}
-	blocks->start = site + s->reading->bias;
+	if (needs_slot(&site)) {
+		if (!find_slot(s, &site))
+			return by_module(refusal, DYNOPT_KMOD_SITE_SLOT);
+		entry *= 2;
+	}
+	blocks->start = site.offset + s->reading->bias;
 	status = translate_exact(&s->reading->text, &trace, arena, &code, NULL);
 	if (status)
 		return by_engine(refusal, status);
@@ -324,10 +410,10 @@ static bool translate_trace(struct submission *s, u32 i, struct refusal *refusal
 	report->cost = code.cost;
 	if (!is_exact(&code))
 		return by_module(refusal, DYNOPT_KMOD_NOT_EXACT);
-	/* One jump leads to it. */
-	if (!(s->block->flags & DYNOPT_SUBMIT_ALL) && code.cost_original <= code.cost + COST_ENTRY)
+	/* One jump leads to it, or two. */
+	if (!(s->block->flags & DYNOPT_SUBMIT_ALL) && code.cost_original <= code.cost + entry)
 		return by_engine(refusal, STATUS_COST_GAIN);
-	return place(s, i, site, len, digest, &code, refusal);
+	return place(s, i, &site, digest, &code, refusal);
 }
 
 /* What the helper is to change, after this. */
@@ -446,10 +532,14 @@ static enum dynopt_kmod_status look_again(const struct submission *s)
 
 	if (next_room(s) != s->at)
 		return DYNOPT_KMOD_CACHE_TAKEN;
-	for (i = 0; i < s->n; i++)
-		if (patch_overlaps(s->file, s->patches[i]->offset,
-		                   s->patches[i]->offset + s->patches[i]->old_len))
+	for (i = 0; i < s->n; i++) {
+		const struct patch *patch = s->patches[i];
+		u64 slot = patch->slot.offset;
+
+		if (patch_overlaps(s->file, patch->offset, patch->offset + patch->old_len) ||
+		    (slot && patch_overlaps(s->file, slot, slot + JMP_REL32_LEN)))
 			return DYNOPT_KMOD_OVERLAP;
+	}
 	return DYNOPT_KMOD_OK;
 }
 

@@ -193,6 +193,7 @@ make_disks() # FILE-WITH-ROWS
 	compile_flagged flagged -fuse-ld=bfd -Wl,--section-start=far_text=0x700000
 	compile_flagged translate
 	compile_flagged observed
+	compile_flagged slots
 	copy_programs
 	compile_library
 	strip -g -o "$root/dynopt.ko" "$work/module.$kind/dynopt.ko"
