@@ -51,6 +51,8 @@ enum status_state {
 	X(MEMORY, "no memory for the agent") \
 	X(CLONE, "the agent could not be started") \
 	X(AGENT_DIED, "the agent was killed; what is translated stays, nothing follows") \
+	X(OVERRUN, \
+	  "the agent was at something that did not end, and has ended itself; what is translated stays, nothing follows") \
 	X(TRACED, "a debugger is attached") \
 	X(ASYNC_CANCEL, "the program uses asynchronous thread cancellation") \
 	X(REQUEST, "asked to with dynopt disable") \

@@ -157,7 +157,9 @@ static int disable(const char *dir, u32 pid)
 		code = DISABLE_EXIT_DONE;
 	} else if (!head.agent_pid || head.cause == STATUS_CAUSE_AGENT_DIED) {
 		base_complain("disable", "process %u has no agent%s", pid,
-		              head.agent_pid ? " any more: it was killed" : "");
+		              head.cause == STATUS_CAUSE_OVERRUN ? " any more: it has ended itself"
+		              : head.agent_pid                   ? " any more: it was killed"
+		                                                 : "");
 		code = DISABLE_EXIT_SILENT;
 	} else {
 		fd = open(asked, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

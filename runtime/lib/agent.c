@@ -5,7 +5,7 @@
  * The agent shares the program's memory but neither its thread group, descriptors, signal handlers nor libc
  * (agent_start.c): a program with one thread stays a program with
  * one thread. It blocks all signals and leaves by itself once its memory is no longer the program's (exit,
- * exec). The host side waits with a timeout and looks whether
+ * exec), or if it has used far more CPU time than it may (limit.h). The host side waits with a timeout and looks whether
  * the agent still lives, so a killed agent never hangs the program: it goes on with what is published.
  */
 #include "agent.h"
@@ -13,6 +13,7 @@
 #include "decode.h"
 #include "fault.h"
 #include "hot.h"
+#include "limit.h"
 #include "loader.h"
 #include "mapping.h"
 #include "remember.h"
@@ -28,6 +29,7 @@
 #include <time.h>
 
 #define DECODE_ROOM 8192
+#define NS_PER_MS 1000000u
 #define HANDLER_NS \
 	1000000000u /* that a signal's handler waits, maybe for code that it has interrupted */
 #define END_NS 10000000000u /* that a program's end waits for the agent: it is not to hang by it */
@@ -298,6 +300,22 @@ static void __attribute__((noreturn)) leave(void)
 		sys6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
+/* It has the mailbox's lock. */
+static bool acting;
+
+/*
+ * Wherever it was: tables may be half made, so nothing is asked of them but what is published; nobody is to wait for the lock.
+ */
+static void overrun(void)
+{
+	world->cause = STATUS_CAUSE_OVERRUN;
+	world->agent_pid = 0;
+	status_write_last();
+	if (acting)
+		unlock(&world->mailbox.lock);
+	leave();
+}
+
 /* Has translated what is worth it; false: a debugger is there, and everything is withdrawn instead. */
 static bool look_if_due(void)
 {
@@ -349,6 +367,7 @@ static bool act(bool *soon)
 	*soon = running && !before;
 	if (!running || !try_lock(&world->mailbox.lock))
 		return false;
+	acting = true;
 	*soon = false;
 	before = true;
 	if (world->cycles < world->options.cycles) {
@@ -356,6 +375,7 @@ static bool act(bool *soon)
 		acted = true;
 	}
 	observe();
+	acting = false;
 	unlock(&world->mailbox.lock);
 	return acted;
 }
@@ -366,10 +386,14 @@ void agent_main(void)
 
 	sys6(SYS_prctl, PR_SET_NAME, (long)name, 0, 0, 0, 0);
 	sys6(SYS_close_range, 0, 0xffffffffl, 0, 0, 0, 0);
+	if (world->options.sample)
+		limit_open(overrun);
 	for (;;) {
 		u32 answered = world->mailbox.answered;
 		bool soon;
 
+		if (world->options.sample)
+			limit_set(hot_credit() + world->options.overrun_ms * NS_PER_MS);
 		serve();
 		status_tick();
 		if (!act(&soon) &&
@@ -390,7 +414,8 @@ static bool agent_dead(void)
 	if (__atomic_load_n(&world->agent_tid, __ATOMIC_ACQUIRE))
 		return false;
 	world->agent_pid = 0;
-	world->cause = STATUS_CAUSE_AGENT_DIED;
+	if (world->cause != STATUS_CAUSE_OVERRUN)
+		world->cause = STATUS_CAUSE_AGENT_DIED;
 	return true;
 }
 

@@ -191,6 +191,11 @@ static u64 credit_left(void)
 	return used < all ? all - used : 0;
 }
 
+u64 hot_credit(void)
+{
+	return credit_left();
+}
+
 static bool has_credit(u64 for_ns)
 {
 	return credit_left() > for_ns;
@@ -413,6 +418,8 @@ static void look_at(const struct module *module, u32 from, u32 to)
 
 void hot_look(void)
 {
+	while (__atomic_load_n(&world->options.spin, __ATOMIC_RELAXED))
+		;
 	hot.n_new = 0;
 	for (u32 from = 0, to; from < hot.heat.n && has_credit(0); from = to) {
 		u64 end;

@@ -195,18 +195,14 @@ void status_soon(void)
 	status_tick();
 }
 
-void status_write(void)
+static void write_file(const struct status_heat *heat, const struct status_function *functions,
+                       u32 n_functions)
 {
 	static const char suffix[] = STATUS_FILE_SUFFIX, fresh[] = STATUS_FILE_SUFFIX "~";
 	char path[OPTION_PATH_MAX + 32], temporary[OPTION_PATH_MAX + 32];
-	static struct status_function functions[STATUS_FUNCTIONS];
-	struct status_heat heat;
 	struct writer w;
-	u32 n_functions = hot_functions(functions, &heat); /* may find modules that are new */
 	long fd;
 
-	world->status_due = false;
-	world->status_ns = sys_now_ns();
 	if (!world->options.status_dir[0])
 		return;
 	name(path, suffix);
@@ -218,15 +214,33 @@ void status_write(void)
 	w.fd = (int)fd;
 	w.failed = false;
 	w.used = 0;
-	put_head(&w, &heat, n_functions);
+	put_head(&w, heat, n_functions);
 	for (u32 i = 0; i < world->n_images; i++)
 		if (world->images[i].record == i)
 			put(&w, &world->images[i].status, sizeof(struct status_module));
 	for (u32 i = 0; i < world->n_images; i++)
 		put_translations(&w, i);
-	put(&w, functions, n_functions * sizeof(functions[0]));
+	put(&w, functions, n_functions * sizeof(*functions));
 	flush(&w);
 	sys_close(w.fd);
 	if (w.failed || sys_failed(sys_rename(temporary, path)))
 		sys_unlink(temporary);
+}
+
+void status_write(void)
+{
+	static struct status_function functions[STATUS_FUNCTIONS];
+	struct status_heat heat;
+	u32 n_functions = hot_functions(functions, &heat); /* may find modules that are new */
+
+	world->status_due = false;
+	world->status_ns = sys_now_ns();
+	write_file(&heat, functions, n_functions);
+}
+
+void status_write_last(void)
+{
+	const struct status_heat none = { 0 };
+
+	write_file(&none, NULL, 0);
 }

@@ -6,6 +6,8 @@
 #include "world.h"
 
 void status_write(void);
+/* The same without functions, for an agent that ends at any instruction: what it was at is not looked at. */
+void status_write_last(void);
 /* Which of the modules in the file an image belongs to. */
 u32 status_row(const struct image *image);
 
