@@ -59,7 +59,7 @@ static struct {
 	bool open, quiet, kept;
 	bool told,
 		told_ways; /* begun with what earlier runs have sampled; with ways that they have seen */
-	bool walking; /* samples of this tick are walked from */
+	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from */
 	struct heat_table heat;
 	struct runs runs;
 	struct phase phase;
@@ -108,7 +108,7 @@ static void take(void *ctx, const struct sample *sample)
 		learn(sample->more);
 	if (!sample->timed)
 		return;
-	if (hot.walking && sample->more && !inside && is_worth_walk(rip))
+	if (sample->more && !inside && is_worth_walk(rip) && sys_cpu_ns() < hot.walking_ns)
 		walker_take(sample->more, code_at, &hot.runs, &world->walks);
 	world->samples++;
 	world->recent++;
@@ -703,17 +703,27 @@ static void ended(long result)
 	status_soon();
 }
 
-/* From samples others follow by walks, which may take a part of the agent's time. */
+/* Walks may take a part of the agent's time, and nothing of what is kept for a look. */
+static u64 for_walks(void)
+{
+	u64 part = credit() / WALK_PART, left = credit_left();
+
+	part = part > world->walks.cpu_ns ? part - world->walks.cpu_ns : 0;
+	left = left > hot.reserved_ns ? left - hot.reserved_ns : 0;
+	return part < left ? part : left;
+}
+
+/* From samples others follow by walks. */
 static long read_samples(void)
 {
-	u64 began = sys_cpu_ns();
+	u64 began = sys_cpu_ns(), before_walks = world->walks.walks;
 	u32 before = stages_enter(STATUS_STAGE_samples);
 	long result;
 
-	hot.walking = has_credit(hot.reserved_ns) && world->walks.cpu_ns < credit() / WALK_PART;
+	hot.walking_ns = began + for_walks();
 	walker_round(hot.cpu_ns, world->mailbox.answered);
 	result = sampler_read(take, NULL);
-	if (hot.walking)
+	if (world->walks.walks > before_walks)
 		world->walks.cpu_ns += sys_cpu_ns() - began;
 	stages_enter(before);
 	return result;

@@ -52,7 +52,7 @@ long sys_futex_wake(u32 *word, u32 n);
 long sys_kcmp_vm(int pid_a, int pid_b);
 /* clone(2): the child runs `entry`, which never returns, on its own stack. Process number, or -errno. */
 long sys_clone_to(void (*entry)(void), u64 stack_top, long flags, u32 *child_tid);
-/* CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID in ns. */
+/* CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID in ns: the agent has one thread. */
 u64 sys_now_ns(void);
 u64 sys_cpu_ns(void);
 
