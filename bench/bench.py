@@ -74,7 +74,7 @@ class Bench:
         self.programs, words = table.read_programs(tables)
         self.builder = build.Builder(options.build, self.keep, say)
         places = {"build": str(self.builder.build_folder), "here": str(HERE),
-                  "status": str(self.keep / "work/status"),
+                  "status": str(self.keep / "work/status"), "remembered": str(self.keep / "work/remembered"),
                   "dynamorio": os.environ.get("DYNAMORIO_HOME", "/nonexistent")}
         self.variants = variants.Variants(HERE / "variants.toml", words, places)
         self.skipped, self.failures, self.interrupted = [], [], False
@@ -202,7 +202,7 @@ class Bench:
         return made
 
     def measure_all(self, experiments):
-        lab = measure.Lab(self.runner, self.builder.places, self.keep / "work/status", say)
+        lab = measure.Lab(self.runner, self.builder.places, self.keep / "work", say)
         for number, experiment in enumerate(experiments, 1):
             say(f"[{number}/{len(experiments)}] {experiment.name}")
             try:

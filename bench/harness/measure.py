@@ -3,12 +3,12 @@
 
 One experiment is one program, one input, one size, and the variants that could be
 built. Every variant is run once to warm the machine up and to compare outputs, then
-once a round; odd rounds go backwards, so that a slow drift of the machine hits all
+once a round (or as often as it says before that); odd rounds go backwards, so that a slow drift of the machine hits all
 the same. Invariant: no sample enters a result unless its output equals the
 baseline's; a difference is recorded and fails the run as a whole.
 
 What an optimizer does inside the process that it optimizes is never warmed up: each run
-starts it from nothing, and its helpers' CPU time is added to the program's.
+starts it from nothing, but for variants that are about what it remembers; its helpers' CPU time is added to the program's.
 """
 
 import hashlib
@@ -173,10 +173,11 @@ class Experiment:
 class Lab:
     """Measures experiments one after the other; say() shows progress."""
 
-    def __init__(self, runner, places, status, say):
+    def __init__(self, runner, places, work, say):
         self.runner = runner
         self.places = places
-        self.status = status
+        self.status = work / "status"
+        self.remembered = work / "remembered"
         self.say = say
 
     def once(self, experiment, name, round_number=0, position=0):
@@ -187,6 +188,7 @@ class Lab:
     def warm_up(self, experiment):
         """Returns the seconds one round takes; drops what is wrong, crashes or does nothing."""
         took = {}
+        shutil.rmtree(self.remembered, ignore_errors=True)
         baseline = self.once(experiment, experiment.baseline)
         if baseline.status != 0:
             raise Failed(f"{experiment.name}: the baseline itself fails: {says(baseline.status)}: "
@@ -196,8 +198,9 @@ class Lab:
         for name in list(experiment.variants):
             if name == experiment.baseline:
                 continue
-            shutil.rmtree(self.status, ignore_errors=True)
-            outcome = self.once(experiment, name)
+            for _ in range(experiment.variants[name][0].before):
+                shutil.rmtree(self.status, ignore_errors=True)
+                outcome = self.once(experiment, name)
             took[name] = outcome.sample.wall_s
             if self.judge(experiment, name, outcome):
                 self.ask(experiment, name)

@@ -13,7 +13,7 @@ from . import Failed, Skip, table
 
 WORD_KEYS = {"about": str, "cflags": str, "ldflags": str, "level": bool, "driver": str,
              "profile": str, "post": str, "wrap": list, "probe": list, "probe_says": str,
-             "hint": str, "report": list, "live": str, "counted": list, "uncounted": str}
+             "hint": str, "before": int, "report": list, "live": str, "counted": list, "uncounted": str}
 PROBE_TIMEOUT_S = 20
 
 
@@ -28,6 +28,7 @@ class Variant:
     profile: str
     post: str
     wrap: tuple
+    before: int
     report: tuple
     live: str
     counted: tuple
@@ -74,7 +75,7 @@ class Variants:
         return Variant(name=name, words=tuple(parts), about=about, cflags=joined("cflags"),
                        ldflags=joined("ldflags"), driver=one("driver"),
                        profile=one("profile"), post=one("post"),
-                       wrap=words("wrap"), report=words("report"), live=one("live"),
+                       wrap=words("wrap"), before=one("before") or 1, report=words("report"), live=one("live"),
                        counted=words("counted"),
                        uncounted=next((row["uncounted"] for row in rows if "uncounted" in row), ""))
 

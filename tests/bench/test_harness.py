@@ -60,6 +60,9 @@ report = ["false"]
 live = "totals.translated"
 [variants.interrupts]
 wrap = ["sh", "-c", '[ $(cat "$HOME/runs") -lt 12 ] || kill -TERM $(cut -d" " -f4 /proc/$PPID/stat); "$@"', "sh"]
+[variants.remembers]
+wrap = ["sh", "-c", 'mkdir -p "$0"; echo >>"$0/runs"; "$@"', "$remembered"]
+before = 4
 [variants.missing]
 wrap = ["/nonexistent/tool"]
 probe = ["/nonexistent/tool"]
@@ -135,6 +138,12 @@ class Harness(Case):
         self.assertIn("not measured\n    progress curve", said)
         self.assertIn("idle (mine/a): it did nothing: nothing to do", said)
         self.assertIn("mute (mine/a): it did nothing: no report", said)
+
+    def test_what_is_remembered_is_of_one_experiment(self):
+        self.measure("remembers,equal", rounds=3)
+        self.assertEqual([len(e["samples"]["remembers"]) for e in self.document()["experiments"]], [3, 3])
+        runs = (self.folder / "build/bench/work/remembered/runs").read_text()
+        self.assertEqual(len(runs), 4 + 3, "unmeasured runs and rounds, of the last input alone")
 
     def test_instructions_are_counted_once_for_each_binary(self):
         if not shutil.which("valgrind"):

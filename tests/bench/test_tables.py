@@ -106,6 +106,9 @@ class Words(unittest.TestCase):
     def test_a_wrapped_variant_has_the_binary_of_the_same_build(self):
         self.assertEqual(self.variants.get("dynopt-eager").unwrapped(), self.variants.get("jumpstations").unwrapped())
         self.assertEqual(self.variants.get("valgrind").unwrapped(), self.variants.get("O2").unwrapped())
+        self.assertEqual(self.variants.get("dynopt-remembered").unwrapped(), self.variants.get("dynopt").unwrapped())
+        self.assertNotIn("--no-remember", self.variants.get("dynopt-remembered").wrap)
+        self.assertEqual([self.variants.get(name).before for name in ("dynopt", "dynopt-remembered")], [1, 6])
         self.assertEqual(self.variants.get("dynopt").wrap, ("/b/bin/dynopt", "run", "--no-remember", "--status-dir=/s", "--"))
 
     def test_words_that_exclude_each_other(self):
