@@ -60,7 +60,7 @@ static const struct argp_option option_table[] = {
 	{ "off", KEY_OFF, NULL, 0, "load the library and do nothing (for comparisons)", 0 },
 	{ "budget", KEY_BUDGET, "N", 0,
 	  "with --sample: CPU time of the agent, per mille of the program's, and half as much again of what translations "
-	  "are reckoned to save; what 1.5 s earn may be used in the first half second, what a run leaves by later ones (default: 10)",
+	  "are reckoned to save; what the first second earns may be used in a third of it, what a run leaves by later ones (default: 10)",
 	  0 },
 	{ "sampler", KEY_SAMPLER, "NAME", 0,
 	  "with --sample: how; one of those that dynopt doctor shows (the first that works)", 0 },

@@ -7,7 +7,8 @@
  * Who comes from another translation comes by a link, which costs no jump. So translations are judged together, as far as it is known
  * how often each is entered: a site is dropped if all others are better off without it, its own savings counted, until none is.
  * That drops nothing that the best set has: fewer others never make one better. What is not known to be entered is judged by itself,
- * for one entry.
+ * for one entry. A translation by samples has to save one of TOLL instructions that it executes: instructions are not time, and those that save less
+ * take as long, or longer.
  *
  * Who leaves for a direct call, or jumps to a function's start, comes by a link, too: such functions get fronts (batch_private.h).
  */
@@ -23,6 +24,8 @@
 #define NO_HOP 0xffffffffu
 #define EARLIER 0xfffffffeu /* a translation of an earlier batch */
 
+#define TOLL \
+	40 /* by samples: of so many instructions in a translation one is to be saved at least */
 #define FRONT_INSNS 8 /* from a function's start to its site, at most */
 
 /* A translation's way out that may become a link. */
@@ -35,6 +38,7 @@ struct lead {
 struct verdict {
 	enum status status;
 	s64 gain; /* what COST_ENTRY entries save, the way in apart */
+	u64 toll; /* and what they have to save more than, as instructions are not time (TOLL) */
 	u64 entries; /* scaled */
 	u64 linked; /* of entries * COST_ENTRY: those that come from others that are kept */
 	u32 first, n; /* leads */
@@ -105,6 +109,7 @@ static struct verdict judge_trace(struct judge *j, const struct trace *trace)
 	stages_enter(before);
 	if (!verdict.status) {
 		verdict.gain = (s64)(code.cost_original - code.cost);
+		verdict.toll = b->flows ? code.cost / TOLL : 0;
 		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++)
 			if (!aim(j, &code.fixups[i]))
 				verdict.status = STATUS_WORKSPACE;
@@ -386,7 +391,7 @@ static u64 paid_at(const struct judge *j, u32 i)
 static s64 worth(const struct judge *j, u32 i)
 {
 	const struct verdict *v = &j->verdicts[i];
-	s64 sum = (s64)v->entries * v->gain -
+	s64 sum = (s64)v->entries * (v->gain - (s64)v->toll) -
 	          (s64)(through_site(j, i) * (way_cost(&j->b->hops[i]) / COST_ENTRY));
 
 	if (batch_published(j->b, j->b->hops[i].site))

@@ -53,6 +53,7 @@
 #define THOROUGH 4 /* one of so many parts, as it is then so many times as dear */
 #define HOT_EACH 1 /* and so many for each of its addresses that were hit */
 #define HOT_SHARE 1000 /* one of so many of all samples */
+#define TESTS 16 /* with --all: fewer samples do, and there is more time, by so much */
 #define LOOKED 4096u /* a power of 2 */
 
 static struct {
@@ -167,7 +168,9 @@ static struct budget budget(void)
 {
 	s64 left_ns = remember_left_ns();
 
-	return (struct budget){ .per_mille = world->options.budget,
+	/* Ticks of tests alone use more than that (TICK_TEST_MS). */
+	return (struct budget){ .per_mille =
+		                        world->options.budget * (world->options.all ? TESTS : 1),
 		                .cpu_ns = hot.cpu_ns,
 		                .saved_ns = world->saved_ns,
 		                .left_ns = left_ns > 0 && world->batches ? 0 : left_ns };
@@ -204,7 +207,7 @@ static bool has_credit(u64 for_ns)
 /* So many samples are wanted. For tests (--all) fewer do: more is translated, and earlier. */
 static u64 enough(u64 n)
 {
-	return world->options.all ? n / 16 : n;
+	return world->options.all ? n / TESTS : n;
 }
 
 /* Is it better to leave what there is to the next run? */

@@ -24,8 +24,8 @@ static void test_credit(void)
 {
 	CU_ASSERT_EQUAL(credit(0, 0, 0), 0); /* nothing before anything is used */
 	CU_ASSERT_EQUAL(credit(100, 0, 0), 3 * MS);
-	CU_ASSERT_EQUAL(credit(500, 0, 0), 15 * MS);
-	CU_ASSERT_EQUAL(credit(1000, 0, 0), 15 * MS);
+	CU_ASSERT_EQUAL(credit(500, 0, 0), 10 * MS);
+	CU_ASSERT_EQUAL(credit(1000, 0, 0), 10 * MS);
 	CU_ASSERT_EQUAL(credit(1500, 0, 0), 15 * MS);
 	CU_ASSERT_EQUAL(credit(10000, 0, 0), 100 * MS);
 	CU_ASSERT_EQUAL(credit(0, 0, 20), 20 * MS);
@@ -37,9 +37,9 @@ static void test_credit(void)
 	CU_ASSERT_EQUAL(credit(10000, -4000, 0), 100 * MS);
 	for (u32 i = 0; i < LENGTHS; i++)
 		for (s64 saved = -3000; saved <= 3000; saved += 100) {
-			u64 cpu = lengths[i], most = 3 * cpu < 1500 ? 3 * cpu
-			                             : cpu > 1500   ? cpu
-			                                            : 1500;
+			u64 cpu = lengths[i], most = 3 * cpu < 1000 ? 3 * cpu
+			                             : cpu > 1000   ? cpu
+			                                            : 1000;
 
 			CU_ASSERT(credit(cpu, saved, 0) <= (most + cpu / 2) * MS / 100 + MS);
 			CU_ASSERT(credit(cpu, saved, 0) >= cpu * MS / 100);
