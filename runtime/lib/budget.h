@@ -16,7 +16,7 @@
 #define BUDGET_SAVED \
 	2 /* one of so many parts of what is saved, as instructions are not time; and of what is paid anyway, at most */
 #define BUDGET_LATE 4 /* one of so many parts of a run */
-#define BUDGET_LEFT_NS 30000000 /* that is carried on, or owed, at most */
+#define BUDGET_LEFT_NS 20000000 /* that is carried on, or owed, at most */
 
 /* A run so far. */
 struct budget {

@@ -136,7 +136,7 @@ static void test_lines(void)
 		"run 0000003120 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000\n",
 	};
 	static const char *const wrong_second[] = {
-		"left 0000030001\n", "owed 0000030001\n", "left 9999999999\n",  "left 000000000x\n",
+		"left 0000020001\n", "owed 0000020001\n", "left 9999999999\n",  "left 000000000x\n",
 		"lost 0000000000\n", "left 0000000000 ",  "left0000000000\n\n", "",
 	};
 	struct budget_past past = { { 3120, 4294967295u, 0, 7, 1, 2, 3, 1234567890 }, 6000 }, back;
@@ -148,9 +148,9 @@ static void test_lines(void)
 	CU_ASSERT_TRUE(budget_parse(lines, sizeof(lines), &back));
 	CU_ASSERT_EQUAL(memcmp(&past, &back, sizeof(past)), 0);
 	CU_ASSERT_FALSE(budget_parse(lines, sizeof(lines) - 1, &back));
-	past.left_us = -29999;
+	past.left_us = -19999;
 	budget_print(&past, lines);
-	lines_of(whole, "owed 0000029999\n", expected);
+	lines_of(whole, "owed 0000019999\n", expected);
 	CU_ASSERT_EQUAL(memcmp(lines, expected, BUDGET_LINES), 0);
 	CU_ASSERT_TRUE(budget_parse(lines, sizeof(lines), &back));
 	CU_ASSERT_EQUAL(memcmp(&past, &back, sizeof(past)), 0);
