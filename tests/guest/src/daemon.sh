@@ -61,6 +61,12 @@ value() # PID KEY [COMMAND]
 	sed -n "s/^ *\"$2\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},*\$/\1/p" /tmp/report | head -n 1
 }
 
+# Between two questions: to answer takes of the daemon's time for the process, under the debug kernel all of it.
+pause()
+{
+	sleep 0.2
+}
+
 # Until the report of a process has at least so much of a key.
 wait_for() # PID KEY LEAST
 {
@@ -69,6 +75,7 @@ wait_for() # PID KEY LEAST
 		[ "${now:-0}" -lt "$3" ] || return 0
 		[ -d "/proc/$1" ] || fail "process $1 has ended"
 		[ -d "/proc/$daemon" ] || fail "the daemon has ended"
+		pause
 	done
 }
 
@@ -91,6 +98,7 @@ $dynopt run --backend=kernel --report=/tmp/report.second -- /t/programs/lua -e "
 second=$!
 until lua=$(pidof lua) && [ "$lua" != "$first" ] && $dynopt status "${lua%% *}" >/tmp/status; do
 	[ -d /proc/$second ] || fail "dynopt run has ended"
+	pause
 done
 lua=${lua%% *}
 [ "$lua" != "$first" ] || fail "pidof names the older one first"
@@ -149,6 +157,7 @@ user2=$!
 until $dynopt status $user2 >/dev/null 2>&1; do
 	[ -d /proc/$user2 ] || fail "user2 has ended"
 	[ -d /proc/$daemon ] || fail "the daemon has ended"
+	pause
 done
 # Its loop has little to save: that is found out, and asked for again for who wants all.
 wait_for $user2 heads 1
@@ -176,6 +185,7 @@ $dynopt attach --all $parent || fail "cannot attach the parent"
 until read -r child </tmp/forked && [ -n "$child" ] && $dynopt status "$child" >/dev/null 2>&1; do
 	[ -d /proc/$parent ] || fail "the parent has ended"
 	[ -d /proc/$daemon ] || fail "the daemon has ended"
+	pause
 done
 wait_for "$child" samples_cache 1
 mkfifo /tmp/go
@@ -188,6 +198,7 @@ exec 3>&-
 until [ "$(value $other program)" = /t/programs/user1 ]; do
 	[ -d /proc/$other ] || fail "who executed another program has ended"
 	[ -d /proc/$daemon ] || fail "the daemon has ended"
+	pause
 done
 wait_for $other samples_cache 1
 touch /tmp/enough
