@@ -496,13 +496,15 @@ static void end(struct process *p)
 	unmap_all(p);
 }
 
-/* The module does not know it any more, though it lives: it executes another program now, or somebody detached it, or traces it. */
+/* The module does not know it any more: it executes another program now, or somebody detached it, or traces it. Who is ending has no program. */
 static void forgotten(struct process *p)
 {
 	struct stat st;
 
-	p->executed = stat_program(p->pid, &st) && !runs_the_same(p, p->pid);
-	p->cause = STATUS_CAUSE_LEFT;
+	if (stat_program(p->pid, &st)) {
+		p->executed = !runs_the_same(p, p->pid);
+		p->cause = STATUS_CAUSE_LEFT;
+	}
 	end(p);
 }
 
