@@ -118,8 +118,8 @@ compare lua-again "$demo/lua/lua" "$here/demo/sort.lua" 300
 remember=--no-remember
 compare perl /usr/bin/perl "$here/demo/words.pl" 3000
 
-say "the report on sqlite (dynopt report): what is hot, what was translated, what was refused and why"
-cat "$demo/sqlite.report"
+say "the report on lua (dynopt report): what is hot, what was translated, what was refused and why"
+cat "$demo/lua.report"
 
 cat <<'TEXT'
 
