@@ -15,7 +15,7 @@ if [ ! -x /t/programs/lua ] || [ ! -x /t/programs/dynoptd ]; then
 fi
 DYNOPT_RUN_DIR=/tmp/run
 export DYNOPT_RUN_DIR
-rm -rf /tmp/run /tmp/enough
+rm -rf /tmp/run /tmp/enough /tmp/go # of another test, maybe
 # Emulation makes the daemon's work dear.
 printf '[default]\nbudget = 1000\n' >/tmp/policy
 DYNOPT_SYSTEM_CONFIG=/tmp/policy

@@ -13,7 +13,7 @@ if [ ! -x /t/programs/lua ] || [ ! -x /t/programs/speedtest1 ]; then
 fi
 DYNOPT_RUN_DIR=/tmp/run
 export DYNOPT_RUN_DIR
-rm -rf /tmp/run
+rm -rf /tmp/run /tmp/hold /tmp/go # of another test
 dynopt=/t/programs/dynopt
 mkfifo /tmp/hold /tmp/go
 
