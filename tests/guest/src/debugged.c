@@ -7,7 +7,6 @@
  * Who leaves at a uprobe gets its sites back in place, at work: for an emulator that runs one processor at a time (cookie.c).
  * A breakpoint is a debugger's: one byte is read and written over, and written back to go on.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
@@ -40,20 +39,6 @@ static char *program;
 static uint64_t plain; /* the result */
 static struct run beside;
 
-/* The file's offset of an address: the program is not position-independent. */
-static uint64_t file_offset(uint64_t addr)
-{
-	const Elf64_Ehdr *header = (const Elf64_Ehdr *)program;
-	const Elf64_Phdr *segments = (const Elf64_Phdr *)(program + header->e_phoff);
-	int i;
-
-	for (i = 0; i < header->e_phnum; i++)
-		if (segments[i].p_type == PT_LOAD &&
-		    addr - segments[i].p_vaddr < segments[i].p_filesz)
-			return addr - segments[i].p_vaddr + segments[i].p_offset;
-	return 0;
-}
-
 static bool is_site(uint64_t addr)
 {
 	uint32_t i;
@@ -68,7 +53,7 @@ static bool is_site(uint64_t addr)
 static uint64_t slot_near(uint64_t site)
 {
 	uint64_t page = site & ~(PAGE - 1), at;
-	const char *text = program + file_offset(page);
+	const char *text = program + (traced_offset(program, site) & ~(PAGE - 1));
 
 	for (at = 1; at + 6 < PAGE; at++)
 		if (!memcmp(text + at, "\xcc\xcc\xcc\xcc\xcc", 5) && text[at - 1] != '\xcc' &&
@@ -90,7 +75,7 @@ static void add(enum kind kind, uint32_t *n, uint64_t addr)
 
 static bool can_be_probed(uint64_t addr)
 {
-	return program[file_offset(addr)] != CS_PREFIX;
+	return program[traced_offset(program, addr)] != CS_PREFIX;
 }
 
 /* Of traces that were published. */
@@ -152,7 +137,7 @@ static int probe_set(pid_t pid, uint64_t addr)
 
 	attr.type = atoi(slurp("/sys/bus/event_source/devices/uprobe/type", NULL));
 	attr.config1 = (uintptr_t)TRACED;
-	attr.config2 = file_offset(addr);
+	attr.config2 = traced_offset(program, addr);
 	return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 

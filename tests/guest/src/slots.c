@@ -6,9 +6,9 @@
  * run.sh compiles this program with the flag. Functions here have two ways, each a block that needs the arguments and nothing else: who calls the block calls a function, and who
  * calls its slot the same one.
  */
-#include <elf.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -84,20 +84,14 @@ static void map_copies(void)
 {
 	int fd = open(EXE, O_RDONLY | O_CLOEXEC);
 	char *program = slurp(EXE, NULL);
-	const Elf64_Ehdr *header = (const Elf64_Ehdr *)program;
-	const Elf64_Phdr *segments = (const Elf64_Phdr *)(program + header->e_phoff);
 
 	for (size_t i = 0; i < FUNCTIONS; i++) {
-		uint64_t addr = (uintptr_t)functions[i];
+		uint64_t at = traced_offset(program, (uintptr_t)functions[i]);
 
-		for (int k = 0; k < header->e_phnum; k++)
-			if (segments[k].p_type == PT_LOAD &&
-			    addr - segments[k].p_vaddr < segments[k].p_filesz)
-				copies[i] = mmap(
-					NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd,
-					page_of(addr - segments[k].p_vaddr + segments[k].p_offset));
-		check(copies[i] && copies[i] != MAP_FAILED);
+		copies[i] = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, page_of(at));
+		check(copies[i] != MAP_FAILED);
 	}
+	free(program);
 	close(fd);
 }
 
@@ -245,6 +239,18 @@ static void enter(int device, const struct run *run, const struct run *plain, ui
 	check(counter(device, DYNOPT_COUNTER_TURNED) > turned);
 }
 
+/* Who patches by hand does not get its bytes, whether the site is live or was undone. */
+static void taken(int device, int file, const char *program, uint64_t slot)
+{
+	struct dynopt_ioc_patch patch;
+
+	patch_fill(&patch, file, &site_one);
+	patch.offset = traced_offset(program, slot);
+	patch.cache_offset = patch.offset + 64;
+	memset(patch.old, 0xcc, patch.old_len);
+	check_is(call_raw(device, DYNOPT_IOC_PATCH, &patch), DYNOPT_KMOD_OVERLAP);
+}
+
 static uint64_t sites[TRACES_MAX], slots[TRACES_MAX];
 
 /* Those that have a slot. */
@@ -266,6 +272,7 @@ int main(int argc, char **argv)
 {
 	struct run run, plain;
 	int device, file;
+	char *program;
 	uint32_t n, i;
 
 	if (argc > 1 && !strcmp(argv[1], "run"))
@@ -273,6 +280,7 @@ int main(int argc, char **argv)
 	if (access("/t/slots.traces", F_OK) != 0)
 		guest_skip("dynopt-clang was not built, so this program has no slots");
 	fill_traces();
+	program = slurp(EXE, NULL);
 	device = device_open_patient();
 	file = open(EXE, O_RDONLY | O_CLOEXEC);
 	run = run_start(EXE, "slots");
@@ -283,14 +291,17 @@ int main(int argc, char **argv)
 	n = find_slots(&run);
 	printf("%u sites with slots\n", n);
 	check(n > 1);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		enter(device, &run, &plain, sites[i]);
+		taken(device, file, program, slots[i]);
+	}
 
 	/* Who stands in a slot goes on; the same translation comes back by the same slot. */
 	check_is(call_undo_all(device, file), DYNOPT_KMOD_OK);
 	for (i = 0; i < n; i++) {
 		check_is(ask(&run, SLOT, sites[i]), 0);
 		check_is(ask(&run, CALL, slots[i]), ask(&plain, CALL, sites[i]));
+		taken(device, file, program, slots[i]);
 	}
 	traced_submit_all(device, file, reports);
 	for (i = 0; i < n; i++) {

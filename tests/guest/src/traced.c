@@ -2,6 +2,7 @@
 /*
  * traced.c - see traced.h.
  */
+#include <elf.h>
 #include <string.h>
 #include <unistd.h>
 #include "traced.h"
@@ -63,6 +64,19 @@ void traced_fill(struct dynopt_ioc_submit *submit, int file, uint32_t first, uin
 		                              .n_blocks = traces_blocks(first + n) - block,
 		                              .traces = (uintptr_t)(traces + first),
 		                              .blocks = (uintptr_t)(blocks + block) };
+}
+
+uint64_t traced_offset(const char *program, uint64_t addr)
+{
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)program;
+	const Elf64_Phdr *segments = (const Elf64_Phdr *)(program + header->e_phoff);
+	int i;
+
+	for (i = 0; i < header->e_phnum; i++)
+		if (segments[i].p_type == PT_LOAD &&
+		    addr - segments[i].p_vaddr < segments[i].p_filesz)
+			return addr - segments[i].p_vaddr + segments[i].p_offset;
+	guest_fail(__FILE__, __LINE__, "the address is in the file");
 }
 
 uint32_t traced_submit_all(int device, int file, struct dynopt_ioc_report reports[TRACES_MAX])

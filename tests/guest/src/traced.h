@@ -22,6 +22,8 @@ void traces_read_from(const char *path);
 uint32_t traces_blocks(uint32_t trace);
 /* A request with the traces from `first` on, at most n; without reports. */
 void traced_fill(struct dynopt_ioc_submit *submit, int file, uint32_t first, uint32_t n);
+/* Where an address of a program is in its file, which is `program`; it is not position-independent. */
+uint64_t traced_offset(const char *program, uint64_t addr);
 /* All of them, in as many calls as it takes; how many were published. */
 uint32_t traced_submit_all(int device, int file, struct dynopt_ioc_report reports[TRACES_MAX]);
 
