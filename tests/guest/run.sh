@@ -81,6 +81,10 @@ rows() # "NAME [ARGUMENTS]"...
 		NR == FNR {
 			name = $1
 			sub(/^ *[^ ]+/, "")
+			if (name in named) {
+				print "run.sh: " name " is named twice: one boot each, please" >"/dev/stderr"
+				exit 1
+			}
 			named[name] = $0
 			all = name == ""
 			next
