@@ -33,6 +33,7 @@ enum {
 #undef X
 };
 
+#define CHILDREN "/proc/thread-self/children" /* as process.c reads of others */
 #define THREADS 4
 #define THREADS_MOST 64
 
@@ -190,6 +191,11 @@ static int set_up(const struct options *o, struct files *f)
 		base_complain(DYNOPT_DEVICE, "this module does not sample");
 		return EXIT_DAEMON_NONE;
 	}
+	if (access(CHILDREN, R_OK) != 0)
+		base_complain(
+			CHILDREN,
+			"%s: forked children are not sampled (the kernel needs CONFIG_PROC_CHILDREN)",
+			strerror(errno));
 	if (!make_folder(o->folder) || !make_folder(f->status) || !make_folder(f->kept) ||
 	    (f->pid_file = take_pid_file(f->pid)) < 0 || fstat(f->device, &device) != 0 ||
 	    (f->listener = socket_listen(f->socket, device.st_gid)) < 0)
