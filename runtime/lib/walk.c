@@ -14,47 +14,57 @@
 
 void walk_begin_round(struct walk *w)
 {
-	w->round++; /* 0 is no round: nothing is kept yet */
+	memset(w->places, 0, sizeof(w->places));
+	w->n_code = w->last = 0;
 }
 
-/* The place of the instruction at addr among those that are kept, or the one that it is to take. */
-static u32 place_of(const struct walk *w, u64 addr, bool *there)
+/* The place of the instruction at addr, or the free one that it is to take. */
+static u16 *place_of(struct walk *w, u64 addr)
 {
-	u32 first = (u32)((addr * 0x9e3779b97f4a7c15u) >> 40) & (WALK_CODE - WALK_CODE_WAYS);
-	u32 at = first + w->n_insns % WALK_CODE_WAYS;
+	u32 i = (u32)((addr * 0x9e3779b97f4a7c15u) >> 40) & (WALK_PLACES - 1);
 
-	for (u32 i = first; i < first + WALK_CODE_WAYS; i++) {
-		*there = w->code[i].round == w->round && w->code[i].at == addr;
-		if (*there)
-			return i;
-		if (w->code[i].round != w->round)
-			at = i;
-	}
-	return at;
+	while (w->places[i] && w->code[w->places[i] - 1u].insn.addr != addr)
+		i = (i + 1) & (WALK_PLACES - 1);
+	return &w->places[i];
 }
 
-/* NULL: it cannot be read, or decoded; w->end says which. */
+/* Decodes one that is not there yet; false: it cannot be read, or decoded; w->end says which. */
+static bool add_code(struct walk *w, u64 addr, u16 *place)
+{
+	struct failure fail = { STATUS_OK, 0, 0 };
+	struct walk_code *code = &w->code[w->n_code];
+	u8 bytes[INSN_MAX_LEN];
+	u32 n = w->world->code(w->world->ctx, addr, bytes, sizeof(bytes));
+
+	w->end = n ? WALK_SYSTEM : WALK_UNREAD;
+	if (!n || decode_insn(bytes, n, addr, w->decoder, &code->insn, &fail))
+		return false;
+	code->behind = 0;
+	*place = (u16)++w->n_code;
+	w->end = WALK_LIMIT;
+	return true;
+}
+
+/* The instruction at addr, which comes behind w->last; NULL: w->end says why. */
 static const struct insn *insn_at(struct walk *w, u64 addr)
 {
-	bool there = false;
-	u32 at = place_of(w, addr, &there), n;
-	struct failure fail = { STATUS_OK, 0, 0 };
-	u8 bytes[INSN_MAX_LEN];
+	u32 at = w->code[w->last].behind;
+	u16 *place;
 
-	if (there)
+	if (at < w->n_code && w->code[at].insn.addr == addr) {
+		w->last = at;
 		return &w->code[at].insn;
-	n = w->world->code(w->world->ctx, addr, bytes, sizeof(bytes));
-	if (!n) {
-		w->end = WALK_UNREAD;
-		return NULL;
 	}
-	w->code[at].at = 0;
-	if (decode_insn(bytes, n, addr, w->decoder, &w->code[at].insn, &fail)) {
-		w->end = WALK_SYSTEM;
-		return NULL;
+	place = place_of(w, addr);
+	if (!*place && w->n_code == WALK_CODE) {
+		walk_begin_round(w);
+		place = place_of(w, addr);
 	}
-	w->code[at].at = addr;
-	w->code[at].round = w->round;
+	if (!*place && !add_code(w, addr, place))
+		return NULL;
+	at = *place - 1u;
+	w->code[w->last].behind = (u16)at;
+	w->last = at;
 	return &w->code[at].insn;
 }
 

@@ -15,8 +15,8 @@
 #include "decode.h"
 
 #define WALK_STORES 512u /* words that a walk may write to, a power of 2 */
-#define WALK_CODE 4096u /* instructions that are kept, a power of 2 */
-#define WALK_CODE_WAYS 4u /* places for each */
+#define WALK_CODE 4096u /* instructions that are kept */
+#define WALK_PLACES 8192u /* in which they are looked for, a power of 2 */
 
 /* X(NAME, "why a walk ended") */
 #define WALK_ENDS(X) \
@@ -73,12 +73,13 @@ struct walk {
 		u8 written; /* its bytes */
 		u32 walk; /* of which walk it is */
 	} stores[WALK_STORES];
-	struct {
-		u64 at;
-		u32 round;
+	u32 number;
+	struct walk_code {
 		struct insn insn;
+		u16 behind; /* index of what came behind it last */
 	} code[WALK_CODE];
-	u32 number, round;
+	u16 places[WALK_PLACES]; /* by address: index and 1 */
+	u32 n_code, last; /* last: index of the instruction that was executed last */
 };
 
 /* Forgets what it has read of the program's code. */

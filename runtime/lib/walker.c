@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-#define RUNS 500
-#define INSNS 4000
+#define RUNS 200
+#define INSNS 1600
 #define PAGES 128u /* that are kept, a power of 2 */
 
 static struct {
@@ -73,7 +73,7 @@ void walker_round(u64 cpu_ns, u32 modules)
 		memset(walker.kept, 0, sizeof(walker.kept));
 		walker.read_ns = cpu_ns;
 	}
-	if (modules != walker.modules || !walker.walk.round)
+	if (modules != walker.modules)
 		walk_begin_round(&walker.walk);
 	walker.modules = modules;
 }
