@@ -34,10 +34,12 @@
 	1000000000u /* that a signal's handler waits, maybe for code that it has interrupted */
 #define END_NS 10000000000u /* that a program's end waits for the agent: it is not to hang by it */
 #define TICK_MS 50
+#define TICK_RARE_MS 100
 #define TICK_MOST_MS 200
 #define TICK_SAMPLES \
 	4 /* fewer in a tick, and the next one is twice as long, as far as nothing is live that a debugger must not meet */
-#define TICKS_TRACED 8
+#define TICKS_TRACED 8 /* between two looks whether it is traced, where nothing is live */
+#define TICKS_ASKED 4 /* between two looks for what may as well be seen later */
 #define TICK_TEST_MS 2 /* with --all */
 #define TICK_FIRST_MS 1 /* until it has acted once */
 
@@ -251,19 +253,21 @@ static bool still_theirs(void)
 	return same != -ESRCH && sys6(SYS_kill, world->host_pid, 0, 0, 0, 0, 0) != -ESRCH;
 }
 
-/* Rings fill while the program runs: where it hardly does, for others or by itself, each tick costs as much. */
+/* Rings fill while the program runs: where it hardly does, for others or by itself, each tick costs as much. Where samples are rare, it may be longer from the start. */
 static u32 next_tick_ms(void)
 {
 	static u32 tick_ms = TICK_MS;
 	static u64 samples;
+	u32 least_ms = hot_waits() ? TICK_RARE_MS : TICK_MS;
+	u64 n = world->samples - samples;
 
 	if (world->options.all)
 		return TICK_TEST_MS;
-	if (world->samples - samples >= TICK_SAMPLES || any_live())
-		tick_ms = TICK_MS;
+	if (n >= TICK_SAMPLES || any_live() || tick_ms < least_ms)
+		tick_ms = least_ms;
 	else if (tick_ms < TICK_MOST_MS)
 		tick_ms *= 2;
-	samples = world->samples;
+	samples += n;
 	return tick_ms;
 }
 
@@ -333,16 +337,17 @@ static void observe(void)
 {
 	static u32 ticks;
 
+	ticks++;
 	hot_begin_warm();
 	if (!look_if_due()) /* what a file has said, by itself */
 		return;
 	hot_take();
 	/* Where nothing is live, there is nothing to withdraw. */
-	if ((any_live() || ticks++ % TICKS_TRACED == 0) && traced()) {
+	if ((any_live() || ticks % TICKS_TRACED == 0) && traced()) {
 		withdraw(STATUS_CAUSE_TRACED);
 		return;
 	}
-	if (status_disable_asked()) {
+	if (ticks % TICKS_ASKED == 0 && status_disable_asked()) {
 		withdraw(STATUS_CAUSE_REQUEST);
 		return;
 	}

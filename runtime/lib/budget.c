@@ -10,16 +10,9 @@
 
 static const char ran[] = "ran", left[] = "left", owes[] = "owed";
 
-static s64 earned(const struct budget *b)
-{
-	s64 most = (s64)(b->cpu_ns / 1000 * b->per_mille), part = b->saved_ns;
-
-	return (part < 0 ? 0 : part < most ? part : most) / BUDGET_SAVED;
-}
-
 static s64 paid(const struct budget *b, u64 cpu_ns)
 {
-	return (s64)(cpu_ns / 1000 * b->per_mille) + earned(b);
+	return (s64)(cpu_ns / 1000 * b->per_mille);
 }
 
 u64 budget_credit(const struct budget *b)

@@ -2,19 +2,17 @@
 /*
  * budget.h - CPU time that the agent may use: an account for each program, carried on from run to run.
  *
- * It is paid `per_mille` of the CPU time that the program uses, and a part of what translations are reckoned to have saved; what the agent uses is taken from it. The
- * first second is paid beforehand, three times as fast: nobody gets anything done of less. So a program that gains nothing by being translated loses `per_mille`, in the mean over its runs
- * and, but for what its account has, in each that takes a second; and one that gains has what it gains to do more with.
+ * It is paid `per_mille` of the CPU time that the program uses; what the agent uses is taken from it. What BUDGET_BEFORE_NS will have earned is paid beforehand,
+ * BUDGET_HASTE times as fast: nobody gets anything done of less. So a program loses `per_mille`, in the mean over its runs and, but for what its account has, in each that takes
+ * that long.
  */
 #ifndef DYNOPT_BUDGET_H
 #define DYNOPT_BUDGET_H
 
 #include "port.h"
 
-#define BUDGET_BEFORE_NS 1000000000u
+#define BUDGET_BEFORE_NS 1500000000u
 #define BUDGET_HASTE 3 /* times as fast, until that much is paid for */
-#define BUDGET_SAVED \
-	2 /* one of so many parts of what is saved, as instructions are not time; and of what is paid anyway, at most */
 #define BUDGET_LATE 4 /* one of so many parts of a run */
 #define BUDGET_LEFT_NS 20000000 /* that is carried on, or owed, at most */
 
@@ -22,7 +20,6 @@
 struct budget {
 	u64 per_mille;
 	u64 cpu_ns; /* that the program has used */
-	s64 saved_ns; /* of that, by translations; may be less than nothing */
 	s64 left_ns; /* by earlier runs; less than 0: owed */
 };
 

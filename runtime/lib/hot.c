@@ -29,17 +29,21 @@
 
 #include <fcntl.h>
 
-#define PERIOD_NS 1000000u /* while something new is found */
-#define PERIOD_QUIET_NS 10000000u
-#define QUIET_NS 5000000000u /* without a batch, until then */
+/* CPU time between two samples: */
+#define PERIOD_NS 1000000u /* until something was looked at, */
+#define PERIOD_NEXT_NS 2000000u /* then, */
+#define PERIOD_PAID_NS 4000000u /* while the budget is waited for, or after a look that has changed nothing, */
+#define PERIOD_QUIET_NS 10000000u /* and after so long without anything new: */
+#define QUIET_NS 5000000000u
+#define SETTLED 2 /* looks that have changed nothing, one after the other, are as good as that */
 #define WARM_NS 500000000u /* of expected CPU time, that what is remembered is worth work */
 #define WALK_PART 3 /* of the budget */
-#define WALKS_ALL 200 /* walks, until then from each sample of a module that is read */
-#define WALK_ONE_OF 32 /* samples else */
+#define WALKS_ALL 64 /* walks, until then from each sample of a module that is read */
+#define WALK_ONE_OF 16 /* samples else */
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
-#define READ_NS_PER_BYTE 15 /* of a file */
+#define READ_NS_PER_BYTE 11 /* of a file */
 #define READ_WORTH 60
 #define AS_LONG 8 /* runs that differ by one of so many parts are as long as each other */
 #define FIRST_WALKS \
@@ -57,7 +61,7 @@
 #define LOOKED 4096u /* a power of 2 */
 
 static struct {
-	bool open, quiet, kept;
+	bool open, kept;
 	bool told,
 		told_ways; /* begun with what earlier runs have sampled; with ways that they have seen */
 	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from */
@@ -67,8 +71,11 @@ static struct {
 	u32 n_new; /* samples since the last look */
 	u64 n_looked; /* samples that were there then */
 	u64 reserved_ns; /* of the budget, for a look that is to come */
+	u64 next_ns; /* what the cheapest work takes for which there are samples enough; 0: none is known */
+	u64 wanted_ns; /* between two samples, as far as the sampler can do that */
 	u64 period_ns, cpu_ns; /* CPU time of the program that samples stand for */
 	u64 last_batch_ns;
+	u32 unchanged; /* batches since one that changed something */
 	u64 lively_ns; /* when it began to do something else */
 } hot;
 
@@ -172,7 +179,6 @@ static struct budget budget(void)
 	return (struct budget){ .per_mille =
 		                        world->options.budget * (world->options.all ? TESTS : 1),
 		                .cpu_ns = hot.cpu_ns,
-		                .saved_ns = world->saved_ns,
 		                .left_ns = left_ns > 0 && world->batches ? 0 : left_ns };
 }
 
@@ -221,6 +227,13 @@ static bool is_late(void)
 	       budget_waits(&now, expected_ns, sys_cpu_ns());
 }
 
+/* There would be work that takes so long. */
+static void could_use(u64 ns)
+{
+	if (!hot.next_ns || ns < hot.next_ns)
+		hot.next_ns = ns;
+}
+
 /* The workshop of a module with these samples, opened if it is worth it. */
 static struct workshop *shop_of(const struct module *module, u64 samples, u64 look_ns)
 {
@@ -232,6 +245,8 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 lo
 		return NULL;
 	workshop = workshop_find(record, module->base);
 	cost = record->size * READ_NS_PER_BYTE;
+	if (!workshop && samples >= enough(FIRST))
+		could_use(cost + look_ns);
 	if (workshop || !has_credit(cost + look_ns) || is_late() ||
 	    (world->options.agent && samples * PERIOD_NS < cost * enough(READ_WORTH)))
 		return workshop;
@@ -318,15 +333,22 @@ static u32 heat_at(const void *ctx, u64 addr)
 	return heat_of(&hot.heat, ((const struct workshop *)ctx)->base + addr);
 }
 
+/* Translations that were published, replaced or withdrawn. */
+static u32 changes(const struct status_module *m)
+{
+	return m->n_translated + m->n_replaced + m->n_withdrawn;
+}
+
 static void translate(struct workshop *workshop, const struct pick *pick)
 {
 	struct failure fail = { STATUS_OK, 0, 0 };
 	struct image *image;
-	u32 before;
+	u32 before = changes(&workshop->record->status);
 
 	image = batch_translate(workshop, pick->ranges, pick->n, heat_at, &hot.runs, &fail);
 	if (fail.status)
 		image_refuse(workshop->record, fail.status, fail.addr, fail.detail);
+	hot.unchanged = changes(&workshop->record->status) == before ? hot.unchanged + 1 : 0;
 	before = stages_enter(STATUS_STAGE_patching);
 	if (!fail.status && mappings_renew(workshop->record->record) && image)
 		mapping_add(image, workshop->base);
@@ -409,8 +431,10 @@ static void look_at(const struct module *module, u32 from, u32 to)
 	}
 	if (!pick_afford(&pick, credit_left(), &need_ns)) {
 		hot.reserved_ns = workshop->judged_samples ? 0 : need_ns;
+		could_use(need_ns);
 		return;
 	}
+	could_use(pick_cost(&pick));
 	if (!is_due(workshop, samples, news_of(&pick, workshop)))
 		return;
 	hot.reserved_ns = 0;
@@ -419,11 +443,17 @@ static void look_at(const struct module *module, u32 from, u32 to)
 	note_look(workshop, &pick, samples);
 }
 
+bool hot_waits(void)
+{
+	return hot.open && hot.wanted_ns > PERIOD_NEXT_NS;
+}
+
 void hot_look(void)
 {
 	while (__atomic_load_n(&world->options.spin, __ATOMIC_RELAXED))
 		;
 	hot.n_new = 0;
+	hot.next_ns = 0;
 	for (u32 from = 0, to; from < hot.heat.n && has_credit(0); from = to) {
 		u64 end;
 		const struct module *module = loaded_at(hot.heat.at[from].rip, &end);
@@ -654,6 +684,22 @@ void hot_keep(void)
 
 /* ---- start, go on, stop ---- */
 
+/* Samples are taken as often as something comes of them. */
+static void adapt(void)
+{
+	u64 now = sys_now_ns(), period_ns = world->batches ? PERIOD_NEXT_NS : PERIOD_NS;
+	bool lively = now - hot.lively_ns <= QUIET_NS;
+
+	if ((world->samples >= FIRST && !has_credit(hot.next_ns)) || (hot.unchanged && !lively))
+		period_ns = PERIOD_PAID_NS;
+	if (!lively && (hot.unchanged >= SETTLED || now - hot.last_batch_ns > QUIET_NS))
+		period_ns = PERIOD_QUIET_NS;
+	if (period_ns == hot.wanted_ns)
+		return;
+	hot.wanted_ns = period_ns;
+	hot.period_ns = sampler_period(period_ns);
+}
+
 bool hot_start(void)
 {
 	long result;
@@ -667,25 +713,14 @@ bool hot_start(void)
 	}
 	result = sampler_open(world->options.sampler, world->host_pid, &world->sampler);
 	hot.open = !sys_failed(result);
-	if (hot.open)
-		hot.period_ns = sampler_period(PERIOD_NS);
 	hot.last_batch_ns = sys_now_ns();
-	if (hot.open)
+	if (hot.open) {
+		adapt();
 		return true;
+	}
 	world->cause = STATUS_CAUSE_SAMPLER;
 	world->detail = (u64)-result;
 	return false;
-}
-
-static void adapt(void)
-{
-	u64 now = sys_now_ns();
-	bool quiet = now - hot.last_batch_ns > QUIET_NS && now - hot.lively_ns > QUIET_NS;
-
-	if (quiet != hot.quiet) {
-		hot.period_ns = sampler_period(quiet ? PERIOD_QUIET_NS : PERIOD_NS);
-	}
-	hot.quiet = quiet;
 }
 
 bool hot_is_due(void)
