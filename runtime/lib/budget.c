@@ -19,7 +19,8 @@ u64 budget_credit(const struct budget *b)
 {
 	u64 before = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE ? b->cpu_ns * BUDGET_HASTE
 	                                                         : BUDGET_BEFORE_NS;
-	s64 sum = paid(b, b->cpu_ns > before ? b->cpu_ns : before) + b->left_ns;
+	u64 cpu_ns = b->cpu_ns > before ? b->cpu_ns : before, known_ns = b->expected_ns / BUDGET_AT_ONCE;
+	s64 sum = paid(b, cpu_ns > known_ns ? cpu_ns : known_ns) + b->left_ns;
 
 	return sum > 0 ? (u64)sum : 0;
 }

@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-#define RUNS 200
-#define INSNS 1600
+#define RUNS 500
+#define INSNS 2000
 #define PAGES 128u /* that are kept, a power of 2 */
 
 static struct {
