@@ -7,8 +7,8 @@
  * Who comes from another translation comes by a link, which costs no jump. So translations are judged together, as far as it is known
  * how often each is entered: a site is dropped if all others are better off without it, its own savings counted, until none is.
  * That drops nothing that the best set has: fewer others never make one better. What is not known to be entered is judged by itself,
- * for one entry. A translation by samples has to save one of TOLL instructions that it executes: instructions are not time, and those that save less
- * take as long, or longer.
+ * for one entry. Instructions are not time, and translations that save few take as long as the original, or longer: by samples one has to save one of TOLL instructions
+ * that it executes, and its jumps in and out cost twice what they are.
  *
  * Who leaves for a direct call, or jumps to a function's start, comes by a link, too: such functions get fronts (batch_private.h).
  */
@@ -26,6 +26,7 @@
 
 #define TOLL \
 	40 /* by samples: of so many instructions in a translation one is to be saved at least */
+#define JUMP_PRICE 2 /* and a jump into one, or out of it, is as dear as so many instructions */
 #define FRONT_INSNS 8 /* from a function's start to its site, at most */
 
 /* A translation's way out that may become a link. */
@@ -110,9 +111,14 @@ static struct verdict judge_trace(struct judge *j, const struct trace *trace)
 	if (!verdict.status) {
 		verdict.gain = (s64)(code.cost_original - code.cost);
 		verdict.toll = b->flows ? code.cost / TOLL : 0;
-		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++)
-			if (!aim(j, &code.fixups[i]))
+		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++) {
+			const struct code_fixup *fixup = &code.fixups[i];
+
+			if (b->flows && fixup->kind == FIXUP_EXIT)
+				verdict.toll += fixup->flow * (JUMP_PRICE - 1);
+			if (!aim(j, fixup))
 				verdict.status = STATUS_WORKSPACE;
+		}
 	}
 	verdict.n = n_leads(j) - verdict.first;
 	batch_release(b, mark);
@@ -254,6 +260,12 @@ static bool move_traces(struct batch *b, u64 from, u64 to)
 	return true;
 }
 
+/* What one such jump is thought to take, in instructions for COST_ENTRY entries. */
+static u64 way_price(const struct judge *j, const struct hop *hop)
+{
+	return way_cost(hop) * (j->b->flows ? JUMP_PRICE : 1);
+}
+
 static s64 gain_alone(const struct verdict *verdict, const struct hop *hop)
 {
 	return verdict->gain - (s64)way_cost(hop);
@@ -392,7 +404,7 @@ static s64 worth(const struct judge *j, u32 i)
 {
 	const struct verdict *v = &j->verdicts[i];
 	s64 sum = (s64)v->entries * (v->gain - (s64)v->toll) -
-	          (s64)(through_site(j, i) * (way_cost(&j->b->hops[i]) / COST_ENTRY));
+	          (s64)(through_site(j, i) * (way_price(j, &j->b->hops[i]) / COST_ENTRY));
 
 	if (batch_published(j->b, j->b->hops[i].site))
 		sum += (s64)(v->entries * BATCH_SLACK);
@@ -410,7 +422,7 @@ static s64 worth(const struct judge *j, u32 i)
 			continue;
 		if (flow > to->entries * COST_ENTRY)
 			flow = to->entries * COST_ENTRY;
-		sum += (s64)(flow * (way_cost(&j->b->hops[lead->hop]) / COST_ENTRY));
+		sum += (s64)(flow * (way_price(j, &j->b->hops[lead->hop]) / COST_ENTRY));
 	}
 	return sum;
 }

@@ -10,9 +10,17 @@
 
 static const char ran[] = "ran", left[] = "left", owes[] = "owed";
 
+static s64 earned(const struct budget *b)
+{
+	s64 most = (s64)(b->cpu_ns / 1000 * b->per_mille) / BUDGET_SAVED_MOST;
+	s64 part = b->saved_ns / BUDGET_SAVED;
+
+	return part < 0 ? 0 : part < most ? part : most;
+}
+
 static s64 paid(const struct budget *b, u64 cpu_ns)
 {
-	return (s64)(cpu_ns / 1000 * b->per_mille);
+	return (s64)(cpu_ns / 1000 * b->per_mille) + earned(b);
 }
 
 u64 budget_credit(const struct budget *b)

@@ -2,8 +2,8 @@
 /*
  * budget.h - CPU time that the agent may use: an account for each program, carried on from run to run.
  *
- * It is paid `per_mille` of the CPU time that the program uses; what the agent uses is taken from it. What BUDGET_BEFORE_NS will have earned is paid beforehand,
- * BUDGET_HASTE times as fast: nobody gets anything done of less. Where it is known how long earlier runs were, half of what this one is expected to earn is there at once. So a program loses `per_mille`, in the mean over its runs and, but for what its account has, in each that takes
+ * It is paid `per_mille` of the CPU time that the program uses, and a small part of what translations are reckoned to have saved; what the agent uses is taken from it. What BUDGET_BEFORE_NS will have earned is paid beforehand,
+ * BUDGET_HASTE times as fast: nobody gets anything done of less. Where it is known how long earlier runs were, half of what this one is expected to earn is there at once. So a program that gains nothing loses `per_mille`, in the mean over its runs and, but for what its account has, in each that takes
  * that long.
  */
 #ifndef DYNOPT_BUDGET_H
@@ -13,6 +13,8 @@
 
 #define BUDGET_BEFORE_NS 1500000000u
 #define BUDGET_HASTE 3 /* times as fast, until that much is paid for */
+#define BUDGET_SAVED 8 /* one of so many parts of what is saved, as instructions are not time, */
+#define BUDGET_SAVED_MOST 2 /* and of what is paid anyway, at most */
 #define BUDGET_AT_ONCE 2 /* one of so many parts of what a run is expected to earn */
 #define BUDGET_LATE 4 /* one of so many parts of a run */
 #define BUDGET_LEFT_NS 20000000 /* that is carried on, or owed, at most */
@@ -21,6 +23,7 @@
 struct budget {
 	u64 per_mille;
 	u64 cpu_ns; /* that the program has used */
+	s64 saved_ns; /* of that, by translations; may be less than nothing */
 	u64 expected_ns; /* that it is expected to use in all; 0: nothing is known */
 	s64 left_ns; /* by earlier runs; less than 0: owed */
 };

@@ -179,6 +179,7 @@ static struct budget budget(void)
 	return (struct budget){ .per_mille =
 		                        world->options.budget * (world->options.all ? TESTS : 1),
 		                .cpu_ns = hot.cpu_ns,
+		                .saved_ns = world->saved_ns,
 		                .expected_ns = hot.told ? remember_expect(hot.cpu_ns) : 0,
 		                .left_ns = left_ns > 0 && world->batches ? 0 : left_ns };
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the agent may use: its part of the program's CPU time, paid a little beforehand, and what earlier runs have left; when it is better left to the next run; and how runs become lines of a file.
+ * What the agent may use: its part of the program's CPU time, paid a little beforehand, a part of what is saved, and what earlier runs have left; when it is better left to the next run; and how runs become lines of a file.
  */
 #include "budget.h"
 #include "unit.h"
@@ -14,7 +14,7 @@ static const u64 lengths[] = { 0, 5, 49, 100, 500, 3000, 3001, 60000, 3600000 };
 
 static u64 credit(u64 cpu_ms, s64 left_ms)
 {
-	const struct budget b = { 10, cpu_ms * MS, 0, left_ms * MS };
+	const struct budget b = { 10, cpu_ms * MS, 0, 0, left_ms * MS };
 
 	return budget_credit(&b);
 }
@@ -39,10 +39,24 @@ static void test_credit(void)
 	}
 }
 
+/* An eighth of what is saved, and no more than half as much again. */
+static void test_saved(void)
+{
+	struct budget b = { 10, 10000 * MS, 160 * MS, 0, 0 };
+
+	CU_ASSERT_EQUAL(budget_credit(&b), 120 * MS);
+	b.saved_ns = 400 * MS;
+	CU_ASSERT_EQUAL(budget_credit(&b), 150 * MS);
+	b.saved_ns = 9000 * MS;
+	CU_ASSERT_EQUAL(budget_credit(&b), 150 * MS);
+	b.saved_ns = -4000 * MS;
+	CU_ASSERT_EQUAL(budget_credit(&b), 100 * MS);
+}
+
 /* Half of what a run will earn, at once, and no more until it has earned as much. */
 static void test_known(void)
 {
-	struct budget b = { 10, 0, 6000 * MS, 0 };
+	struct budget b = { 10, 0, 0, 6000 * MS, 0 };
 
 	CU_ASSERT_EQUAL(budget_credit(&b), 30 * MS);
 	b.left_ns = -20 * MS;
@@ -52,24 +66,24 @@ static void test_known(void)
 	CU_ASSERT_EQUAL(budget_credit(&b), 30 * MS);
 	b.cpu_ns = 4000 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 40 * MS);
-	b = (struct budget){ 10, 500 * MS, 1000 * MS, 0 };
+	b = (struct budget){ 10, 500 * MS, 0, 1000 * MS, 0 };
 	CU_ASSERT_EQUAL(budget_credit(&b), 15 * MS);
 }
 
 /* What is paid beforehand is taken back from who ends early. */
 static void test_change(void)
 {
-	const struct budget young = { 10, 500 * MS, 0, 7 * MS };
-	const struct budget old = { 10, 4000 * MS, 0, 7 * MS };
+	const struct budget young = { 10, 500 * MS, 0, 0, 7 * MS };
+	const struct budget old = { 10, 4000 * MS, 64 * MS, 0, 7 * MS };
 
 	CU_ASSERT_EQUAL(budget_change(&young, 15 * MS), -10 * MS);
 	CU_ASSERT_EQUAL(budget_change(&young, 2 * MS), 3 * MS);
-	CU_ASSERT_EQUAL(budget_change(&old, 30 * MS), 10 * MS);
+	CU_ASSERT_EQUAL(budget_change(&old, 30 * MS), 18 * MS);
 }
 
 static void test_waits(void)
 {
-	struct budget b = { 10, 100 * MS, 0, 0 };
+	struct budget b = { 10, 100 * MS, 0, 0, 0 };
 
 	CU_ASSERT_FALSE(budget_waits(&b, 1000 * MS, 2 * MS)); /* it has just begun */
 	b.cpu_ns = 300 * MS;
@@ -177,7 +191,7 @@ static void test_lines(void)
 
 static const struct unit_test tests[] = {
 	{ "what it may use", test_credit },     { "what is known of a run", test_known },
-	{ "what a run changes", test_change },
+	{ "what is saved", test_saved },        { "what a run changes", test_change },
 	{ "what can wait", test_waits },        { "what is expected", test_expect },
 	{ "what is carried on", test_account }, { "runs as lines", test_lines },
 };
