@@ -23,12 +23,24 @@ static s64 paid(const struct budget *b, u64 cpu_ns)
 	return (s64)(cpu_ns / 1000 * b->per_mille) + earned(b);
 }
 
+/* Of how much CPU time the pay is there already. */
+static u64 beforehand(const struct budget *b)
+{
+	u64 ns = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE ? b->cpu_ns * BUDGET_HASTE
+	                                                     : BUDGET_BEFORE_NS;
+	u64 known_ns = b->expected_ns / BUDGET_AT_ONCE;
+
+	if (known_ns > BUDGET_AT_ONCE_NS)
+		known_ns = BUDGET_AT_ONCE_NS;
+	return known_ns > ns ? known_ns : ns;
+}
+
+/* Who has something left is paid less beforehand. */
 u64 budget_credit(const struct budget *b)
 {
-	u64 before = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE ? b->cpu_ns * BUDGET_HASTE
-	                                                         : BUDGET_BEFORE_NS;
-	u64 cpu_ns = b->cpu_ns > before ? b->cpu_ns : before, known_ns = b->expected_ns / BUDGET_AT_ONCE;
-	s64 sum = paid(b, cpu_ns > known_ns ? cpu_ns : known_ns) + b->left_ns;
+	s64 now = paid(b, b->cpu_ns) + b->left_ns;
+	s64 before = paid(b, beforehand(b)) + (b->left_ns < 0 ? b->left_ns : 0);
+	s64 sum = now > before ? now : before;
 
 	return sum > 0 ? (u64)sum : 0;
 }

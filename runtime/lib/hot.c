@@ -30,9 +30,10 @@
 #include <fcntl.h>
 
 /* CPU time between two samples: */
-#define PERIOD_NS 1000000u /* until something was looked at, */
+#define PERIOD_NS 1000000u /* until something is read, */
 #define PERIOD_NEXT_NS 2000000u /* then, */
-#define PERIOD_PAID_NS 4000000u /* while the budget is waited for, or after a look that has changed nothing, */
+#define PERIOD_PAID_NS \
+	4000000u /* while the budget is waited for, or after a look that has changed nothing, */
 #define PERIOD_QUIET_NS 10000000u /* and after so long without anything new: */
 #define QUIET_NS 5000000000u
 #define SETTLED 2 /* looks that have changed nothing, one after the other, are as good as that */
@@ -62,6 +63,7 @@
 
 static struct {
 	bool open, kept;
+	bool read; /* a module was */
 	bool told,
 		told_ways; /* begun with what earlier runs have sampled; with ways that they have seen */
 	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from */
@@ -253,6 +255,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 lo
 	    (world->options.agent && samples * PERIOD_NS < cost * enough(READ_WORTH)))
 		return workshop;
 	workshop = workshop_open(record, module->base);
+	hot.read = true;
 	if (workshop)
 		workshop->opened_samples = world->samples;
 	hot.reserved_ns = look_ns;
@@ -689,7 +692,7 @@ void hot_keep(void)
 /* Samples are taken as often as something comes of them. */
 static void adapt(void)
 {
-	u64 now = sys_now_ns(), period_ns = world->batches ? PERIOD_NEXT_NS : PERIOD_NS;
+	u64 now = sys_now_ns(), period_ns = hot.read ? PERIOD_NEXT_NS : PERIOD_NS;
 	bool lively = now - hot.lively_ns <= QUIET_NS;
 
 	if ((world->samples >= FIRST && !has_credit(hot.next_ns)) || (hot.unchanged && !lively))

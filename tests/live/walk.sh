@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # walk.sh BUILD PROGRAM - by itself the sampler `walk` is used where perf_event_open is allowed: walks go on from samples, straight runs of instructions in each, while
-# `ip` makes none; the program's results are its own with both.
+# `ip` makes none; the program's results are its own with both. Where nothing can be done with samples there are no walks, and fewer samples.
 
 set -eu
 dynopt=$1/bin/dynopt
@@ -12,10 +12,11 @@ export DYNOPT_REMEMBER=no # no run begins with what another has left
 trap 'rm -rf "$folder"' EXIT
 
 seconds=60
+all=--all
 run() # [OPTION]
 {
 	rm -f "$folder"/*.dynopt
-	out=$("$dynopt" run --all "$@" --status-dir="$folder" -- "$program" "$seconds")
+	out=$("$dynopt" run ${all:+"$all"} "$@" --status-dir="$folder" -- "$program" "$seconds")
 	"$dynopt" report --json --file="$(ls "$folder"/*.dynopt)" >"$folder/report"
 }
 
@@ -63,3 +64,11 @@ run --sampler=walk --modules=large
 [ "$out" = "ok text" ] || fail "never read"
 [ "$(value samples)" -gt 64 ] || fail "too few samples to tell"
 [ "$(value walks)" = 0 ] || fail "walks in a module that is not read"
+
+# Once there are samples enough for it to be read, and no budget, they are rare: not one each millisecond.
+all=
+seconds=2
+run --sampler=walk --modules=large
+[ "$out" = "ok text" ] || fail "never read, without --all"
+[ "$(value samples)" -gt 64 ] || fail "too few samples to tell, without --all"
+[ "$(value samples)" -lt 1200 ] || fail "samples are taken as often as if something could be done with them"

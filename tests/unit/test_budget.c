@@ -28,7 +28,10 @@ static void test_credit(void)
 	CU_ASSERT_EQUAL(credit(2000, 0), 20 * MS);
 	CU_ASSERT_EQUAL(credit(10000, 0), 100 * MS);
 	CU_ASSERT_EQUAL(credit(0, 20), 20 * MS);
-	CU_ASSERT_EQUAL(credit(100, 20), 23 * MS);
+	CU_ASSERT_EQUAL(credit(100, 20),
+	                21 * MS); /* enough to begin with: nothing is paid beforehand */
+	CU_ASSERT_EQUAL(credit(500, 4), 15 * MS);
+	CU_ASSERT_EQUAL(credit(1000, 20), 30 * MS);
 	CU_ASSERT_EQUAL(credit(100, -2), 1 * MS);
 	CU_ASSERT_EQUAL(credit(100, -20), 0);
 	for (u32 i = 0; i < LENGTHS; i++) {
@@ -61,10 +64,14 @@ static void test_known(void)
 	CU_ASSERT_EQUAL(budget_credit(&b), 30 * MS);
 	b.left_ns = -20 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 10 * MS);
+	b.left_ns = 20 * MS;
+	CU_ASSERT_EQUAL(budget_credit(&b), 30 * MS);
 	b.left_ns = 0;
 	b.cpu_ns = 2000 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 30 * MS);
 	b.cpu_ns = 4000 * MS;
+	CU_ASSERT_EQUAL(budget_credit(&b), 40 * MS);
+	b = (struct budget){ 10, 0, 0, 3600000 * MS, 0 };
 	CU_ASSERT_EQUAL(budget_credit(&b), 40 * MS);
 	b = (struct budget){ 10, 500 * MS, 0, 1000 * MS, 0 };
 	CU_ASSERT_EQUAL(budget_credit(&b), 15 * MS);
