@@ -183,6 +183,7 @@ case_build()
 	cp "$hot" a/same
 	cp "$program" b/same
 	"$dynopt" run --sample --all --keep-samples=samples -- a/same >out
+	sed -i '/^[a-z]* same /!d' samples # libc's are of the same build
 	grep -q '^samples same 0x' samples || skip "nothing was sampled"
 	works "ok 1" "$dynopt" run --no-agent --all --samples=samples --report=r --json -- b/same short
 	says r '"remembered": *0\b'
