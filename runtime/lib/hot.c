@@ -692,7 +692,8 @@ void hot_keep(void)
 /* Samples are taken as often as something comes of them. */
 static void adapt(void)
 {
-	u64 now = sys_now_ns(), period_ns = hot.read && !world->options.all ? PERIOD_NEXT_NS : PERIOD_NS;
+	u64 now = sys_now_ns(),
+	    period_ns = hot.read && !world->options.all ? PERIOD_NEXT_NS : PERIOD_NS;
 	bool lively = now - hot.lively_ns <= QUIET_NS || world->options.all;
 
 	if ((world->samples >= FIRST && !has_credit(hot.next_ns)) || (hot.unchanged && !lively))
