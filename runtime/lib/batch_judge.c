@@ -260,15 +260,15 @@ static bool move_traces(struct batch *b, u64 from, u64 to)
 	return true;
 }
 
-/* What one such jump is thought to take, in instructions for COST_ENTRY entries. */
+/* What the way in is thought to take, in instructions for COST_ENTRY entries. */
 static u64 way_price(const struct judge *j, const struct hop *hop)
 {
 	return way_cost(hop) * (j->b->flows ? JUMP_PRICE : 1);
 }
 
-static s64 gain_alone(const struct verdict *verdict, const struct hop *hop)
+static s64 gain_alone(const struct judge *j, const struct verdict *verdict, const struct hop *hop)
 {
-	return verdict->gain - (s64)way_cost(hop);
+	return verdict->gain - (s64)way_price(j, hop);
 }
 
 /*
@@ -289,7 +289,7 @@ static void move_site(struct judge *j, u32 i)
 		return;
 	other = judge_site(j, &longer);
 	if (other.status ||
-	    (!verdict->status && gain_alone(&other, &longer) <= gain_alone(verdict, hop))) {
+	    (!verdict->status && gain_alone(j, &other, &longer) <= gain_alone(j, verdict, hop))) {
 		if (!move_traces(b, longer.site, hop->site))
 			verdict->status = STATUS_TRACE_PATH;
 		return;
