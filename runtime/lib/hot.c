@@ -19,6 +19,7 @@
 #include "mapping.h"
 #include "phase.h"
 #include "pick.h"
+#include "rate.h"
 #include "remember.h"
 #include "sampler.h"
 #include "stages.h"
@@ -29,14 +30,6 @@
 
 #include <fcntl.h>
 
-/* CPU time between two samples: */
-#define PERIOD_NS 1000000u /* until something is read, */
-#define PERIOD_NEXT_NS 2000000u /* then, */
-#define PERIOD_PAID_NS \
-	4000000u /* while the budget is waited for, or after a look that has changed nothing, */
-#define PERIOD_QUIET_NS 10000000u /* and after so long without anything new: */
-#define QUIET_NS 5000000000u
-#define SETTLED 2 /* looks that have changed nothing, one after the other, are as good as that */
 #define WARM_NS 500000000u /* of expected CPU time, that what is remembered is worth work */
 #define WALK_PART 3 /* of the budget */
 #define WALKS_ALL 64 /* walks, until then from each sample of a module that is read */
@@ -252,12 +245,13 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 lo
 	if (!workshop && samples >= enough(FIRST))
 		could_use(cost + look_ns);
 	if (workshop || !has_credit(cost + look_ns) || is_late() ||
-	    (world->options.agent && samples * PERIOD_NS < cost * enough(READ_WORTH)))
+	    (world->options.agent && samples * RATE_FIRST_NS < cost * enough(READ_WORTH)))
 		return workshop;
 	workshop = workshop_open(record, module->base);
-	hot.read = true;
-	if (workshop)
+	if (workshop) {
 		workshop->opened_samples = world->samples;
+		hot.read = true;
+	}
 	hot.reserved_ns = look_ns;
 	return workshop;
 }
@@ -450,7 +444,7 @@ static void look_at(const struct module *module, u32 from, u32 to)
 
 bool hot_waits(void)
 {
-	return hot.open && hot.wanted_ns > PERIOD_NEXT_NS;
+	return hot.open && hot.wanted_ns > RATE_NEXT_NS;
 }
 
 void hot_look(void)
@@ -689,17 +683,17 @@ void hot_keep(void)
 
 /* ---- start, go on, stop ---- */
 
-/* Samples are taken as often as something comes of them. */
 static void adapt(void)
 {
-	u64 now = sys_now_ns(),
-	    period_ns = hot.read && !world->options.all ? PERIOD_NEXT_NS : PERIOD_NS;
-	bool lively = now - hot.lively_ns <= QUIET_NS || world->options.all;
+	u64 now = sys_now_ns(), period_ns;
+	const struct rate rate = { .all = world->options.all,
+		                   .read = hot.read,
+		                   .paid = world->samples < FIRST || has_credit(hot.next_ns),
+		                   .unchanged = hot.unchanged,
+		                   .look_ns = now - hot.last_batch_ns,
+		                   .phase_ns = now - hot.lively_ns };
 
-	if ((world->samples >= FIRST && !has_credit(hot.next_ns)) || (hot.unchanged && !lively))
-		period_ns = PERIOD_PAID_NS;
-	if (!lively && (hot.unchanged >= SETTLED || now - hot.last_batch_ns > QUIET_NS))
-		period_ns = PERIOD_QUIET_NS;
+	period_ns = rate_period(&rate);
 	if (period_ns == hot.wanted_ns)
 		return;
 	hot.wanted_ns = period_ns;

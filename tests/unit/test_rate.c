@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How often a program is sampled, by what is known of it.
+ */
+#include "rate.h"
+#include "unit.h"
+
+#define LONG_NS (2ull * RATE_QUIET_AFTER_NS)
+
+static u64 period(bool read, bool paid, u32 unchanged, u64 look_ns, u64 phase_ns)
+{
+	const struct rate rate = { false, read, paid, unchanged, look_ns, phase_ns };
+
+	return rate_period(&rate);
+}
+
+static void test_stages(void)
+{
+	CU_ASSERT_EQUAL(period(false, true, 0, 0, LONG_NS), RATE_FIRST_NS);
+	CU_ASSERT_EQUAL(period(true, true, 0, 0, LONG_NS), RATE_NEXT_NS);
+	CU_ASSERT_EQUAL(period(false, false, 0, 0, LONG_NS), RATE_RARE_NS);
+	CU_ASSERT_EQUAL(period(true, false, 0, 0, LONG_NS), RATE_RARE_NS);
+	CU_ASSERT_EQUAL(period(true, true, 1, 0, LONG_NS), RATE_RARE_NS);
+	CU_ASSERT_EQUAL(period(true, true, RATE_SETTLED, 0, LONG_NS), RATE_QUIET_NS);
+	CU_ASSERT_EQUAL(period(true, true, 0, RATE_QUIET_AFTER_NS, LONG_NS), RATE_NEXT_NS);
+	CU_ASSERT_EQUAL(period(true, true, 0, LONG_NS, LONG_NS), RATE_QUIET_NS);
+	CU_ASSERT_EQUAL(period(false, false, 0, LONG_NS, LONG_NS), RATE_QUIET_NS);
+}
+
+/* It does something else: what was known of it counts no more, but the budget does. */
+static void test_lively(void)
+{
+	CU_ASSERT_EQUAL(period(true, true, RATE_SETTLED, LONG_NS, 0), RATE_NEXT_NS);
+	CU_ASSERT_EQUAL(period(true, false, RATE_SETTLED, LONG_NS, 0), RATE_RARE_NS);
+	CU_ASSERT_EQUAL(period(true, true, 1, 0, RATE_QUIET_AFTER_NS), RATE_NEXT_NS);
+}
+
+static void test_all(void)
+{
+	const struct rate rate = { true, true, false, RATE_SETTLED, LONG_NS, LONG_NS };
+
+	CU_ASSERT_EQUAL(rate_period(&rate), RATE_FIRST_NS);
+}
+
+static const struct unit_test tests[] = {
+	{ "stages", test_stages },
+	{ "another phase", test_lively },
+	{ "for tests", test_all },
+};
+
+int main(void)
+{
+	return UNIT_RUN("rate", tests);
+}
