@@ -89,7 +89,7 @@ static s64 worth_of_site(const struct worth *w, u32 i)
 		u64 flow = lead->flow * v->entries;
 
 		if (lead->site == WORTH_EARLIER)
-			sum += (s64)flow;
+			sum += (s64)(flow * price(w->sampled));
 		if (lead->site >= w->n || lead->site == i)
 			continue;
 		to = &w->verdicts[lead->site];

@@ -115,6 +115,12 @@ static void lead_to(u32 site, u32 flow)
 	set.verdicts[1].first = set.verdicts[0].n;
 }
 
+/* The same of site 1, once those of site 0 are there. */
+static void lead_back(u32 site, u32 flow)
+{
+	set.leads[set.verdicts[1].first + set.verdicts[1].n++] = (struct lead){ 0, flow, site };
+}
+
 static bool judge(u32 site)
 {
 	worth_together(&set.w);
@@ -139,6 +145,18 @@ static void test_linked(void)
 	lead_to(1, E / 2);
 	CU_ASSERT_TRUE(judge(1));
 	CU_ASSERT_EQUAL(worth_paid(&set.verdicts[1]), E / 2);
+	/* Those whom the second leads to itself come to it by no jump, and save nobody else one. */
+	begin(false, 2 * E, E / 2 + 1);
+	set.verdicts[1].jumps = 2;
+	lead_to(1, E / 2);
+	lead_back(1, E / 4);
+	CU_ASSERT_TRUE(judge(1));
+	CU_ASSERT_EQUAL(worth_paid(&set.verdicts[1]), E / 2);
+	begin(false, 2 * E, E / 2);
+	set.verdicts[1].jumps = 2;
+	lead_to(1, E / 2);
+	lead_back(1, E / 4);
+	CU_ASSERT_FALSE(judge(1));
 }
 
 /* It saves nothing by itself, but others the way in: as much as that costs. */
@@ -149,12 +167,29 @@ static void test_lead(void)
 	begin(false, 1, 4 * E);
 	lead_to(1, E);
 	CU_ASSERT_TRUE(judge(0));
+	begin(false, 4 * E, 1);
+	lead_to(WORTH_NO_SITE, E);
+	lead_back(0, E);
+	CU_ASSERT_TRUE(judge(1));
 	/* A short site's way in is twice as long. */
 	begin(false, -(s64)E, 4 * E);
 	lead_to(1, E);
 	CU_ASSERT_FALSE(judge(0));
 	begin(false, 1 - (s64)E, 4 * E);
 	set.verdicts[1].jumps = 2;
+	lead_to(1, E);
+	CU_ASSERT_TRUE(judge(0));
+	begin(false, -(s64)E, 4 * E);
+	set.verdicts[1].jumps = 2;
+	lead_to(1, E);
+	CU_ASSERT_FALSE(judge(0));
+	/* No more than come to the other at all. */
+	begin(false, E / 2, 4 * E);
+	set.verdicts[1].entries = 499;
+	lead_to(1, E);
+	CU_ASSERT_FALSE(judge(0));
+	begin(false, E / 2, 4 * E);
+	set.verdicts[1].entries = 501;
 	lead_to(1, E);
 	CU_ASSERT_TRUE(judge(0));
 	/* By samples each jump is dearer, his own and those that he saves. */
@@ -183,15 +218,25 @@ static void test_dropped(void)
 	set.verdicts[0].status = STATUS_WORKSPACE;
 	lead_to(1, E);
 	CU_ASSERT_FALSE(judge(1));
+	/* The same once it has been counted. */
+	begin(false, -9 * (s64)E, E / 4);
+	lead_to(1, E);
+	CU_ASSERT_FALSE(judge(1));
 }
 
-/* A way into an earlier batch's translation saves the jump in there; one into nothing saves nothing. */
+/* A way into an earlier batch's translation saves the jump in there, which is as dear as any other; one into nothing saves nothing. */
 static void test_earlier(void)
 {
 	begin(false, 1, 4 * E);
 	lead_to(WORTH_EARLIER, E);
 	CU_ASSERT_TRUE(judge(0));
 	begin(false, 0, 4 * E);
+	lead_to(WORTH_EARLIER, E);
+	CU_ASSERT_FALSE(judge(0));
+	begin(true, 1, 4 * E);
+	lead_to(WORTH_EARLIER, E);
+	CU_ASSERT_TRUE(judge(0));
+	begin(true, 0, 4 * E);
 	lead_to(WORTH_EARLIER, E);
 	CU_ASSERT_FALSE(judge(0));
 	begin(true, 1, 4 * E);
@@ -226,6 +271,23 @@ static void test_entries(void)
 	set.verdicts[1].known = false;
 	lead_to(1, E);
 	CU_ASSERT_FALSE(judge(1));
+	begin(false, 2 * E, E / 2 + 1);
+	set.verdicts[0].known = false;
+	lead_to(1, E);
+	CU_ASSERT_FALSE(judge(1));
+	begin(false, E / 2, 4 * E);
+	set.verdicts[0].known = false;
+	lead_to(1, E);
+	CU_ASSERT_FALSE(judge(0));
+	begin(false, E / 2, 4 * E);
+	set.verdicts[1].known = false;
+	lead_to(1, E);
+	CU_ASSERT_FALSE(judge(0));
+	/* Entered too seldom to be anything after scaling: still by something. */
+	begin(false, 2 * E, E + 1);
+	set.verdicts[0].entries = (u64)1 << 40;
+	set.verdicts[1].entries = 1;
+	CU_ASSERT_TRUE(judge(1));
 	/* More than fit. */
 	begin(true, 3 * E, 1);
 	set.verdicts[0].entries = set.verdicts[1].entries = (u64)1 << 60;
