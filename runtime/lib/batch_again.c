@@ -9,10 +9,9 @@
 
 #include "cost.h"
 #include "store.h"
-#include "worth.h"
 
 #define TIMES 4 /* a site is translated at most */
-#define BETTER 8 /* saves one of so many more than the old one, and WORTH_SLACK */
+#define BETTER 8 /* saves one of so many more than the old one, and BATCH_SLACK */
 #define TRACES_BYTES (16u << 20)
 
 struct workshop_trace {
@@ -71,9 +70,10 @@ static bool same_tree(const struct workshop_trace *old, const struct trace *trac
 /* How often the branch is taken that ends the path from addr straight on, as a trace says it; 0: there is none. */
 static u32 taken_from(struct batch *b, u64 addr)
 {
+	const struct flow_block *block = NULL;
+
 	for (u32 i = 0; i < GROW_BLOCKS; i++) {
-		const struct flow *flow = flow_of(b->flows, addr);
-		const struct flow_block *block = flow ? flow_block_at(flow, addr) : NULL;
+		block = flow_block_of(b->flows, addr, block);
 
 		if (!block || block->taken)
 			return block ? block->taken : 0;
@@ -111,7 +111,7 @@ bool batch_old_trace(struct batch *b, u64 site, struct grown *old)
 
 bool batch_is_better(s64 gain, s64 gain_before)
 {
-	return gain - gain_before > (gain_before > 0 ? gain_before / BETTER : 0) + WORTH_SLACK;
+	return gain - gain_before > (gain_before > 0 ? gain_before / BETTER : 0) + BATCH_SLACK;
 }
 
 /* ---- which are judged ---- */

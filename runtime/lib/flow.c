@@ -9,6 +9,7 @@
 #include "flow.h"
 
 #define ROUNDS 24
+#define AT_ONCE 16u /* blocks */
 #define WEIGHT_WAY 12 /* of what comes in and of what goes out, in instructions of a block */
 #define WEIGHT_MOST 24 /* instructions of a block that count */
 #define EVEN \
@@ -35,6 +36,8 @@ struct fit {
 	struct edge *edges;
 	u32 n_edges;
 	u64 *in, *out, *seen; /* by block: sums of edges; what its samples say */
+	u64 *often; /* by block: times that its branch was seen, if that is often enough; else 0 */
+	u64 *middle; /* by block: what its executions are thought to be */
 	u64 base; /* load bias of runs */
 	u32 *ways; /* by block: the first edge from it, and 1; 0: none */
 };
@@ -119,16 +122,29 @@ static void read_block(const struct flows *flows, u64 addr, u64 end, struct flow
 	block->samples = evened(block->samples, most, block->n_insns);
 }
 
+/* Room for more blocks: what an arena hands out stands one behind the other. */
+static bool make_room(const struct flows *flows, struct flow *flow, u32 *room)
+{
+	struct flow_block *more = arena_alloc(flows->arena, AT_ONCE, sizeof(*more));
+
+	if (!flow->blocks)
+		flow->blocks = more;
+	if (!more || more != flow->blocks + *room)
+		return false;
+	*room += AT_ONCE;
+	return true;
+}
+
 static bool read_blocks(const struct flows *flows, struct flow *flow)
 {
-	u64 room = (flow->end - flow->start) / 2 + 1, mark = arena_mark(flows->arena);
+	u32 room = 0;
 
-	flow->blocks = arena_alloc(flows->arena, room, sizeof(*flow->blocks));
-	if (!flow->blocks)
-		return false;
-	for (u64 addr = flow->start; addr < flow->end && flow->n_blocks < room;) {
-		struct flow_block *block = &flow->blocks[flow->n_blocks];
+	for (u64 addr = flow->start; addr < flow->end;) {
+		struct flow_block *block;
 
+		if (flow->n_blocks + 2 > room && !make_room(flows, flow, &room))
+			return false;
+		block = &flow->blocks[flow->n_blocks];
 		read_block(flows, addr, flow->end, block);
 		if (!block->n_insns) {
 			addr++;
@@ -138,7 +154,9 @@ static bool read_blocks(const struct flows *flows, struct flow *flow)
 		flow->n_blocks++;
 		addr = block->end;
 	}
-	arena_release(flows->arena, mark + (u64)flow->n_blocks * sizeof(*flow->blocks));
+	flow->blocks[flow->n_blocks] = (struct flow_block){ 0 };
+	arena_release(flows->arena,
+	              (u64)((u8 *)&flow->blocks[flow->n_blocks + 1] - flows->arena->base));
 	return true;
 }
 
@@ -190,7 +208,6 @@ static struct edge *ways_of(const struct fit *fit, u32 block)
 	return is_branch(fit->flow->blocks[block].role) ? &fit->edges[fit->ways[block] - 1] : NULL;
 }
 
-/* Times that a block's branch was seen, if that is often enough; else 0. */
 static u64 seen_often(const struct fit *fit, u32 block)
 {
 	const struct edge *ways = ways_of(fit, block);
@@ -278,22 +295,43 @@ static u64 share_of(u64 n, u64 of)
 	return share < FLOW_SHARE ? share : FLOW_SHARE;
 }
 
-static void scale(struct fit *fit, bool incoming)
+/* From the edges; in, out and middle follow. */
+static void weigh_blocks(struct fit *fit)
 {
 	sum_edges(fit);
+	for (u32 i = 0; i < fit->flow->n_blocks; i++)
+		fit->middle[i] = middle_of(fit, i);
+}
+
+/* False: nothing has changed. */
+static bool scale(struct fit *fit, bool incoming)
+{
+	bool changed = false;
+
+	weigh_blocks(fit);
 	for (u32 i = 0; i < fit->n_edges; i++) {
 		struct edge *edge = &fit->edges[i];
 		u32 block = incoming ? edge->to : edge->from;
-		u64 n, seen;
+		u64 n, often;
 
 		if (block == NOWHERE)
 			continue;
-		seen = incoming ? 0 : seen_often(fit, block);
-		n = seen ? scaled(middle_of(fit, block), edge->seen, seen)
-		         : scaled(edge->n, middle_of(fit, block),
-		                  incoming ? fit->in[block] : fit->out[block]);
-		edge->n = n < COUNT_MOST ? n : COUNT_MOST;
+		often = incoming ? 0 : fit->often[block];
+		n = often ? scaled(fit->middle[block], edge->seen, often)
+		          : scaled(edge->n, fit->middle[block],
+		                   incoming ? fit->in[block] : fit->out[block]);
+		n = n < COUNT_MOST ? n : COUNT_MOST;
+		changed |= n != edge->n;
+		edge->n = n;
 	}
+	return changed;
+}
+
+/* In turns; what neither has changed stays so. */
+static void scale_all(struct fit *fit)
+{
+	for (u32 i = 0, idle = 0; i < ROUNDS && idle < 2; i++)
+		idle = scale(fit, i % 2) ? 0 : idle + 1;
 }
 
 /* What an end of an edge has seen; outside of the function nobody knows, and it is taken to be as much as at the other end. */
@@ -328,7 +366,7 @@ static void begin(struct fit *fit)
 
 static u16 taken_share(const struct fit *fit, const struct edge *edge)
 {
-	u64 seen = seen_often(fit, edge->from);
+	u64 seen = fit->often[edge->from];
 
 	return (u16)(1 +
 	             (seen ? share_of(edge->seen, seen) : share_of(edge->n, fit->out[edge->from])));
@@ -339,9 +377,9 @@ static void finish(struct fit *fit)
 {
 	u32 before = NOWHERE;
 
-	sum_edges(fit);
+	weigh_blocks(fit);
 	for (u32 i = 0; i < fit->flow->n_blocks; i++)
-		fit->flow->blocks[i].count = middle_of(fit, i);
+		fit->flow->blocks[i].count = fit->middle[i];
 	for (u32 i = 0; i < fit->n_edges; i++) {
 		const struct edge *edge = &fit->edges[i];
 		struct flow_block *block =
@@ -351,7 +389,7 @@ static void finish(struct fit *fit)
 			block->outside = edge->n;
 		else if (edge->from != before && is_branch(block->role)) {
 			block->taken = taken_share(fit, edge);
-			block->seen = (u32)seen_often(fit, edge->from);
+			block->seen = (u32)fit->often[edge->from];
 		}
 		before = edge->from;
 	}
@@ -366,8 +404,11 @@ static bool fit_flow(const struct flows *flows, struct flow *flow)
 	fit.in = arena_alloc(flows->arena, n, sizeof(*fit.in));
 	fit.out = arena_alloc(flows->arena, n, sizeof(*fit.out));
 	fit.seen = arena_alloc(flows->arena, n, sizeof(*fit.seen));
+	fit.often = arena_alloc(flows->arena, n, sizeof(*fit.often));
+	fit.middle = arena_alloc(flows->arena, n, sizeof(*fit.middle));
 	fit.ways = arena_alloc(flows->arena, n, sizeof(*fit.ways));
-	if (!fit.edges || !fit.in || !fit.out || !fit.seen || !fit.ways)
+	if (!fit.edges || !fit.in || !fit.out || !fit.seen || !fit.often || !fit.middle ||
+	    !fit.ways)
 		return false;
 	fit.base = flows->base;
 	add_edges(&fit, flows->text);
@@ -376,9 +417,10 @@ static bool fit_flow(const struct flows *flows, struct flow *flow)
 	for (u32 i = 0; i < flow->n_blocks; i++)
 		fit.seen[i] = ((u64)flow->blocks[i].samples * DOUBT + 1) * FLOW_ONE / DOUBT /
 		              flow->blocks[i].n_insns;
+	for (u32 i = 0; i < flow->n_blocks; i++)
+		fit.often[i] = seen_often(&fit, i);
 	begin(&fit);
-	for (u32 i = 0; i < ROUNDS; i++)
-		scale(&fit, i % 2);
+	scale_all(&fit);
 	finish(&fit);
 	return true;
 }
@@ -450,27 +492,48 @@ void flow_at_most(const struct flows *flows, const struct flow_block *block, u32
 	*taken = block->taken_most;
 }
 
+/* ---- what is known ---- */
+
+/* Among flows->order: of the first function that ends behind addr. */
+static u32 place_of(const struct flows *flows, u64 addr)
+{
+	u32 low = 0, high = flows->n_known;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (flows->known[flows->order[middle]].end <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The one that is to be known next. */
+static void add_function(struct flows *flows, u32 at)
+{
+	memmove(&flows->order[at + 1], &flows->order[at],
+	        (flows->n_known - at) * sizeof(flows->order[0]));
+	flows->order[at] = (u16)flows->n_known++;
+}
+
 const struct flow *flow_of(struct flows *flows, u64 addr)
 {
+	u32 at = place_of(flows, addr);
 	struct flow *flow = &flows->known[flows->n_known];
-	u16 *found = &flows->found[(u32)((addr * 0x9e3779b97f4a7c15u) >> 40) & (FLOW_HINTS - 1)];
 	u64 mark;
 
-	for (u32 i = 0; i <= flows->n_known; i++) {
-		u32 k = i ? i - 1 : *found;
-
-		if (k >= flows->n_known || addr < flows->known[k].start ||
-		    addr >= flows->known[k].end)
-			continue;
-		*found = (u16)k;
-		return flows->known[k].blocks ? &flows->known[k] : NULL;
+	if (at < flows->n_known && flows->known[flows->order[at]].start <= addr) {
+		flow = &flows->known[flows->order[at]];
+		return flow->blocks ? flow : NULL;
 	}
 	if (flows->n_known == FLOW_FUNCTIONS)
 		return NULL;
 	*flow = (struct flow){ 0 };
 	if (!flow_function(flows->text, addr, &flow->start, &flow->end))
 		return NULL;
-	flows->n_known++;
+	add_function(flows, at);
 	flow->mark = arena_mark(flows->arena);
 	if (!read_blocks(flows, flow)) {
 		flow->blocks = NULL;
@@ -483,9 +546,50 @@ const struct flow *flow_of(struct flows *flows, u64 addr)
 	return flow->blocks ? flow : NULL;
 }
 
+static bool holds(const struct flow_block *block, u64 addr)
+{
+	return addr >= block->start && addr < block->end;
+}
+
+static const struct flow_block *hinted(const struct flows *flows, struct flow_hint hint, u64 addr)
+{
+	const struct flow *flow = &flows->known[hint.function];
+
+	return hint.function < flows->n_known && flow->blocks && hint.block < flow->n_blocks &&
+	                       holds(&flow->blocks[hint.block], addr)
+	               ? &flow->blocks[hint.block]
+	               : NULL;
+}
+
+const struct flow_block *flow_block_of(struct flows *flows, u64 addr,
+                                       const struct flow_block *before)
+{
+	struct flow_hint *hint =
+		&flows->found[(u32)((addr * 0x9e3779b97f4a7c15u) >> 40) & (FLOW_HINTS - 1)];
+	const struct flow_block *block;
+	const struct flow *flow;
+
+	if (before && holds(before + 1, addr))
+		return before + 1;
+	block = hinted(flows, *hint, addr);
+	if (block)
+		return block;
+	flow = flow_of(flows, addr);
+	block = flow ? flow_block_at(flow, addr) : NULL;
+	if (block)
+		*hint = (struct flow_hint){ (u16)(flow - flows->known),
+			                    (u16)(block - flow->blocks) };
+	return block;
+}
+
 void flows_release(struct flows *flows, u64 mark)
 {
+	u32 n = 0;
+
+	trees_release(&flows->trees, flows->arena, mark);
 	arena_release(flows->arena, mark);
-	while (flows->n_known && flows->known[flows->n_known - 1].mark >= mark)
-		flows->n_known--;
+	for (u32 i = 0; i < flows->n_known; i++)
+		if (flows->known[flows->order[i]].mark < mark)
+			flows->order[n++] = flows->order[i];
+	flows->n_known = n;
 }

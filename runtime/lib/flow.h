@@ -13,10 +13,12 @@
 
 #include "runs.h"
 #include "text.h"
+#include "trees.h"
 
 #define FLOW_SEEN 16 /* times that a branch was seen: then its shares are not guessed */
 #define FLOW_FUNCTIONS 512
-#define FLOW_HINTS 1024 /* a power of 2 */
+#define FLOW_HINTS 2048 /* a power of 2 */
+#define FLOW_ALIGN 16 /* of blocks: that of what an arena hands out */
 #define FLOW_SHARE 1000u /* what the shares of a branch add up to */
 
 /* How many samples hit the instruction at addr. */
@@ -24,7 +26,8 @@ typedef u32 grow_heat_fn(const void *ctx, u64 addr);
 
 /* Ends behind a branch, a call, whatever else is not plain, or in front of where somebody jumps to. */
 struct flow_block {
-	u64 start, end; /* end is exclusive */
+	_Alignas(FLOW_ALIGN) u64 start;
+	u64 end; /* exclusive */
 	u64 last,
 		target; /* the last instruction; where it branches to or what it calls, if that is known */
 	u64 count; /* executions, in FLOW_ONE-ths of a sample per instruction */
@@ -40,7 +43,7 @@ struct flow_block {
 
 struct flow {
 	u64 start, end;
-	struct flow_block *blocks; /* by address */
+	struct flow_block *blocks; /* by address; behind the last one an empty one */
 	u32 n_blocks;
 	u64 samples;
 	u64 mark; /* of the arena, when it was made */
@@ -57,7 +60,11 @@ struct flows {
 	struct arena *arena; /* holds what is known; released by flows_release() */
 	struct flow known[FLOW_FUNCTIONS];
 	u32 n_known;
-	u16 found[FLOW_HINTS]; /* by address: which of `known` the last question of its kind has found */
+	u16 order[FLOW_FUNCTIONS]; /* of these, by address */
+	struct flow_hint {
+		u16 function, block;
+	} found[FLOW_HINTS]; /* by address: what the last question of its kind has found */
+	struct trees trees; /* that were grown from them */
 };
 
 #define FLOW_ONE 65536u
@@ -68,6 +75,9 @@ const struct flow *flow_of(struct flows *flows, u64 addr);
 void flows_release(struct flows *flows, u64 mark);
 /* The block that holds addr; NULL. */
 const struct flow_block *flow_block_at(const struct flow *flow, u64 addr);
+/* The same, of the function around addr. It is found fastest right behind block `before`, if that is not NULL. */
+const struct flow_block *flow_block_of(struct flows *flows, u64 addr,
+                                       const struct flow_block *before);
 /*
  * Of the executions of a block that ends with a branch, how many go on behind it and how many take it, at most, in FLOW_SHARE-ths: where
  * branches were not seen, few samples, and few instructions that could have been hit, leave much open.

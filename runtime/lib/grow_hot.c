@@ -24,6 +24,7 @@
 #define STUB_INSNS_FRAME (4 + COST_RETURN_MISSED) /* for each of them */
 #define MOST ((u64)1 << 40)
 #define NO_NODE 0xffu
+#define LISTS 64u
 #define LATE \
 	4 /* ways that may be taken more often than it looks come behind those that are taken one of so many times as often */
 
@@ -52,6 +53,20 @@ struct frame {
 	u8 parent, node, depth; /* of frame 0: itself, none, 0 */
 };
 
+/* A way that may be gone. */
+struct open {
+	u64 n; /* times that it counts as taken, for each entry, in GROW_ONE-ths */
+	u8 node, which;
+};
+
+/* A way that was gone: a node was added, or what is there did not fit. */
+struct step {
+	u64 call; /* that ended what is there; 0: none */
+	u8 node, which;
+	u8 n_frames; /* before */
+	bool added;
+};
+
 struct tree {
 	struct flows *flows;
 	bool inline_calls;
@@ -59,40 +74,58 @@ struct tree {
 	struct frame frames[GROW_BLOCKS];
 	u64 back[GROW_BLOCKS]; /* of a node's executions, how many come back to it */
 	u64 forbidden[FORBIDDEN]; /* calls */
-	u32 n_nodes, n_frames, n_forbidden, n_insns;
+	struct open open[2 * GROW_BLOCKS]; /* by node and way */
+	struct step steps[2 * GROW_BLOCKS];
+	u64 above[GROW_BLOCKS]; /* of a node: bits of itself and of its ancestors */
+	u8 lists[LISTS], same[GROW_BLOCKS]; /* nodes by where they begin, the last ones first */
+	u32 n_nodes, n_frames, n_forbidden, n_insns, n_open, n_steps;
 };
-
-static const struct flow_block *block_at(const struct tree *t, u64 addr)
-{
-	const struct flow *flow = flow_of(t->flows, addr);
-
-	return flow ? flow_block_at(flow, addr) : NULL;
-}
 
 /* ---- ways ---- */
 
-/* The nearest of the node and its ancestors that starts at addr in this frame; NO_NODE. */
-static u32 loop_head(const struct tree *t, u32 node, u64 addr, u32 frame)
+static u8 *list_of(struct tree *t, u64 start)
 {
-	for (;; node = t->nodes[node].parent) {
-		if (t->nodes[node].start == addr && t->nodes[node].frame == frame)
-			return node;
-		if (!node)
-			return NO_NODE;
-	}
+	return &t->lists[(u32)(start * 0x9e3779b97f4a7c15u >> 40) % LISTS];
+}
+
+/* A node that has a start and a parent can be found. */
+static void list_node(struct tree *t, u32 node)
+{
+	u8 *list = list_of(t, t->nodes[node].start);
+
+	t->above[node] = (node ? t->above[t->nodes[node].parent] : 0) | (u64)1 << node;
+	t->same[node] = *list;
+	*list = (u8)node;
+}
+
+/* The node that was listed last. */
+static void unlist_node(struct tree *t, u32 node)
+{
+	*list_of(t, t->nodes[node].start) = t->same[node];
+}
+
+/* The nearest of the node and its ancestors that starts at addr in this frame; NO_NODE. */
+static u32 loop_head(struct tree *t, u32 node, u64 addr, u32 frame)
+{
+	u32 i = *list_of(t, addr);
+
+	while (i != NO_NODE && (t->nodes[i].start != addr || t->nodes[i].frame != frame ||
+	                        !(t->above[node] >> i & 1)))
+		i = t->same[i];
+	return i;
 }
 
 /*
  * Does a way to an ancestor enter a loop anew that was entered in its middle? Such a loop is closed where the code jumps back, so that
  * what the compiler has put at its end stays there: the part in front is in the tree twice, but no more often.
  */
-static bool turns(const struct tree *t, u32 node, u32 head, u64 target, u32 frame)
+static bool turns(struct tree *t, u32 node, u32 head, u64 target, u32 frame)
 {
 	return target > t->nodes[node].start &&
 	       (!head || loop_head(t, t->nodes[head].parent, target, frame) == NO_NODE);
 }
 
-static struct way way_to(const struct tree *t, u32 node, u64 target, u32 frame, u32 share)
+static struct way way_to(struct tree *t, u32 node, u64 target, u32 frame, u32 share)
 {
 	struct way way = { .target = target, .share = share, .most = share, .frame = (u8)frame };
 	u32 head = loop_head(t, node, target, frame);
@@ -108,6 +141,15 @@ static struct way way_to(const struct tree *t, u32 node, u64 target, u32 frame, 
 	return way;
 }
 
+/* Is a call among those that are forbidden, from `from` on? 0 is none. */
+static bool is_forbidden(const struct tree *t, u64 call, u32 from)
+{
+	for (u32 i = from; i < t->n_forbidden; i++)
+		if (t->forbidden[i] == call)
+			return true;
+	return false;
+}
+
 static bool may_go_in(const struct tree *t, u64 call, u64 callee, u32 frame)
 {
 	const u16 forbidden = TEXT_NO_INLINE | TEXT_NO_DEFER | TEXT_NO_TRANSLATE;
@@ -117,9 +159,8 @@ static bool may_go_in(const struct tree *t, u64 call, u64 callee, u32 frame)
 	    ((marks | text_marks(t->flows->text, call)) & forbidden) ||
 	    t->frames[frame].depth == DEPTH)
 		return false;
-	for (u32 i = 0; i < t->n_forbidden; i++)
-		if (t->forbidden[i] == call)
-			return false;
+	if (is_forbidden(t, call, 0))
+		return false;
 	for (; frame; frame = t->frames[frame].parent)
 		if (t->frames[frame].callee == callee)
 			return false;
@@ -225,11 +266,11 @@ static void walk(struct tree *t, u32 node)
 {
 	const u16 here = TEXT_INSN | TEXT_NO_TRANSLATE;
 	struct node *n = &t->nodes[node];
+	const struct flow_block *block = NULL;
 	u64 addr = n->start;
 
 	while (n->n_insns < GROW_INSNS) {
-		const struct flow_block *block = block_at(t, addr);
-
+		block = flow_block_of(t->flows, addr, block);
 		if (addr != n->start && loop_head(t, node, addr, n->frame) != NO_NODE) {
 			n->ways[0] = way_to(t, node, addr, n->frame, GROW_ONE);
 			return; /* falls back into a loop */
@@ -258,6 +299,17 @@ static void walk(struct tree *t, u32 node)
 static u64 portion(u64 n, u32 share)
 {
 	return n * share / GROW_ONE;
+}
+
+/* By how often its node is executed. */
+static void score(const struct tree *t, struct open *open)
+{
+	const struct node *node = &t->nodes[open->node];
+	const struct way *way = &node->ways[open->which];
+	u64 late = portion(node->most, way->most) / LATE;
+
+	open->n = portion(node->freq, way->share);
+	open->n = open->n > late ? open->n : late;
 }
 
 /* Lets `in` flow into node `from` and on; returns what of it comes back. */
@@ -305,6 +357,18 @@ static void spread_most(struct tree *t)
 	}
 }
 
+/* From the root, once all other loops are known. */
+static void weigh_root(struct tree *t)
+{
+	t->back[0] = 0;
+	t->back[0] = flow_from(t, 0, GROW_ONE);
+	if (t->back[0])
+		flow_from(t, 0, GROW_ONE);
+	spread_most(t);
+	for (u32 i = 0; i < t->n_open; i++)
+		score(t, &t->open[i]);
+}
+
 /* A node has been added from which a way leads back: the loops that it is in, inner ones first, come round more often. */
 static void weigh(struct tree *t, u32 node)
 {
@@ -314,10 +378,17 @@ static void weigh(struct tree *t, u32 node)
 		t->back[node] = 0;
 		t->back[node] = flow_from(t, node, GROW_ONE);
 	}
-	t->back[0] = 0;
-	t->back[0] = flow_from(t, 0, GROW_ONE);
-	flow_from(t, 0, GROW_ONE);
-	spread_most(t);
+	weigh_root(t);
+}
+
+/* The same, of all loops. */
+static void weigh_all(struct tree *t)
+{
+	memset(t->back, 0, sizeof(t->back));
+	for (u32 i = t->n_nodes; i-- > 1;)
+		if (t->nodes[i].is_head)
+			t->back[i] = flow_from(t, i, GROW_ONE);
+	weigh_root(t);
 }
 
 /* The heads of its ways back are heads of loops now. True if there is one. */
@@ -337,29 +408,40 @@ static bool mark_heads(struct tree *t, u32 node)
 
 /* ---- growing ---- */
 
-/* The open way that is taken most; false: none is worth it. */
-static bool hottest(struct tree *t, u32 *node, u32 *which)
+/* The open way that is taken most, the first of those that are taken as often; NULL: none is worth it. */
+static struct open *hottest(struct tree *t)
 {
-	u64 best = 0;
+	struct open *best = NULL;
+	u64 n = LEAST - 1;
 
-	for (u32 i = 0; i < t->n_nodes; i++) {
-		for (u32 w = 0; w < 2; w++) {
-			const struct way *way = &t->nodes[i].ways[w];
-			u64 late, n;
-
-			if (way->kind != WAY_OPEN || way->most < RARE)
-				continue;
-			late = portion(t->nodes[i].most, way->most) / LATE;
-			n = portion(t->nodes[i].freq, way->share);
-			n = n > late ? n : late;
-			if (n < LEAST || n <= best)
-				continue;
-			best = n;
-			*node = i;
-			*which = w;
-		}
+	for (u32 i = 0; i < t->n_open; i++) {
+		if (t->open[i].n <= n)
+			continue;
+		best = &t->open[i];
+		n = best->n;
 	}
 	return best;
+}
+
+/* The open ways of a node, which is the last one. */
+static void list_open(struct tree *t, u32 node)
+{
+	for (u32 w = 0; w < 2; w++) {
+		const struct way *way = &t->nodes[node].ways[w];
+
+		if (way->kind != WAY_OPEN || way->most < RARE)
+			continue;
+		t->open[t->n_open] = (struct open){ .node = (u8)node, .which = (u8)w };
+		score(t, &t->open[t->n_open++]);
+	}
+}
+
+static void unlist(struct tree *t, const struct open *open)
+{
+	u32 at = (u32)(open - t->open);
+
+	t->n_open--;
+	memmove(&t->open[at], &t->open[at + 1], (t->n_open - at) * sizeof(*open));
 }
 
 static u8 open_frame(struct tree *t, u32 node, const struct way *way)
@@ -376,26 +458,62 @@ static void go(struct tree *t, u32 node, u32 which)
 {
 	struct way *way = &t->nodes[node].ways[which];
 	struct node *child = &t->nodes[t->n_nodes];
-	u32 n_frames = t->n_frames;
+	struct step *step = &t->steps[t->n_steps++];
 
+	*step = (struct step){ .node = (u8)node, .which = (u8)which, .n_frames = (u8)t->n_frames };
 	*child = (struct node){ .start = way->target, .parent = (u8)node, .frame = way->frame };
 	if (way->call)
 		child->frame = open_frame(t, node, way);
+	list_node(t, t->n_nodes);
 	walk(t, t->n_nodes);
+	step->call = child->ways[0].call;
 	if (!child->n_insns || t->n_insns + child->n_insns > GROW_INSNS) {
+		unlist_node(t, t->n_nodes);
 		way->kind = WAY_EXIT;
-		t->n_frames = n_frames;
+		t->n_frames = step->n_frames;
 		if (way->call)
 			t->nodes[node].n_insns--, t->n_insns--; /* it ends in front of the call */
 		return;
 	}
+	step->added = true;
 	way->kind = WAY_CHILD;
 	way->node = (u8)t->n_nodes++;
+	t->back[way->node] = 0;
 	t->n_insns += child->n_insns;
 	child->freq = portion(t->nodes[node].freq, way->share);
 	child->most = portion(t->nodes[node].most, way->most);
 	if (mark_heads(t, way->node))
 		weigh(t, way->node);
+	list_open(t, way->node);
+}
+
+/* As before the last step. */
+static void step_back(struct tree *t)
+{
+	const struct step *step = &t->steps[--t->n_steps];
+	struct way *way = &t->nodes[step->node].ways[step->which];
+
+	if (step->added) {
+		unlist_node(t, --t->n_nodes);
+		t->n_insns -= t->nodes[t->n_nodes].n_insns;
+	} else if (way->call) {
+		t->nodes[step->node].n_insns++, t->n_insns++;
+	}
+	t->n_frames = step->n_frames;
+	way->kind = WAY_OPEN;
+}
+
+/* What follows from the nodes that are there. */
+static void recount(struct tree *t)
+{
+	t->n_open = 0;
+	for (u32 i = 0; i < t->n_nodes; i++)
+		t->nodes[i].is_head = false;
+	for (u32 i = 0; i < t->n_nodes; i++) {
+		mark_heads(t, i);
+		list_open(t, i);
+	}
+	weigh_all(t);
 }
 
 /* Does a node end its path in front of a call that nothing follows? It is as if the call were not there. */
@@ -411,57 +529,64 @@ static void cut_calls(struct tree *t)
 	}
 }
 
-static void grow(struct tree *t, u64 site)
+/* A tree of one node. */
+static void plant(struct tree *t, u64 site)
 {
-	u32 node = 0, which = 0;
-
-	memset(t->back, 0, sizeof(t->back));
 	t->nodes[0] = (struct node){ .start = site, .freq = GROW_ONE, .most = GROW_ONE };
 	t->frames[0] = (struct frame){ 0 };
 	t->n_frames = 1;
 	t->n_nodes = 1;
+	t->n_steps = 0;
+	memset(t->lists, NO_NODE, sizeof(t->lists));
+	list_node(t, 0);
 	walk(t, 0);
 	t->n_insns = t->nodes[0].n_insns;
-	if (mark_heads(t, 0))
-		weigh(t, 0);
-	while (t->n_nodes < GROW_BLOCKS && t->n_frames < GROW_BLOCKS && hottest(t, &node, &which))
+	recount(t);
+}
+
+static void grow(struct tree *t)
+{
+	while (t->n_nodes < GROW_BLOCKS && t->n_frames < GROW_BLOCKS) {
+		struct open *open = hottest(t);
+		u32 node, which;
+
+		if (!open)
+			return;
+		node = open->node;
+		which = open->which;
+		unlist(t, open);
 		go(t, node, which);
-	cut_calls(t);
-}
-
-static bool is_inside(const struct tree *t, u32 frame, u32 of)
-{
-	while (frame && frame != of)
-		frame = t->frames[frame].parent;
-	return frame == of;
-}
-
-/* How often an inlined call may be left from inside. */
-static u64 leaves_at_most(const struct tree *t, u32 frame)
-{
-	u64 sum = 0;
-
-	for (u32 i = 0; i < t->n_nodes; i++) {
-		for (u32 w = 0; w < 2 && is_inside(t, t->nodes[i].frame, frame); w++) {
-			const struct way *way = &t->nodes[i].ways[w];
-
-			if (way->kind == WAY_OPEN || way->kind == WAY_EXIT)
-				sum += portion(t->nodes[i].most, way->most);
-		}
 	}
-	return sum;
+}
+
+/* Of the frames: how often they return to where they were called, and how often they may be left from inside. */
+struct left {
+	u64 returns[GROW_BLOCKS], leaves[GROW_BLOCKS];
+};
+
+static void sum_left(const struct tree *t, struct left *left)
+{
+	memset(left, 0, sizeof(*left));
+	for (u32 i = 0; i < t->n_nodes; i++) {
+		const struct node *n = &t->nodes[i];
+
+		if (n->ways[0].returns &&
+		    (n->ways[0].kind == WAY_CHILD || n->ways[0].kind == WAY_BACK))
+			left->returns[n->frame] += n->freq;
+		for (u32 w = 0; w < 2; w++)
+			if (n->ways[w].kind == WAY_OPEN || n->ways[w].kind == WAY_EXIT)
+				left->leaves[n->frame] += portion(n->most, n->ways[w].most);
+	}
+	for (u32 frame = t->n_frames; frame-- > 1;)
+		left->leaves[t->frames[frame].parent] += left->leaves[frame];
 }
 
 /* Does going into this frame's call cost more in exits from inside than it saves? */
-static bool is_left_too_often(const struct tree *t, u32 frame)
+static bool is_left_too_often(const struct tree *t, const struct left *left, u32 frame)
 {
-	u64 calls = t->nodes[t->frames[frame].node].freq, returns = 0;
-	u64 leaves = leaves_at_most(t, frame);
+	u64 calls = t->nodes[t->frames[frame].node].freq, returns = left->returns[frame];
+	u64 leaves = left->leaves[frame];
 
-	for (u32 i = 0; i < t->n_nodes; i++)
-		if (t->nodes[i].frame == frame && t->nodes[i].ways[0].returns &&
-		    (t->nodes[i].ways[0].kind == WAY_CHILD || t->nodes[i].ways[0].kind == WAY_BACK))
-			returns += t->nodes[i].freq;
 	if (returns > calls)
 		returns = calls;
 	if (leaves < calls && returns > calls - leaves)
@@ -472,24 +597,43 @@ static bool is_left_too_often(const struct tree *t, u32 frame)
 	       (calls - returns) * (STUB_INSNS + STUB_INSNS_FRAME * t->frames[frame].depth);
 }
 
-/* Forbids calls that do not pay, the deepest first; true if there was one. */
-static bool forbid_calls(struct tree *t)
+/* Forbids calls that do not pay, the deepest first. */
+static void forbid_calls(struct tree *t)
 {
-	u32 n = t->n_forbidden;
 	bool inside[GROW_BLOCKS] = {
 		false
 	}; /* a call in this frame is forbidden: it will be another */
+	struct left left;
 
+	if (t->n_frames == 1)
+		return;
+	sum_left(t, &left);
 	for (u32 frame = t->n_frames; frame-- > 1;) {
 		const struct node *node = &t->nodes[t->frames[frame].node];
 
-		if (!inside[frame] && is_left_too_often(t, frame) && t->n_forbidden < FORBIDDEN) {
+		if (!inside[frame] && is_left_too_often(t, &left, frame) &&
+		    t->n_forbidden < FORBIDDEN) {
 			t->forbidden[t->n_forbidden++] = node->ways[0].call;
 			inside[frame] = true;
 		}
 		inside[t->frames[frame].parent] |= inside[frame];
 	}
-	return t->n_forbidden > n;
+}
+
+/*
+ * Calls from `from` on are forbidden now: the tree as it was before one of them was met. All that follows from a tree follows from its
+ * nodes, in whatever way it has come to them, so it grows on as if they had always been forbidden.
+ */
+static void go_back(struct tree *t, u32 from)
+{
+	u32 first = t->n_steps;
+
+	for (u32 i = t->n_steps; i-- > 0;)
+		if (is_forbidden(t, t->steps[i].call, from))
+			first = i;
+	while (t->n_steps > first)
+		step_back(t);
+	recount(t);
 }
 
 static void sum_up(const struct tree *t, struct grow_sum *sum)
@@ -514,17 +658,38 @@ u64 grow_samples(const struct grow_sum *sum, u64 heads)
 	return entries * insns / FLOW_ONE;
 }
 
-void grow_hot(struct flows *flows, u64 site, bool inline_calls, struct grown *out,
-              struct grow_sum *sum)
+/* Until all calls pay that are gone into. */
+static void grow_on(struct tree *t)
 {
+	for (u32 n = 0;;) {
+		forbid_calls(t);
+		if (t->n_forbidden == n)
+			return;
+		if (is_forbidden(t, t->nodes[0].ways[0].call, n))
+			plant(t, t->nodes[0].start);
+		else
+			go_back(t, n);
+		n = t->n_forbidden;
+		grow(t);
+	}
+}
+
+bool grow_warm(struct flows *flows, u64 site, bool inline_calls, u64 heads, u64 least,
+               struct grown *out, struct grow_sum *sum)
+{
+	struct grow_sum all;
 	struct tree t;
 
 	t.flows = flows;
 	t.inline_calls = inline_calls;
 	t.n_forbidden = 0;
-	do
-		grow(&t, site);
-	while (forbid_calls(&t));
+	plant(&t, site);
+	grow(&t);
+	sum_up(&t, &all);
+	if (grow_samples(&all, heads) < least)
+		return false;
+	grow_on(&t);
+	cut_calls(&t);
 	for (u32 i = 0; i < t.n_nodes; i++)
 		out->blocks[i] = (struct trace_block){ t.nodes[i].start,
 			                               i ? t.nodes[i].parent : TRACE_NO_PARENT, 0,
@@ -533,4 +698,11 @@ void grow_hot(struct flows *flows, u64 site, bool inline_calls, struct grown *ou
 	out->trace.n_blocks = t.n_nodes;
 	out->trace.entries = 0;
 	sum_up(&t, sum);
+	return true;
+}
+
+void grow_hot(struct flows *flows, u64 site, bool inline_calls, struct grown *out,
+              struct grow_sum *sum)
+{
+	(void)grow_warm(flows, site, inline_calls, 0, 0, out, sum);
 }

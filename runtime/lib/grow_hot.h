@@ -23,5 +23,11 @@ u64 grow_samples(const struct grow_sum *sum, u64 heads);
 
 void grow_hot(struct flows *flows, u64 site, bool inline_calls, struct grown *out,
               struct grow_sum *sum);
+/*
+ * The same, of a site whose first block is executed `heads` times by itself; false: even if all calls were worth going into, fewer than `least` samples
+ * would fall into it, and nothing is said of it.
+ */
+bool grow_warm(struct flows *flows, u64 site, bool inline_calls, u64 heads, u64 least,
+               struct grown *out, struct grow_sum *sum);
 
 #endif

@@ -32,33 +32,30 @@ static u64 arrivals_at(const struct flows *flows, const struct flow_block *block
 	return marks & (TEXT_LOOP | TEXT_RETURN) ? block->count : block->outside;
 }
 
-static const struct flow_block *block_at(struct flows *flows, u64 addr)
-{
-	const struct flow *flow = flow_of(flows, addr);
-
-	return flow ? flow_block_at(flow, addr) : NULL;
-}
-
 static u64 least(const struct flows *flows)
 {
 	return flows->thorough ? WARM_THOROUGH : WARM;
 }
 
-/* How many samples would have been in a translation that begins here. */
+/* How many samples would have been in a translation that begins here; if that is enough, its tree is kept. */
 static u64 warmth(struct flows *flows, u64 addr, bool inline_calls)
 {
-	const struct flow_block *block = block_at(flows, addr);
+	const struct flow_block *block = flow_block_of(flows, addr, NULL);
 	struct grown grown;
 	struct grow_sum sum;
-	u64 arrivals;
+	u64 arrivals, n;
 
 	if (!block || block->start != addr)
 		return 0;
 	arrivals = arrivals_at(flows, block);
 	if (arrivals < least(flows) * FLOW_ONE / LONG || arrivals < block->count / ARRIVALS)
 		return 0;
-	grow_hot(flows, addr, inline_calls, &grown, &sum);
-	return grow_samples(&sum, arrivals);
+	if (!grow_warm(flows, addr, inline_calls, arrivals, least(flows), &grown, &sum))
+		return 0;
+	n = grow_samples(&sum, arrivals);
+	if (n >= least(flows))
+		trees_keep(flows, addr, inline_calls, &grown, &sum);
+	return n;
 }
 
 bool warm_enough(struct flows *flows, u64 addr, bool inline_calls)
@@ -83,8 +80,11 @@ void warm_grow(struct flows *flows, u64 site, bool inline_calls, struct grown *o
 	struct grow_sum sum;
 	u64 entries;
 
-	grow_hot(flows, site, inline_calls, out, &sum);
-	block = block_at(flows, site);
+	if (!trees_find(flows, site, inline_calls, out, &sum)) {
+		grow_hot(flows, site, inline_calls, out, &sum);
+		trees_keep(flows, site, inline_calls, out, &sum);
+	}
+	block = flow_block_of(flows, site, NULL);
 	entries = block ? grow_entries(&sum, arrivals_at(flows, block)) / ENTRIES_UNIT : 0;
 	out->trace.entries = entries < 0xffffffffu ? (u32)entries : 0xffffffffu;
 }
