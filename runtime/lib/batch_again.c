@@ -9,9 +9,10 @@
 
 #include "cost.h"
 #include "store.h"
+#include "worth.h"
 
 #define TIMES 4 /* a site is translated at most */
-#define BETTER 8 /* saves one of so many more than the old one, and BATCH_SLACK */
+#define BETTER 8 /* saves one of so many more than the old one, and WORTH_SLACK */
 #define TRACES_BYTES (16u << 20)
 
 struct workshop_trace {
@@ -111,7 +112,7 @@ bool batch_old_trace(struct batch *b, u64 site, struct grown *old)
 
 bool batch_is_better(s64 gain, s64 gain_before)
 {
-	return gain - gain_before > (gain_before > 0 ? gain_before / BETTER : 0) + BATCH_SLACK;
+	return gain - gain_before > (gain_before > 0 ? gain_before / BETTER : 0) + WORTH_SLACK;
 }
 
 /* ---- which are judged ---- */

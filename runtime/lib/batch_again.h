@@ -27,8 +27,6 @@ bool batch_often(const struct batch *b, u64 site);
 bool batch_old_trace(struct batch *b, u64 site, struct grown *old);
 /* Is what a tree of today saves, for COST_ENTRY entries, worth the change? */
 bool batch_is_better(s64 gain, s64 gain_before);
-/* Less than this many (for COST_ENTRY entries) are not worth a change. */
-#define BATCH_SLACK (COST_ENTRY / 4)
 
 /* The slot by which a site was reached, and will be again; 0: none. */
 u64 batch_old_slot(const struct batch *b, u64 site);

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * batch_judge.c - which sites of a batch are worth a translation: those that save more instructions than the way in costs.
+ * batch_judge.c - which sites of a batch are worth a translation.
  *
- *     sites -> what each translation saves, and where it leads -> short sites moved -> the set that is kept -> fronts
- *
- * Who comes from another translation comes by a link, which costs no jump. So translations are judged together, as far as it is known
- * how often each is entered: a site is dropped if all others are better off without it, its own savings counted, until none is.
- * That drops nothing that the best set has: fewer others never make one better. What is not known to be entered is judged by itself,
- * for one entry. Instructions are not time, and translations that save few take as long as the original, or longer: by samples one has to save one of TOLL instructions
- * that it executes, and its jumps in and out cost twice what they are.
+ *     sites -> what each translation saves, and where it leads -> short sites moved -> the set that is kept (worth.c) -> fronts
  *
  * Who leaves for a direct call, or jumps to a function's start, comes by a link, too: such functions get fronts (batch_private.h).
  */
@@ -19,32 +13,9 @@
 #include "stages.h"
 #include "sys.h"
 #include "translate.h"
+#include "worth.h"
 
-#define MOST_ENTRIES ((u64)1 << 18) /* after scaling; products with costs fit in 63 bits */
-#define NO_HOP 0xffffffffu
-#define EARLIER 0xfffffffeu /* a translation of an earlier batch */
-
-#define TOLL \
-	40 /* by samples: of so many instructions in a translation one is to be saved at least */
-#define JUMP_PRICE 2 /* and a jump into one, or out of it, is as dear as so many instructions */
 #define FRONT_INSNS 8 /* from a function's start to its site, at most */
-
-/* A translation's way out that may become a link. */
-struct lead {
-	u64 target; /* a site, or a function's start */
-	u32 flow; /* of COST_ENTRY entries */
-	u32 hop; /* index in the batch, or EARLIER, NO_HOP */
-};
-
-struct verdict {
-	enum status status;
-	s64 gain; /* what COST_ENTRY entries save, the way in apart */
-	u64 toll; /* and what they have to save more than, as instructions are not time (TOLL) */
-	u64 entries; /* scaled */
-	u64 linked; /* of entries * COST_ENTRY: those that come from others that are kept */
-	u32 first, n; /* leads */
-	bool known; /* how often it is entered */
-};
 
 struct judge {
 	struct batch *b;
@@ -56,10 +27,10 @@ struct judge {
 
 /* ---- one by one ---- */
 
-/* Jumps on the way in through the site, for COST_ENTRY entries. */
-static u64 way_cost(const struct hop *hop)
+/* Jumps on the way in through the site. */
+static u8 jumps_of(const struct hop *hop)
 {
-	return (hop->len < JMP_REL32_LEN ? 2 : 1) * COST_ENTRY;
+	return hop->len < JMP_REL32_LEN ? 2 : 1;
 }
 
 /* Notes where control leaves a translation for. False if there is no room. */
@@ -109,16 +80,10 @@ static struct verdict judge_trace(struct judge *j, const struct trace *trace)
 
 	stages_enter(before);
 	if (!verdict.status) {
-		verdict.gain = (s64)(code.cost_original - code.cost);
-		verdict.toll = b->flows ? code.cost / TOLL : 0;
-		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++) {
-			const struct code_fixup *fixup = &code.fixups[i];
-
-			if (b->flows && fixup->kind == FIXUP_EXIT)
-				verdict.toll += fixup->flow * (JUMP_PRICE - 1);
-			if (!aim(j, fixup))
+		worth_of(&code, b->flows != NULL, &verdict);
+		for (u32 i = 0; i < code.n_fixups && !verdict.status; i++)
+			if (!aim(j, &code.fixups[i]))
 				verdict.status = STATUS_WORKSPACE;
-		}
 	}
 	verdict.n = n_leads(j) - verdict.first;
 	batch_release(b, mark);
@@ -260,15 +225,9 @@ static bool move_traces(struct batch *b, u64 from, u64 to)
 	return true;
 }
 
-/* What the way in is thought to take, in instructions for COST_ENTRY entries. */
-static u64 way_price(const struct judge *j, const struct hop *hop)
-{
-	return way_cost(hop) * (j->b->flows ? JUMP_PRICE : 1);
-}
-
 static s64 gain_alone(const struct judge *j, const struct verdict *verdict, const struct hop *hop)
 {
-	return verdict->gain - (s64)way_price(j, hop);
+	return worth_alone(verdict, jumps_of(hop), j->b->flows != NULL);
 }
 
 /*
@@ -316,7 +275,7 @@ static u32 hop_at(const struct batch *b, u64 site)
 		else
 			high = middle;
 	}
-	return workshop_is_site(b->w, site) ? EARLIER : NO_HOP;
+	return workshop_is_site(b->w, site) ? WORTH_EARLIER : WORTH_NO_SITE;
 }
 
 /* The hop of a function's site, or of this very place. In a batch that judges anew, fronts belong to the site behind them. */
@@ -326,16 +285,16 @@ static u32 hop_behind(const struct judge *j, u64 addr)
 	u32 here = hop_at(j->b, addr), len;
 
 	if (!(text_marks(j->b->text, addr) & TEXT_FUNCTION) ||
-	    !(here == NO_HOP || (here == EARLIER && j->b->anew)))
+	    !(here == WORTH_NO_SITE || (here == WORTH_EARLIER && j->b->anew)))
 		return here;
 	for (u32 i = 0, at; i < FRONT_INSNS && (len = plain_len(j->b, addr)) != 0; i++) {
 		addr += len;
 		if (text_marks(j->b->text, addr) & others)
 			return here;
 		at = hop_at(j->b, addr);
-		if (at == EARLIER)
+		if (at == WORTH_EARLIER)
 			return here;
-		if (at != NO_HOP)
+		if (at != WORTH_NO_SITE)
 			return at;
 	}
 	return here;
@@ -346,102 +305,23 @@ static struct lead *leads_of(const struct judge *j, const struct verdict *verdic
 	return (struct lead *)j->leads.base + verdict->first;
 }
 
-/* Sites stand now: where leads lead; entries become as small as products need. */
-static void settle(struct judge *j)
-{
-	struct lead *leads = (struct lead *)j->leads.base;
-	u64 most = 0;
-	u32 shift = 0;
-
-	for (u32 i = 0; i < n_leads(j); i++)
-		leads[i].hop = hop_behind(j, leads[i].target);
-	for (u32 i = 0; i < j->b->n_hops; i++)
-		if (j->verdicts[i].entries > most)
-			most = j->verdicts[i].entries;
-	while (most >> shift > MOST_ENTRIES)
-		shift++;
-	for (u32 i = 0; i < j->b->n_hops; i++)
-		if (j->verdicts[i].entries)
-			j->verdicts[i].entries = (j->verdicts[i].entries >> shift) + 1;
-}
-
-/* Who comes to whom by a link, of those that are kept. */
-static void sum_linked(struct judge *j)
-{
-	for (u32 i = 0; i < j->b->n_hops; i++)
-		j->verdicts[i].linked = 0;
-	for (u32 i = 0; i < j->b->n_hops; i++) {
-		const struct verdict *from = &j->verdicts[i];
-
-		for (u32 k = 0; k < from->n && !from->status && from->known; k++) {
-			const struct lead *lead = &leads_of(j, from)[k];
-
-			if (lead->hop < j->b->n_hops)
-				j->verdicts[lead->hop].linked += lead->flow * from->entries;
-		}
-	}
-}
-
-/* What comes through the site itself, in COST_ENTRY-ths of an entry. */
-static u64 through_site(const struct judge *j, u32 i)
-{
-	const struct verdict *v = &j->verdicts[i];
-	u64 all = v->entries * COST_ENTRY;
-	u64 rest = v->known ? all - (v->linked < all ? v->linked : all) : all;
-
-	/* Jumps through tables of other translations cost no jump either: three in four that come there are taken to be theirs. */
-	return has_bit(j->tabled, j->b->hops[i].site - j->b->text->start) ? rest / 4 : rest;
-}
-
-/* Jumps on the way in, for COST_ENTRY entries by whatever way. */
-static u64 paid_at(const struct judge *j, u32 i)
-{
-	return through_site(j, i) / j->verdicts[i].entries * way_cost(&j->b->hops[i]) / COST_ENTRY;
-}
-
-/* What all translations together save more with this one; one that is live already has to lose a little before that is believed. */
-static s64 worth(const struct judge *j, u32 i)
-{
-	const struct verdict *v = &j->verdicts[i];
-	s64 sum = (s64)v->entries * (v->gain - (s64)v->toll) -
-	          (s64)(through_site(j, i) * (way_price(j, &j->b->hops[i]) / COST_ENTRY));
-
-	if (batch_published(j->b, j->b->hops[i].site))
-		sum += (s64)(v->entries * BATCH_SLACK);
-	for (u32 k = 0; k < v->n && v->known; k++) {
-		const struct lead *lead = &leads_of(j, v)[k];
-		const struct verdict *to;
-		u64 flow = lead->flow * v->entries;
-
-		if (lead->hop == EARLIER)
-			sum += (s64)flow;
-		if (lead->hop >= j->b->n_hops || lead->hop == i)
-			continue;
-		to = &j->verdicts[lead->hop];
-		if (!to->known || to->status)
-			continue;
-		if (flow > to->entries * COST_ENTRY)
-			flow = to->entries * COST_ENTRY;
-		sum += (s64)(flow * (way_price(j, &j->b->hops[lead->hop]) / COST_ENTRY));
-	}
-	return sum;
-}
-
 static void judge_together(struct judge *j)
 {
-	bool dropped;
+	struct batch *b = j->b;
+	struct lead *leads = (struct lead *)j->leads.base;
+	struct worth worth = { j->verdicts, b->n_hops, leads, b->flows != NULL };
 
-	settle(j);
-	do {
-		dropped = false;
-		sum_linked(j);
-		for (u32 i = 0; i < j->b->n_hops; i++) {
-			if (j->verdicts[i].status || worth(j, i) > 0)
-				continue;
-			j->verdicts[i].status = STATUS_COST_GAIN;
-			dropped = true;
-		}
-	} while (dropped);
+	for (u32 i = 0; i < n_leads(j); i++)
+		leads[i].site = hop_behind(j, leads[i].target);
+	for (u32 i = 0; i < b->n_hops; i++) {
+		struct verdict *verdict = &j->verdicts[i];
+		u64 site = b->hops[i].site;
+
+		verdict->jumps = jumps_of(&b->hops[i]);
+		verdict->tabled = has_bit(j->tabled, site - b->text->start);
+		verdict->live = batch_published(b, site) != NULL;
+	}
+	worth_together(&worth);
 }
 
 /* There was no time to judge it: it is as if it had not been asked for. */
@@ -498,8 +378,8 @@ static enum status find_fronts(struct judge *j)
 			const struct lead *lead = &leads_of(j, from)[k];
 			u64 at = lead->target - b->text->start;
 
-			if (lead->hop >= b->n_hops || j->verdicts[lead->hop].status ||
-			    lead->target == b->hops[lead->hop].site ||
+			if (lead->site >= b->n_hops || j->verdicts[lead->site].status ||
+			    lead->target == b->hops[lead->site].site ||
 			    workshop_is_site(b->w, lead->target) || has_bit(led, at))
 				continue;
 			set_bit(led, at);
@@ -557,7 +437,7 @@ static void drop_refused(struct judge *j)
 			if (published)
 				published->fate = PUBLISHED_WITHDRAWN;
 		} else if (!published || published->fate == PUBLISHED_REPLACED) {
-			b->paid[n] = paid_at(j, i);
+			b->paid[n] = worth_paid(&j->verdicts[i]);
 			b->hops[n++] = *hop;
 		}
 	}

@@ -22,7 +22,8 @@ struct rate {
 	bool read; /* a module was */
 	bool paid; /* what could be done next can be paid, or is not known yet */
 	u32 unchanged; /* looks since one that has changed something */
-	u64 look_ns, phase_ns; /* since the last look, or the start, and since the last change of phase */
+	u64 look_ns,
+		phase_ns; /* since the last look, or the start, and since the last change of phase */
 };
 
 u64 rate_period(const struct rate *rate);
