@@ -133,7 +133,7 @@ void binary_sample(struct binary *b, u64 offset, bool inside)
 	pthread_mutex_lock(&b->lock);
 	addr = address_of(b, offset);
 	if (addr) {
-		heat_add(&b->heat, addr, 1, inside);
+		heat_add(&b->heat, addr, 1, 0, inside);
 		b->fresh++;
 		b->unseen = inside ? 0 : b->unseen + 1;
 	}

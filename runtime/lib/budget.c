@@ -72,6 +72,15 @@ u64 budget_expect(const struct budget_past *past, u64 cpu_ns)
 	return shortest == ~(u64)0 ? cpu_ns : shortest;
 }
 
+u64 budget_sampled_ns(const struct budget_past *past, u32 share)
+{
+	u64 ns = 0;
+
+	for (u32 i = BUDGET_RUNS; i-- > 0;)
+		ns = (ns + (u64)past->ms[i] * NS_PER_MS) / share;
+	return ns;
+}
+
 void budget_add(struct budget_past *past, u64 cpu_ns, s64 change_ns)
 {
 	u64 ms = cpu_ns / NS_PER_MS;

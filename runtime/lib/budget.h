@@ -53,6 +53,8 @@ struct budget_past {
  * in vain now and then is not worked for until it is past these.
  */
 u64 budget_expect(const struct budget_past *past, u64 cpu_ns);
+/* CPU time that remembered samples stand for, if each run keeps one of `share` of its own and of those that it has found. */
+u64 budget_sampled_ns(const struct budget_past *past, u32 share);
 /* A run that has used cpu_ns, and changes the account. */
 void budget_add(struct budget_past *past, u64 cpu_ns, s64 change_ns);
 

@@ -38,6 +38,7 @@ void heat_cool(struct heat_table *table)
 		heat.inside /= 2;
 		heat.told /= 2;
 		heat.fresh /= 2;
+		heat.ns /= 2;
 		if (!heat.n)
 			continue;
 		table->samples += heat.n;
@@ -66,10 +67,11 @@ static struct heat *entry(struct heat_table *table, u64 rip, u32 n)
 	return &table->at[i];
 }
 
-void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside)
+void heat_add(struct heat_table *table, u64 rip, u32 n, u64 ns, bool inside)
 {
 	struct heat *heat = entry(table, rip, n);
 
+	heat->ns += ns;
 	if (inside) {
 		heat->inside += n;
 	} else {

@@ -20,6 +20,7 @@ struct heat {
 	u32 inside; /* of these, in translations */
 	u32 told; /* of these, of earlier runs: neither in translations nor outside of them */
 	u32 fresh; /* of the others, since its function was looked at last */
+	u64 ns; /* CPU time that those that are not told stand for */
 };
 
 struct heat_table {
@@ -28,7 +29,8 @@ struct heat_table {
 	u64 samples, fresh; /* sums */
 };
 
-void heat_add(struct heat_table *table, u64 rip, u32 n, bool inside);
+/* `ns`: CPU time that these stand for, all together; 0 where nobody asks for that. */
+void heat_add(struct heat_table *table, u64 rip, u32 n, u64 ns, bool inside);
 /* Samples of earlier runs. */
 void heat_tell(struct heat_table *table, u64 rip, u32 n);
 /* Halves all counts; what falls to nothing is gone. */

@@ -119,7 +119,7 @@ static void take(void *ctx, const struct sample *sample)
 	if (inside)
 		world->saved_ns += saved_by(rip);
 	world->recent_cache += inside;
-	heat_add(&hot.heat, inside ? origin : rip, 1, inside);
+	heat_add(&hot.heat, inside ? origin : rip, 1, hot.period_ns, inside);
 	if (phase_add(&hot.phase, inside ? origin : rip)) {
 		world->phases++;
 		hot.lively_ns = sys_now_ns();
@@ -231,8 +231,8 @@ static void could_use(u64 ns)
 		hot.next_ns = ns;
 }
 
-/* The workshop of a module with these samples, opened if it is worth it. */
-static struct workshop *shop_of(const struct module *module, u64 samples, u64 look_ns)
+/* The workshop of a module with these samples, which stand for so much CPU time, opened if it is worth it. */
+static struct workshop *shop_of(const struct module *module, u64 samples, u64 spent_ns, u64 look_ns)
 {
 	struct image *record = loaded_record(module);
 	struct workshop *workshop;
@@ -245,7 +245,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 lo
 	if (!workshop && samples >= enough(FIRST))
 		could_use(cost + look_ns);
 	if (workshop || !has_credit(cost + look_ns) || is_late() ||
-	    (world->options.agent && samples * RATE_FIRST_NS < cost * enough(READ_WORTH)))
+	    (world->options.agent && spent_ns < cost * enough(READ_WORTH)))
 		return workshop;
 	workshop = workshop_open(record, module->base);
 	if (workshop) {
@@ -415,11 +415,13 @@ static void look_at(const struct module *module, u32 from, u32 to)
 {
 	static struct pick pick;
 	struct workshop *workshop;
-	u64 samples = 0, need_ns;
+	u64 samples = 0, spent_ns = 0, need_ns;
 
-	for (u32 i = from; i < to; i++)
+	for (u32 i = from; i < to; i++) {
 		samples += hot.heat.at[i].n;
-	workshop = shop_of(module, samples, pick_guess(to - from));
+		spent_ns += hot.heat.at[i].ns + hot.heat.at[i].told * remember_sample_ns();
+	}
+	workshop = shop_of(module, samples, spent_ns, pick_guess(to - from));
 	if (!workshop || !knows_ways(workshop))
 		return;
 	workshop->thorough = false;

@@ -6,6 +6,7 @@
 
 #include "build.h"
 #include "loaded.h"
+#include "rate.h"
 
 /* 0 is not known, here and there. */
 static u64 moved(u64 addr, u64 by)
@@ -96,7 +97,8 @@ static void take(void *ctx, const struct sample_line *line)
 		if (r->told)
 			heat_tell(r->heat, module->base + line->addr, line->n);
 		else
-			heat_add(r->heat, module->base + line->addr, line->n, false);
+			heat_add(r->heat, module->base + line->addr, line->n,
+			         (u64)line->n * RATE_FIRST_NS, false);
 		r->sums->taken += line->n;
 	} else if (line->kind == SAMPLE_COUNT) {
 		r->sums->left += line->n;

@@ -20,7 +20,10 @@ struct kept_modules {
 	bool taken[WORLD_MODULES];
 };
 
-/* Adds a file's. With `told` as earlier runs' (heat_tell()), those of modules that are loaded and not among these yet. False: *line is wrong, and nothing was added. */
+/*
+ * Adds a file's; it does not say how much CPU time each stands for: RATE_FIRST_NS, at least. With `told` as earlier runs' (heat_tell()), those of modules that are loaded and not among these yet.
+ * False: *line is wrong, and nothing was added.
+ */
 bool kept_read(const char *text, u64 size, struct heat_table *heat, struct runs *runs,
                struct kept_sums *sums, struct kept_modules *told, u32 *line);
 /* Counts are divided by `share`. Modules whose build is not known are left out, but for `share` 1: then lines say their names alone. */

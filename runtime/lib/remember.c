@@ -10,6 +10,7 @@
 #include "kept.h"
 #include "loaded.h"
 #include "names.h"
+#include "rate.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ static struct {
 	struct budget_past runs;
 	bool found, taken; /* the file was there; it was read */
 	bool more; /* modules were loaded since */
+	u64 sample_ns; /* CPU time that each sample stands for, in the mean; 0: none was taken */
 	struct kept_modules modules;
 } past;
 
@@ -229,6 +231,14 @@ s64 remember_left_ns(void)
 	return wanted || world->left_ns < 0 ? world->left_ns : 0;
 }
 
+/* Lines do not say it, but how long the runs were. A sample stands for no less, and no more, than there is between two. */
+static u64 sample_ns(u64 n)
+{
+	u64 ns = n ? budget_sampled_ns(&past.runs, SHARE) / n : 0;
+
+	return ns < RATE_FIRST_NS ? RATE_FIRST_NS : ns < RATE_QUIET_NS ? ns : RATE_QUIET_NS;
+}
+
 static u64 take(int file, struct heat_table *heat, struct runs *runs)
 {
 	struct kept_sums sums = { 0, 0 };
@@ -248,9 +258,16 @@ static u64 take(int file, struct heat_table *heat, struct runs *runs)
 	               &past.modules, &line))
 		wrong(STATUS_REMEMBER_LINE, line);
 	sys_munmap((u64)at, (u64)st.st_size);
+	if (!past.sample_ns)
+		past.sample_ns = sample_ns(sums.taken + sums.left);
 	world->remembered += sums.taken;
 	world->remembered_left = sums.left;
 	return sums.taken;
+}
+
+u64 remember_sample_ns(void)
+{
+	return past.sample_ns;
 }
 
 void remember_more(void)

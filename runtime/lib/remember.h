@@ -32,6 +32,8 @@ u64 remember_expect(u64 cpu_ns);
 s64 remember_left_ns(void);
 /* Other modules are loaded: there may be samples of these. */
 void remember_more(void);
+/* CPU time that each sample that was taken stands for, in the mean; 0: none was. */
+u64 remember_sample_ns(void);
 /* Adds what is remembered of modules that are loaded when this run has become worth it, and later of others; how many samples that were. `worth_ns`: of expected CPU time. */
 u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs *runs);
 /* At the end. `change_ns`: of the budget (budget.h); `enough`: were enough samples taken to be kept? */

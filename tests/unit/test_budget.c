@@ -148,6 +148,24 @@ static void test_account(void)
 static const char whole[] =
 	"ran 0000003120 4294967295 0000000000 0000000007 0000000001 0000000002 0000000003 1234567890\n";
 
+/* What a run keeps are half of its samples, and half of what it has found. */
+static void test_sampled(void)
+{
+	struct budget_past past = { { 0 }, 0 };
+
+	CU_ASSERT_EQUAL(budget_sampled_ns(&past, 2), 0);
+	past.ms[0] = 1000;
+	CU_ASSERT_EQUAL(budget_sampled_ns(&past, 2), 500000000u);
+	CU_ASSERT_EQUAL(budget_sampled_ns(&past, 4), 250000000u);
+	past.ms[1] = 400;
+	CU_ASSERT_EQUAL(budget_sampled_ns(&past, 2), 600000000u);
+	past.ms[7] = 2560;
+	CU_ASSERT_EQUAL(budget_sampled_ns(&past, 2), 610000000u);
+	for (u32 i = 0; i < BUDGET_RUNS; i++)
+		past.ms[i] = 0xffffffffu;
+	CU_ASSERT_TRUE(budget_sampled_ns(&past, 2) > 0xfe000000u * (u64)1000000);
+}
+
 static void lines_of(const char *first, const char *second, char out[BUDGET_LINES])
 {
 	memset(out, 0, BUDGET_LINES);
@@ -197,10 +215,15 @@ static void test_lines(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "what it may use", test_credit },     { "what is known of a run", test_known },
-	{ "what is saved", test_saved },        { "what a run changes", test_change },
-	{ "what can wait", test_waits },        { "what is expected", test_expect },
-	{ "what is carried on", test_account }, { "runs as lines", test_lines },
+	{ "what it may use", test_credit },
+	{ "what is known of a run", test_known },
+	{ "what is saved", test_saved },
+	{ "what a run changes", test_change },
+	{ "what can wait", test_waits },
+	{ "what is expected", test_expect },
+	{ "what is carried on", test_account },
+	{ "runs as lines", test_lines },
+	{ "what samples stand for", test_sampled },
 };
 
 int main(void)

@@ -28,10 +28,10 @@ static struct heat_table table;
 static void test_heat(void)
 {
 	memset(&table, 0, sizeof(table));
-	heat_add(&table, 0x30, 3, false);
-	heat_add(&table, 0x10, 1, true);
-	heat_add(&table, 0x20, 2, false);
-	heat_add(&table, 0x30, 4, true);
+	heat_add(&table, 0x30, 3, 7, false);
+	heat_add(&table, 0x10, 1, 0, true);
+	heat_add(&table, 0x20, 2, 5, false);
+	heat_add(&table, 0x30, 4, 40, true);
 	CU_ASSERT_EQUAL(table.n, 3);
 	CU_ASSERT_EQUAL(table.samples, 10);
 	CU_ASSERT_EQUAL(table.fresh, 5);
@@ -40,24 +40,28 @@ static void test_heat(void)
 	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 7);
 	CU_ASSERT_EQUAL(table.at[2].inside, 4);
 	CU_ASSERT_EQUAL(table.at[2].fresh, 3);
+	CU_ASSERT_EQUAL(table.at[2].ns, 47);
 	heat_tell(&table, 0x30, 6);
 	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 13);
 	CU_ASSERT_EQUAL(table.at[2].told, 6);
 	CU_ASSERT_EQUAL(table.at[2].inside, 4);
 	CU_ASSERT_EQUAL(table.samples, 16);
+	CU_ASSERT_EQUAL(table.at[2].ns, 47);
 	CU_ASSERT_EQUAL(table.fresh, 5); /* what earlier runs were told is no news */
 	heat_cool(&table);
 	CU_ASSERT_EQUAL(table.at[1].n, 6);
 	CU_ASSERT_EQUAL(table.at[1].told, 3);
 	CU_ASSERT_EQUAL(table.at[1].inside, 2);
+	CU_ASSERT_EQUAL(table.at[1].ns, 23);
+	CU_ASSERT_EQUAL(table.at[0].ns, 2);
 	memset(&table, 0, sizeof(table));
 	heat_tell(&table, 0x30, 0xfffffffe);
-	heat_add(&table, 0x30, 3, true); /* a file may say anything */
+	heat_add(&table, 0x30, 3, 0, true); /* a file may say anything */
 	CU_ASSERT_EQUAL(heat_of(&table, 0x30), 0xffffffff);
 	memset(&table, 0, sizeof(table));
-	heat_add(&table, 0x10, 1, false);
-	heat_add(&table, 0x20, 1, false);
-	heat_add(&table, 0x30, 1, false);
+	heat_add(&table, 0x10, 1, 0, false);
+	heat_add(&table, 0x20, 1, 0, false);
+	heat_add(&table, 0x30, 1, 0, false);
 	CU_ASSERT_EQUAL(heat_of(&table, 0x31), 0);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x11), 1);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x31), 3);
@@ -66,11 +70,11 @@ static void test_heat(void)
 static void test_heat_full(void)
 {
 	memset(&table, 0, sizeof(table));
-	heat_add(&table, 7, 100, false);
+	heat_add(&table, 7, 100, 0, false);
 	for (u32 i = 1; i < HEAT_MAX; i++)
-		heat_add(&table, 1000 + i, 1, false);
+		heat_add(&table, 1000 + i, 1, 0, false);
 	CU_ASSERT_EQUAL(table.n, HEAT_MAX);
-	heat_add(&table, 5, 6, true);
+	heat_add(&table, 5, 6, 0, true);
 	CU_ASSERT_EQUAL(table.n, 2); /* those with one sample are gone */
 	CU_ASSERT_EQUAL(heat_of(&table, 5), 6);
 	CU_ASSERT_EQUAL(heat_of(&table, 7), 50);
