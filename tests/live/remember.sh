@@ -159,7 +159,7 @@ run "$program" 60 25
 		echo "run $name 0x0 $at 0x1000 4294967295"
 	done
 } >"$file"
-run "$program" 60 25
+run "$program" 5 25
 warm
 
 # Neither a link, nor another kind of file, nor one that others can write.
