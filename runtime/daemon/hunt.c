@@ -191,9 +191,9 @@ static bool is_hot(const struct binary *b, const struct hot *f)
 	       2 * f->fresh >= f->n && f->n >= HOT_EACH * f->addresses;
 }
 
-static u32 heat_at(const void *ctx, u64 addr)
+static u32 heat_at(const void *ctx, u64 addr, u64 *next)
 {
-	return heat_of(ctx, addr);
+	return heat_near(ctx, addr, next);
 }
 
 /* Was nothing asked for here, or what saved nothing, which now is wanted, too? */

@@ -646,7 +646,7 @@ static enum status run(struct batch *b, const struct batch_range *ranges, u32 n_
 }
 
 struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges,
-                              u32 n_ranges, grow_heat_fn *heat, const struct runs *runs,
+                              u32 n_ranges, flow_heat_fn *heat, const struct runs *runs,
                               struct failure *fail)
 {
 	static const struct batch empty;

@@ -27,7 +27,7 @@ struct batch_range {
  * translated; *fail says why if that is no head's fault. Single heads that are refused are counted in the record's status.
  */
 struct image *batch_translate(struct workshop *workshop, const struct batch_range *ranges,
-                              u32 n_ranges, grow_heat_fn *heat, const struct runs *runs,
+                              u32 n_ranges, flow_heat_fn *heat, const struct runs *runs,
                               struct failure *fail);
 
 #endif

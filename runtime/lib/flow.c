@@ -99,14 +99,16 @@ static u32 evened(u32 samples, u32 most, u32 n_insns)
 	return n_insns < EVEN || most <= fair ? samples : rest + (u32)fair;
 }
 
-static void read_block(const struct flows *flows, u64 addr, u64 end, struct flow_block *block)
+/* Of a function whose blocks are read in order; hit: the next instruction that may have been hit. */
+static void read_block(const struct flows *flows, u64 addr, u64 end, u64 *hit,
+                       struct flow_block *block)
 {
 	struct insn_brief insn;
 	u32 most = 0;
 
 	*block = (struct flow_block){ .start = addr, .end = addr };
 	while (addr < end && read_insn(flows, addr, &insn)) {
-		u32 n = flows->heat(flows->ctx, addr);
+		u32 n = addr < *hit ? 0 : flows->heat(flows->ctx, addr, hit);
 
 		most = n > most ? n : most;
 		block->samples += n;
@@ -137,6 +139,7 @@ static bool make_room(const struct flows *flows, struct flow *flow, u32 *room)
 
 static bool read_blocks(const struct flows *flows, struct flow *flow)
 {
+	u64 hit = flow->start;
 	u32 room = 0;
 
 	for (u64 addr = flow->start; addr < flow->end;) {
@@ -145,7 +148,7 @@ static bool read_blocks(const struct flows *flows, struct flow *flow)
 		if (flow->n_blocks + 2 > room && !make_room(flows, flow, &room))
 			return false;
 		block = &flow->blocks[flow->n_blocks];
-		read_block(flows, addr, flow->end, block);
+		read_block(flows, addr, flow->end, &hit, block);
 		if (!block->n_insns) {
 			addr++;
 			continue;
@@ -194,7 +197,9 @@ static void add_edges(struct fit *fit, const struct text *text)
 		if (role == ROLE_JMP || is_branch(role))
 			add_edge(fit, i, number_of(flow, text, block->target));
 		if (goes_on(role) || is_branch(role))
-			add_edge(fit, i, number_of(flow, text, block->end));
+			add_edge(fit, i,
+			         block[1].start == block->end ? i + 1
+			                                      : number_of(flow, text, block->end));
 		if (role == ROLE_JMP_INDIRECT || role == ROLE_RET)
 			add_edge(fit, i, NOWHERE);
 	}
@@ -431,10 +436,11 @@ static bool fit_flow(const struct flows *flows, struct flow *flow)
 static u32 look_behind(const struct flows *flows, u64 addr, u64 *samples)
 {
 	struct insn_brief insn;
+	u64 next;
 	u32 n = 0;
 
 	for (*samples = 0; n < EVIDENCE && read_insn(flows, addr, &insn); n++) {
-		*samples += flows->heat(flows->ctx, addr);
+		*samples += flows->heat(flows->ctx, addr, &next);
 		if (insn.role == ROLE_JMP || insn.role == ROLE_CALL)
 			addr = insn.target;
 		else if (insn.role == ROLE_PLAIN)

@@ -23,6 +23,8 @@
 
 /* How many samples hit the instruction at addr. */
 typedef u32 grow_heat_fn(const void *ctx, u64 addr);
+/* The same; *next: up to there no other instruction behind it was hit. */
+typedef u32 flow_heat_fn(const void *ctx, u64 addr, u64 *next);
 
 /* Ends behind a branch, a call, whatever else is not plain, or in front of where somebody jumps to. */
 struct flow_block {
@@ -51,7 +53,7 @@ struct flow {
 
 struct flows {
 	const struct text *text;
-	grow_heat_fn *heat;
+	flow_heat_fn *heat;
 	const void *ctx; /* of heat */
 	const struct runs *runs; /* run-time addresses; NULL: none were seen */
 	u64 base; /* load bias */

@@ -440,8 +440,8 @@ static void unlist(struct tree *t, const struct open *open)
 {
 	u32 at = (u32)(open - t->open);
 
-	t->n_open--;
-	memmove(&t->open[at], &t->open[at + 1], (t->n_open - at) * sizeof(*open));
+	for (t->n_open--; at < t->n_open; at++)
+		t->open[at] = t->open[at + 1];
 }
 
 static u8 open_frame(struct tree *t, u32 node, const struct way *way)

@@ -19,11 +19,20 @@ u32 heat_from(const struct heat_table *table, u64 rip)
 	return low;
 }
 
-u32 heat_of(const struct heat_table *table, u64 rip)
+u32 heat_near(const struct heat_table *table, u64 rip, u64 *next)
 {
 	u32 i = heat_from(table, rip);
+	bool here = i < table->n && table->at[i].rip == rip;
 
-	return i < table->n && table->at[i].rip == rip ? table->at[i].n : 0;
+	*next = i + here < table->n ? table->at[i + here].rip : ~(u64)0;
+	return here ? table->at[i].n : 0;
+}
+
+u32 heat_of(const struct heat_table *table, u64 rip)
+{
+	u64 next;
+
+	return heat_near(table, rip, &next);
 }
 
 void heat_cool(struct heat_table *table)

@@ -39,5 +39,7 @@ void heat_cool(struct heat_table *table);
 u32 heat_from(const struct heat_table *table, u64 rip);
 /* Samples at an address. */
 u32 heat_of(const struct heat_table *table, u64 rip);
+/* The same; *next: the next address that has some, ~0: none. */
+u32 heat_near(const struct heat_table *table, u64 rip, u64 *next);
 
 #endif

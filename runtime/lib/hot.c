@@ -327,9 +327,13 @@ static bool is_hot(const struct workshop *workshop, const struct span *span)
 /* ---- batches ---- */
 
 /* Samples at an instruction of a workshop's module. */
-static u32 heat_at(const void *ctx, u64 addr)
+static u32 heat_at(const void *ctx, u64 addr, u64 *next)
 {
-	return heat_of(&hot.heat, ((const struct workshop *)ctx)->base + addr);
+	u64 base = ((const struct workshop *)ctx)->base;
+	u32 n = heat_near(&hot.heat, base + addr, next);
+
+	*next -= base;
+	return n;
 }
 
 /* Translations that were published, replaced or withdrawn. */

@@ -30,10 +30,11 @@ static u32 below(u32 n)
 }
 
 /* Few places are hot, and most have a sample or none. */
-static u32 random_heat(const void *ctx, u64 addr)
+static u32 random_heat(const void *ctx, u64 addr, u64 *next)
 {
 	u32 hash = (u32)((addr + *(const u32 *)ctx * 0x51ed27u) * 0x9e3779b97f4a7c15u >> 40);
 
+	*next = addr + 1;
 	return hash % 3 ? hash / 3 % 4 : hash / 3 % 400;
 }
 

@@ -27,6 +27,8 @@ static struct heat_table table;
 
 static void test_heat(void)
 {
+	u64 next;
+
 	memset(&table, 0, sizeof(table));
 	heat_add(&table, 0x30, 3, 7, false);
 	heat_add(&table, 0x10, 1, 0, true);
@@ -65,6 +67,14 @@ static void test_heat(void)
 	CU_ASSERT_EQUAL(heat_of(&table, 0x31), 0);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x11), 1);
 	CU_ASSERT_EQUAL(heat_from(&table, 0x31), 3);
+	CU_ASSERT_EQUAL(heat_near(&table, 0x10, &next), 1);
+	CU_ASSERT_EQUAL(next, 0x20);
+	CU_ASSERT_EQUAL(heat_near(&table, 0x11, &next), 0);
+	CU_ASSERT_EQUAL(next, 0x20);
+	CU_ASSERT_EQUAL(heat_near(&table, 0x30, &next), 1);
+	CU_ASSERT_EQUAL(next, ~(u64)0);
+	CU_ASSERT_EQUAL(heat_near(&table, 0x31, &next), 0);
+	CU_ASSERT_EQUAL(next, ~(u64)0);
 }
 
 static void test_heat_full(void)
@@ -252,13 +262,20 @@ static u32 samples_at(const void *ctx, u64 addr)
 	return addr - TEXT_IMAGE_TEXT < 256 ? samples[addr - TEXT_IMAGE_TEXT] : 0;
 }
 
+static u32 samples_near(const void *ctx, u64 addr, u64 *next)
+{
+	for (*next = addr + 1; *next < TEXT_IMAGE_TEXT + 256 && !samples_at(ctx, *next);)
+		++*next;
+	return samples_at(ctx, addr);
+}
+
 static void begin(void)
 {
 	CU_ASSERT_EQUAL_FATAL(text_image_build(&img, &text), STATUS_OK);
 	arena_init(&arena, memory, sizeof(memory));
 	memset(&flows, 0, sizeof(flows));
 	flows.text = &text;
-	flows.heat = samples_at;
+	flows.heat = samples_near;
 	flows.arena = &arena;
 	flows.decoder = arena_alloc(&arena, 1, decode_scratch_size());
 }
