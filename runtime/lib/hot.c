@@ -137,15 +137,12 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 	const struct module *module = loaded_at(addr, &end);
 	const struct image *record = module ? loaded_record(module) : NULL;
 	const struct workshop *workshop = record ? workshop_find(record, module->base) : NULL;
-	const u8 *bytes = NULL;
+	const u8 *bytes;
 
-	if (workshop) {
-		bytes = text_bytes(&workshop->reading.text, addr - module->base, &n);
-	} else if (record && !record->n_translations) {
-		bytes = walker_page(ctx, page_down(addr));
-		bytes = bytes ? bytes + addr % PAGE_SIZE : NULL;
-		n = PAGE_SIZE - addr % PAGE_SIZE;
-	}
+	(void)ctx;
+	if (!workshop)
+		return record && !record->n_translations ? walker_read(addr, out, size) : 0;
+	bytes = text_bytes(&workshop->reading.text, addr - module->base, &n);
 	if (!bytes)
 		return 0;
 	n = n < size ? n : size;

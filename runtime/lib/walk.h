@@ -15,6 +15,8 @@
 #include "decode.h"
 
 #define WALK_STORES 512u /* words that a walk may write to, a power of 2 */
+#define WALK_PIECE \
+	256u /* bytes of memory that are asked for at once, a power of 2, at most a page */
 #define WALK_CODE 4096u /* instructions that are kept */
 #define WALK_PLACES 8192u /* in which they are looked for, a power of 2 */
 
@@ -50,8 +52,8 @@ struct walk_machine {
 struct walk_world {
 	/* Up to `size` bytes of code, as the program has it without our changes; how many there are. */
 	u32 (*code)(void *ctx, u64 addr, u8 *out, u32 size);
-	/* The page at `page`; NULL: it cannot be read. Valid until the walk ends. */
-	const u8 *(*page)(void *ctx, u64 page);
+	/* The WALK_PIECE bytes at `at`, a multiple of that; NULL: they cannot be read. Valid until the walk ends. */
+	const u8 *(*piece)(void *ctx, u64 at);
 	/* Control came to `start`, went straight on to `last` and from there to `to`; with 0 it has not gone further. */
 	void (*run)(void *ctx, u64 start, u64 last, u64 to);
 	void *ctx;

@@ -6,7 +6,6 @@
  */
 #include "walk_private.h"
 
-#define PAGE 4096u
 #define RSP 4
 #define GUARD_OFFSET 0x28
 #define LOCALS 0x7d00000000000000u /* stands for the thread's own memory: no address is like that */
@@ -27,7 +26,7 @@ static u32 place_of(const struct walk *w, u64 at, bool *there)
 /* A byte that the walk has not written. */
 static bool byte_at(struct walk *w, u64 addr, u8 *out)
 {
-	const u8 *page;
+	const u8 *piece;
 
 	if (addr - w->stack_at < w->n_stack) {
 		*out = w->stack[addr - w->stack_at];
@@ -37,23 +36,23 @@ static bool byte_at(struct walk *w, u64 addr, u8 *out)
 		*out = (u8)(w->world->guard >> 8 * (addr - LOCALS - GUARD_OFFSET));
 		return true;
 	}
-	page = addr >> 48 ? NULL : w->world->page(w->world->ctx, addr & ~(u64)(PAGE - 1));
-	if (page)
-		*out = page[addr % PAGE];
-	return page;
+	piece = addr >> 48 ? NULL : w->world->piece(w->world->ctx, addr & ~(u64)(WALK_PIECE - 1));
+	if (piece)
+		*out = piece[addr % WALK_PIECE];
+	return piece;
 }
 
 /* An aligned word's bytes that the walk has not written, as far as they are asked for. */
 static void fill(struct walk *w, u64 at, u8 wanted, struct walk_word *word)
 {
-	const u8 *page;
+	const u8 *piece;
 
 	if (wanted == WALK_ALL && !(at >> 48) &&
-	    at + 8 - w->stack_at > (u64)w->n_stack + 8) { /* all in the pages */
-		page = w->world->page(w->world->ctx, at & ~(u64)(PAGE - 1));
-		if (page)
-			memcpy(&word->value, page + at % PAGE, sizeof(word->value));
-		word->known = page ? WALK_ALL : 0;
+	    at + 8 - w->stack_at > (u64)w->n_stack + 8) { /* all in the program's memory */
+		piece = w->world->piece(w->world->ctx, at & ~(u64)(WALK_PIECE - 1));
+		if (piece)
+			memcpy(&word->value, piece + at % WALK_PIECE, sizeof(word->value));
+		word->known = piece ? WALK_ALL : 0;
 		return;
 	}
 	for (u32 i = 0; i < 8; i++) {

@@ -13,7 +13,7 @@
 
 #define RUNS 500
 #define INSNS 2000
-#define PAGES 128u /* that are kept, a power of 2 */
+#define PIECES 1024u /* of memory that are kept, a power of 2 */
 
 static struct {
 	struct walk walk;
@@ -21,24 +21,41 @@ static struct {
 	void *decoder;
 	struct runs *runs;
 	u32 modules;
-	u64 read_ns; /* CPU time of the program when the first page was read */
-	u64 kept[PAGES]; /* address and 1 if it was read, or 2 if it cannot be; 0: none */
-	u8 pages[PAGES][PAGE_SIZE];
+	u64 read_ns; /* CPU time of the program when the first piece was read */
+	u64 kept[PIECES]; /* address and 1 if it was read, or 2 if it cannot be; 0: none */
+	u8 pieces[PIECES][WALK_PIECE];
 } walker;
 
-const u8 *walker_page(void *ctx, u64 page)
+static const u8 *piece_at(void *ctx, u64 at)
 {
-	u32 i = (u32)((page / PAGE_SIZE * 0x9e3779b97f4a7c15u) >> 40) & (PAGES - 1);
-	struct iovec to = { walker.pages[i], PAGE_SIZE },
-		     from = { (void *)(uintptr_t)page, PAGE_SIZE };
+	u32 i = (u32)((at / WALK_PIECE * 0x9e3779b97f4a7c15u) >> 40) & (PIECES - 1);
+	struct iovec to = { walker.pieces[i], WALK_PIECE },
+		     from = { (void *)(uintptr_t)at, WALK_PIECE };
 
 	(void)ctx;
-	if ((walker.kept[i] & PAGE_MASK) != page || !walker.kept[i])
-		walker.kept[i] = page + (sys6(SYS_process_vm_readv, world->agent_pid, (long)&to, 1,
-		                              (long)&from, 1, 0) == PAGE_SIZE
-		                                 ? 1
-		                                 : 2);
-	return walker.kept[i] % PAGE_SIZE == 1 ? walker.pages[i] : NULL;
+	if (!walker.kept[i] || walker.kept[i] / WALK_PIECE != at / WALK_PIECE)
+		walker.kept[i] = at + (sys6(SYS_process_vm_readv, world->agent_pid, (long)&to, 1,
+		                            (long)&from, 1, 0) == WALK_PIECE
+		                               ? 1
+		                               : 2);
+	return walker.kept[i] % WALK_PIECE == 1 ? walker.pieces[i] : NULL;
+}
+
+u32 walker_read(u64 addr, u8 *out, u32 size)
+{
+	u32 n = 0;
+
+	while (n < size) {
+		u32 in = (u32)((addr + n) % WALK_PIECE), some = WALK_PIECE - in;
+		const u8 *piece = piece_at(NULL, addr + n - in);
+
+		if (!piece)
+			break;
+		some = some < size - n ? some : size - n;
+		memcpy(out + n, piece + in, some);
+		n += some;
+	}
+	return n;
 }
 
 static void add(void *ctx, u64 start, u64 last, u64 to)
@@ -60,7 +77,7 @@ static bool open_once(void)
 	walker.decoder = (void *)memory;
 	walker.walk.decoder = walker.decoder;
 	walker.walk.world = &walker.world;
-	walker.world.page = walker_page;
+	walker.world.piece = piece_at;
 	walker.world.run = add;
 	/* The agent has the first thread's. */
 	__asm__("mov %%fs:0x28, %0" : "=r"(walker.world.guard));

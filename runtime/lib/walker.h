@@ -32,7 +32,7 @@ void walker_round(u64 cpu_ns, u32 modules);
 /* Adds what a walk from this sample has seen; nothing if it has no registers. */
 void walker_take(const struct perf_sample *sample, walker_code_fn *code, struct runs *runs,
                  struct walker_sums *sums);
-/* From the code callback: a page as it is in memory, NULL: it cannot be read. */
-const u8 *walker_page(void *ctx, u64 page);
+/* From the code callback: up to `size` bytes as they are in memory; how many there are. */
+u32 walker_read(u64 addr, u8 *out, u32 size);
 
 #endif

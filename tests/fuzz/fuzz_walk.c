@@ -54,13 +54,13 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 	return size;
 }
 
-static const u8 *page_at(void *ctx, u64 page)
+static const u8 *piece_at(void *ctx, u64 at)
 {
 	(void)ctx;
-	require(page % 4096 == 0, "whole pages");
-	return page - DATA_AT < AREA   ? data + (page - DATA_AT)
-	       : page - CODE_AT < AREA ? code + (page - CODE_AT)
-	                               : NULL;
+	require(at % WALK_PIECE == 0, "whole pieces");
+	return at - DATA_AT < AREA   ? data + (at - DATA_AT)
+	       : at - CODE_AT < AREA ? code + (at - CODE_AT)
+	                             : NULL;
 }
 
 static void note(void *ctx, u64 start, u64 last, u64 to)
@@ -139,7 +139,7 @@ static void one(struct walk *w, u64 number)
 int main(int argc, char **argv)
 {
 	static struct walk walk;
-	static const struct walk_world world = { code_at, page_at, note, NULL, 0x1234 };
+	static const struct walk_world world = { code_at, piece_at, note, NULL, 0x1234 };
 
 	if (!options_read(argc, argv, &run.count, &run.seed, &run.start))
 		return 2;

@@ -23,7 +23,7 @@
 #define WALKS 1200u
 #define RUNS 64
 #define STACK 512
-#define PAGES 64
+#define PIECES 1024
 
 /* ---- what the child does ---- */
 
@@ -119,8 +119,8 @@ static void work(void)
 static struct {
 	pid_t pid;
 	int memory;
-	u64 pages[PAGES]; /* read since it went on last; 0: none */
-	u8 bytes[PAGES][4096];
+	u64 pieces[PIECES]; /* read since it went on last; 0: none */
+	u8 bytes[PIECES][WALK_PIECE];
 } child;
 
 static bool begin_child(void)
@@ -146,7 +146,7 @@ static bool step_child(void)
 {
 	int status;
 
-	memset(child.pages, 0, sizeof(child.pages));
+	memset(child.pieces, 0, sizeof(child.pieces));
 	return ptrace(PTRACE_SINGLESTEP, child.pid, NULL, NULL) == 0 &&
 	       waitpid(child.pid, &status, 0) == child.pid && WIFSTOPPED(status) &&
 	       WSTOPSIG(status) == SIGTRAP;
@@ -168,15 +168,15 @@ static void general(const struct user_regs_struct *r, u64 gpr[16])
 	memcpy(gpr, all, sizeof(all));
 }
 
-static const u8 *page(void *ctx, u64 at)
+static const u8 *piece(void *ctx, u64 at)
 {
-	u32 i = (u32)(at / 4096 % PAGES);
+	u32 i = (u32)(at / WALK_PIECE % PIECES);
 
 	(void)ctx;
-	if (child.pages[i] != at) {
-		if (pread(child.memory, child.bytes[i], 4096, (off_t)at) != 4096)
+	if (child.pieces[i] != at) {
+		if (pread(child.memory, child.bytes[i], WALK_PIECE, (off_t)at) != WALK_PIECE)
 			return NULL;
-		child.pages[i] = at;
+		child.pieces[i] = at;
 	}
 	return child.bytes[i];
 }
@@ -204,7 +204,7 @@ static void note(void *ctx, u64 start, u64 last, u64 to)
 		said[n_said++] = (struct way){ start, last, to };
 }
 
-static struct walk_world surroundings = { code, page, note, NULL, 0 };
+static struct walk_world surroundings = { code, piece, note, NULL, 0 };
 static struct walk walk;
 static u8 stack[STACK];
 static u64 ends[WALK_ENDS_N], n_steps;
