@@ -2,7 +2,7 @@
 /*
  * arena.c - allocation by moving a mark through one block.
  *
- * Invariant: used <= size, and what lies behind `used` belongs to nobody. The base may be
+ * Invariant: used <= size, and what lies behind `used` belongs to nobody; behind zero_from there are zeroes. The base may be
  * misaligned; addresses handed out never are.
  */
 #include "arena.h"
@@ -15,22 +15,38 @@ void arena_init(struct arena *arena, void *base, u64 size)
 	arena->size = base ? size : 0;
 	arena->used = 0;
 	arena->peak = 0;
+	arena->zero_from = arena->size;
+}
+
+void arena_init_zeroed(struct arena *arena, void *base, u64 size)
+{
+	arena_init(arena, base, size);
+	arena->zero_from = 0;
 }
 
 void *arena_alloc(struct arena *arena, u64 count, u64 size)
 {
 	u64 pad = -((u64)(uintptr_t)arena->base + arena->used) & (ARENA_ALIGN - 1);
-	u64 left = arena->size - arena->used;
-	void *block;
+	u64 left = arena->size - arena->used, at, end;
 
 	if (!arena->base || pad > left || (size && count > (left - pad) / size))
 		return NULL;
-	block = arena->base + arena->used + pad;
-	arena->used += pad + count * size;
-	if (arena->used > arena->peak)
-		arena->peak = arena->used;
-	memset(block, 0, count * size);
-	return block;
+	at = arena->used + pad;
+	end = at + count * size;
+	arena->used = end;
+	if (end > arena->peak)
+		arena->peak = end;
+	if (at < arena->zero_from)
+		memset(arena->base + at, 0, (end < arena->zero_from ? end : arena->zero_from) - at);
+	if (end > arena->zero_from)
+		arena->zero_from = end;
+	return arena->base + at;
+}
+
+void arena_zeroed(struct arena *arena, u64 from)
+{
+	if (from < arena->zero_from)
+		arena->zero_from = from;
 }
 
 void arena_release(struct arena *arena, u64 mark)

@@ -16,9 +16,14 @@ struct arena {
 	u64 size; /* bytes */
 	u64 used;
 	u64 peak;
+	u64 zero_from; /* bytes from here on are zero, and need not be touched */
 };
 
 void arena_init(struct arena *arena, void *base, u64 size);
+/* The same with memory that is zero. */
+void arena_init_zeroed(struct arena *arena, void *base, u64 size);
+/* The caller has made all bytes from `from` on zero. */
+void arena_zeroed(struct arena *arena, u64 from);
 
 /* `count` zeroed items of `size` bytes, aligned to 16; NULL if the arena is full. */
 void *arena_alloc(struct arena *arena, u64 count, u64 size);

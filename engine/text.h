@@ -65,6 +65,7 @@ struct text_table {
 };
 
 struct text_walk;
+struct text_parts;
 
 struct text {
 	const struct elf_view *view;
@@ -75,11 +76,12 @@ struct text {
 	struct text_table *tables; /* by site */
 	u32 n_tables;
 	struct text_walk *walk; /* of text_table_spare() */
+	struct text_parts *parts; /* what text_parts_read() has read; NULL: all of it is */
 	u64 cache, cache_end; /* reserved code cache, whole pages or not; 0, 0: none */
 	u64 far, far_end; /* far pool; 0, 0: none */
 	bool noted; /* has notes of version 1 */
-	u32 n_functions; /* proven ones */
-	u64 proven_bytes; /* bytes of instructions with TEXT_INSN */
+	u32 n_functions; /* proven ones; by parts: those of certified text, read or not */
+	u64 proven_bytes; /* bytes of instructions with TEXT_INSN; by parts: of certified text */
 	u32 refused[STATUS_N]; /* functions and records left alone, by reason */
 };
 
@@ -95,6 +97,24 @@ __must_check enum status text_build(struct text *text, const struct elf_view *vi
                                     struct arena *keep, struct arena *scratch,
                                     struct failure *fail);
 void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch);
+
+/*
+ * The same for a module with notes, but nothing of it is read yet. STATUS_TEXT_NOTES: there are none, or they are damaged or contradict each
+ * other; text_build() is for that. `keep` should hold zeroes that nobody has touched (arena_init_zeroed()): few of them will be.
+ */
+__must_check enum status text_parts_open(struct text *text, const struct elf_view *view,
+                                   struct arena *keep, struct arena *scratch, struct failure *fail);
+/*
+ * Reads the functions of certified text that n addresses are in, and small ones that they call: all that is told of them is then as text_build() tells
+ * it, but that a few bytes more may count as targets of branches, and that padding in front of a function is not free. Addresses elsewhere, and what was read before, are passed over. On failure nothing has changed. Slots are in
+ * another place afterwards.
+ */
+__must_check enum status text_parts_read(struct text *text, const u64 *addrs, u32 n, struct arena *keep,
+                                   struct arena *scratch, struct failure *fail);
+/* Is it in a function of certified text that text_parts_read() was not asked for? */
+bool text_is_unread(const struct text *text, u64 addr);
+/* From a function's start to the next one's, or to the end of its record; false: addr is in none. */
+bool text_function(const struct text *text, u64 addr, u64 *start, u64 *end);
 
 static inline u16 text_marks(const struct text *text, u64 addr)
 {

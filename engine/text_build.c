@@ -123,20 +123,63 @@ static enum status check_module(struct text *text, const struct elf_view *view,
 	return status;
 }
 
+/* What every builder has: room for decoding, and a budget. */
+static enum status begin(struct builder *b, struct text *text, struct arena *scratch,
+                         struct failure *fail)
+{
+	u64 size = text->end - text->start;
+
+	b->text = text;
+	b->view = text->view;
+	b->scratch = scratch;
+	b->decoder = arena_alloc(scratch, decode_scratch_size(), 1);
+	if (!b->decoder)
+		return failed(fail, STATUS_WORKSPACE, 0, decode_scratch_size());
+	b->code = elf_view_bytes(b->view, text->start, size, ELF_VIEW_X);
+	b->budget = size * BUDGET_PER_BYTE + BUDGET_BASE;
+	b->look_budget = b->budget;
+	return STATUS_OK;
+}
+
+enum status text_go_on(struct builder *b, struct text *text, struct arena *scratch,
+                       struct failure *fail)
+{
+	b->kinds = text->parts->kinds;
+	return begin(b, text, scratch, fail);
+}
+
+enum status text_begin(const struct elf_view *view, struct arena *keep, struct arena *scratch,
+                       struct builder **out, struct failure *fail)
+{
+	struct text *made = arena_alloc(scratch, 1, sizeof(*made));
+	struct builder *b = arena_alloc(scratch, 1, sizeof(*b));
+	enum status status;
+
+	if (!made || !b)
+		return failed(fail, STATUS_WORKSPACE, 0, sizeof(*made) + sizeof(*b));
+	*out = b;
+	made->view = view;
+	status = check_module(made, view, fail);
+	if (status)
+		return status;
+	made->marks = arena_alloc(keep, made->end - made->start + TEXT_ROOM, sizeof(*made->marks));
+	if (!made->marks)
+		return failed(fail, STATUS_WORKSPACE, 0, made->end - made->start);
+	return begin(b, made, scratch, fail);
+}
+
 /* All steps; what they allocate stays allocated. */
 static enum status build(struct builder *b, struct arena *keep, struct failure *fail)
 {
 	u64 size = b->text->end - b->text->start;
+	const struct text_part whole = { b->text->start, b->text->end };
 	enum status status;
 
-	b->text->marks = arena_alloc(keep, size + TEXT_ROOM, sizeof(*b->text->marks));
 	b->kinds = arena_alloc(b->scratch, size + TEXT_ROOM, 1);
-	b->decoder = arena_alloc(b->scratch, decode_scratch_size(), 1);
-	if (!b->text->marks || !b->kinds || !b->decoder)
+	if (!b->kinds)
 		return failed(fail, STATUS_WORKSPACE, 0, size);
-	b->code = elf_view_bytes(b->view, b->text->start, size, ELF_VIEW_X);
-	b->budget = size * BUDGET_PER_BYTE + BUDGET_BASE;
-	b->look_budget = b->budget;
+	b->parts = &whole;
+	b->n_parts = 1;
 	status = text_add_notes(b, keep, fail);
 	if (status == STATUS_OK)
 		status = text_add_unwind(b, fail);
@@ -148,44 +191,24 @@ static enum status build(struct builder *b, struct arena *keep, struct failure *
 		status = text_add_tables(b, keep, fail);
 	if (status == STATUS_OK)
 		status = text_add_slots(b, keep, fail);
+	if (status == STATUS_OK && b->text->noted)
+		text_finish(b);
 	return status;
-}
-
-static void marks_finish(struct text *text)
-{
-	u64 i, n = text->end - text->start;
-
-	for (i = 0; i < n; i += 4)
-		port_put64(text->marks + i,
-		           port_get64(text->marks + i) & ~(TEXT_RECORDED * TEXT_FOUR));
 }
 
 enum status text_build(struct text *text, const struct elf_view *view, struct arena *keep,
                        struct arena *scratch, struct failure *fail)
 {
 	u64 keep_mark = arena_mark(keep), scratch_mark = arena_mark(scratch);
-	struct text *made = arena_alloc(scratch, 1, sizeof(*made));
-	struct builder *b = arena_alloc(scratch, 1, sizeof(*b));
-	enum status status;
+	struct builder *b;
+	enum status status = text_begin(view, keep, scratch, &b, fail);
 
-	if (!made || !b) {
-		arena_release(scratch, scratch_mark);
-		return failed(fail, STATUS_WORKSPACE, 0, sizeof(*made) + sizeof(*b));
-	}
-	made->view = view;
-	b->text = made;
-	b->view = view;
-	b->scratch = scratch;
-	status = check_module(made, view, fail);
 	if (status == STATUS_OK)
 		status = build(b, keep, fail);
-	if (status == STATUS_OK) {
-		if (made->noted)
-			marks_finish(made);
-		*text = *made;
-	} else {
+	if (status == STATUS_OK)
+		*text = *b->text;
+	else
 		arena_release(keep, keep_mark);
-	}
 	arena_release(scratch, scratch_mark);
 	return status;
 }
@@ -223,6 +246,37 @@ enum status text_pay(struct builder *b, u64 bytes, struct failure *fail)
 		return failed(fail, STATUS_TEXT_LARGE, 0, bytes);
 	b->budget -= bytes;
 	return STATUS_OK;
+}
+
+void text_finish(struct builder *b)
+{
+	for (u32 k = 0; k < b->n_parts; k++) {
+		u64 i = b->parts[k].start - b->text->start, n = b->parts[k].end - b->text->start;
+
+		for (; i < n; i += 4)
+			port_put64(b->text->marks + i, port_get64(b->text->marks + i) &
+			                                       ~(TEXT_RECORDED * TEXT_FOUR));
+	}
+}
+
+bool text_next_part(const struct text_part *parts, u32 n, u64 *at, u64 end, struct text_part *out)
+{
+	u32 low = 0, high = n;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (parts[middle].end <= *at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (*at >= end || low == n || parts[low].start >= end)
+		return false;
+	out->start = *at > parts[low].start ? *at : parts[low].start;
+	out->end = end < parts[low].end ? end : parts[low].end;
+	*at = out->end;
+	return true;
 }
 
 void text_mark_range(struct text *text, u64 start, u64 end, u32 bits)

@@ -7,7 +7,8 @@
  */
 #include "text_private.h"
 
-#define UNUSED_BYTE 0xcc
+#define UNUSED_BYTE 0xccu
+#define UNUSED_EIGHT 0xccccccccccccccccu
 
 struct area {
 	u64 start, end;
@@ -20,10 +21,12 @@ static bool unused(const struct elf_view *view, const struct area *area)
 
 	if (!bytes)
 		return false;
-	for (i = 0; i < size; i++) {
+	for (i = 0; i + 8 <= size; i += 8)
+		if (port_get64(bytes + i) != UNUSED_EIGHT)
+			return false;
+	for (; i < size; i++)
 		if (bytes[i] != UNUSED_BYTE)
 			return false;
-	}
 	return true;
 }
 
@@ -50,7 +53,11 @@ static void largest(const struct elf_view *view, struct area *areas, u32 n, stru
 /* Nothing else is found in what was reserved, be it used or not. */
 static void claim(struct builder *b, const struct area *area)
 {
-	text_mark_range(b->text, area->start, area->end, TEXT_RECORDED);
+	struct text_part part;
+	u64 at = area->start;
+
+	while (text_next_part(b->parts, b->n_parts, &at, area->end, &part))
+		text_mark_range(b->text, part.start, part.end, TEXT_RECORDED);
 }
 
 /* Counts the shares, and stores at most `max` of them. */

@@ -114,26 +114,34 @@ static bool find_mask(struct finder *s, struct goto_jump *jump)
 	return false;
 }
 
-static void find_jumps(struct finder *s)
+static void find_jump(struct finder *s, u64 addr)
 {
 	struct builder *b = s->b;
-	u64 n = b->text->end - b->text->start;
+	struct goto_jump *jump = &s->jumps[s->n_jumps];
+	const struct insn_mem *mem = &s->insn->mem[0];
+	u8 kind = b->kinds[addr - b->text->start];
 
-	for (u64 i = 0; i < n && s->n_jumps < TEXT_GOTOS_MAX;
-	     i += b->kinds[i] ? kind_len(b->kinds[i]) : 1) {
-		struct goto_jump *jump = &s->jumps[s->n_jumps];
-		const struct insn_mem *mem = &s->insn->mem[0];
-		u64 addr = b->text->start + i;
+	if (kind_class(kind) != KIND_BARRIER || kind_len(kind) < 3 ||
+	    !is_certified(b->text, addr) || text_table_at(b->text, addr) || !decode(s, addr) ||
+	    s->insn->role != ROLE_JMP_INDIRECT || s->insn->n_mem != 1 || mem->base > 15 ||
+	    mem->index > 15 || mem->scale != ENTRY_SIZE || mem->disp || mem->segment ||
+	    !(CALLEE_SAVED >> mem->base & 1))
+		return;
+	*jump = (struct goto_jump){ addr, 0, mem->base, mem->index };
+	if (function_of(b, addr) && find_mask(s, jump))
+		s->n_jumps++;
+}
 
-		if (kind_class(b->kinds[i]) != KIND_BARRIER || kind_len(b->kinds[i]) < 3 ||
-		    !is_certified(b->text, addr) || text_table_at(b->text, addr) ||
-		    !decode(s, addr) || s->insn->role != ROLE_JMP_INDIRECT || s->insn->n_mem != 1 ||
-		    mem->base > 15 || mem->index > 15 || mem->scale != ENTRY_SIZE || mem->disp ||
-		    mem->segment || !(CALLEE_SAVED >> mem->base & 1))
-			continue;
-		*jump = (struct goto_jump){ addr, 0, mem->base, mem->index };
-		if (function_of(b, addr) && find_mask(s, jump))
-			s->n_jumps++;
+static void find_jumps(struct finder *s)
+{
+	const struct builder *b = s->b;
+
+	for (u32 k = 0; k < b->n_parts; k++) {
+		u64 i = b->parts[k].start - b->text->start, n = b->parts[k].end - b->text->start;
+
+		for (; i < n && s->n_jumps < TEXT_GOTOS_MAX;
+		     i += b->kinds[i] ? kind_len(b->kinds[i]) : 1)
+			find_jump(s, b->text->start + i);
 	}
 }
 
@@ -198,14 +206,13 @@ static bool spread(struct finder *s, u64 addr)
 	}
 }
 
-/* Does a branch elsewhere lead into the function behind its start? */
-static bool is_entered(const struct finder *s)
+/* Does a branch elsewhere, of those that were decoded in [from, to), lead into the function behind its start? */
+static bool is_entered_from(const struct finder *s, u64 from, u64 to)
 {
 	const struct builder *b = s->b;
-	u64 n = b->text->end - b->text->start;
 
-	for (u64 i = 0; i < n; i += b->kinds[i] ? kind_len(b->kinds[i]) : 1) {
-		u64 addr = b->text->start + i, target;
+	for (u64 i = from, target; i < to; i += b->kinds[i] ? kind_len(b->kinds[i]) : 1) {
+		u64 addr = b->text->start + i;
 
 		if (!kind_direct(kind_class(b->kinds[i])) ||
 		    (addr >= s->f->start && addr < s->f->end))
@@ -215,6 +222,21 @@ static bool is_entered(const struct finder *s)
 			return true;
 	}
 	return false;
+}
+
+/* By parts, all code is known by its bytes, and that beside the function is decoded. */
+static bool is_entered(const struct finder *s)
+{
+	const struct text *text = s->b->text;
+	u64 n = text->end - text->start, from = 0, to = n;
+
+	if (!text->parts)
+		return is_entered_from(s, 0, n);
+	if (s->f->start - text->start > TEXT_REACH8)
+		from = s->f->start - text->start - TEXT_REACH8;
+	if (text->end - s->f->end > TEXT_REACH8)
+		to = s->f->end - text->start + TEXT_REACH8;
+	return is_entered_from(s, from, to) || text_is_entered(s->b, s->f->start, s->f->end);
 }
 
 /* Where the register is written in the function otherwise, and how far that gets: false if to a jump. */

@@ -325,10 +325,22 @@ u64 text_table_entry(const struct builder *b, const struct jump_table *table, u3
 	return entry(b, table, i, &target) ? target : 0;
 }
 
+void text_mark_pointers(struct builder *b)
+{
+	u64 at = 0, target;
+
+	find_relocations(b);
+	while (text_code_pointer(b, &at, &target)) {
+		u16 *mark = &b->text->marks[target - b->text->start];
+
+		if ((*mark & TEXT_INSN) && !(*mark & TEXT_FUNCTION))
+			*mark |= TEXT_TARGET;
+	}
+}
+
 enum status text_add_jumps(struct builder *b, struct failure *fail)
 {
 	struct naming *list;
-	u64 at = 0, target;
 	u32 i, n;
 	enum status status = find_naming(b, &list, &n, fail);
 
@@ -341,17 +353,12 @@ enum status text_add_jumps(struct builder *b, struct failure *fail)
 		return failed(fail, STATUS_WORKSPACE, 0, b->n_tables * sizeof(*b->tables));
 	b->n_tables = collect(b, list, n, b->n_tables);
 	unite(b);
-	find_relocations(b);
 	for (i = 0; status == STATUS_OK && i < b->n_tables; i++) {
 		u64 end = i + 1 < b->n_tables ? b->tables[i + 1].addr : ~(u64)0;
 
 		status = measure(b, &b->tables[i], end, fail);
 	}
-	while (status == STATUS_OK && text_code_pointer(b, &at, &target)) {
-		u16 *mark = &b->text->marks[target - b->text->start];
-
-		if ((*mark & TEXT_INSN) && !(*mark & TEXT_FUNCTION))
-			*mark |= TEXT_TARGET;
-	}
+	if (status == STATUS_OK)
+		text_mark_pointers(b);
 	return status;
 }

@@ -5,7 +5,7 @@
  * Where records overlap (folded code), prohibitions add up, and boundaries, certainty and facts are what all
  * of them agree on. So while records are read, four bits have the opposite meaning: "some record does
  * not say so"; they only ever get set, and the order of records does not matter. notes_finish() turns them
- * round, and drops what records contradict each other about.
+ * round, and drops what records contradict each other about. Only the parts that are read get marks.
  */
 #include "text_private.h"
 
@@ -24,8 +24,17 @@ static u32 no_marks(u32 forbids)
 	       (forbids & DYNOPT_FORBID_DEFER ? TEXT_NO_DEFER : 0);
 }
 
-/* A piece of a record between opaque ones: [start, end) decodes from its start. */
-static enum status add_piece(struct builder *b, u64 start, u64 end, struct failure *fail)
+static void mark(struct builder *b, u64 start, u64 end, u32 bits)
+{
+	struct text_part part;
+	u64 at = start;
+
+	while (text_next_part(b->parts, b->n_parts, &at, end, &part))
+		text_mark_range(b->text, part.start, part.end, bits);
+}
+
+/* What lies in a part of a record between opaque pieces: [start, end) decodes from its start. */
+static enum status add_decoded(struct builder *b, u64 start, u64 end, struct failure *fail)
 {
 	struct text *text = b->text;
 	struct failure why;
@@ -34,8 +43,6 @@ static enum status add_piece(struct builder *b, u64 start, u64 end, struct failu
 	const u8 *kinds;
 	u16 *marks;
 
-	if (start == end)
-		return STATUS_OK;
 	status = text_decode(b, start, end, &why);
 	if (status == STATUS_TEXT_LARGE)
 		return failed(fail, status, why.addr, why.detail);
@@ -56,6 +63,23 @@ static enum status add_piece(struct builder *b, u64 start, u64 end, struct failu
 	return STATUS_OK;
 }
 
+/* A piece of a record between opaque ones. Of a part's neighbours it is only wanted where they branch to. */
+static enum status add_piece(struct builder *b, u64 start, u64 end, struct failure *fail)
+{
+	enum status status = STATUS_OK;
+	struct text_part part;
+	struct failure why;
+	u64 at = start;
+
+	while (!status && text_next_part(b->parts, b->n_parts, &at, end, &part))
+		status = add_decoded(b, part.start, part.end, fail);
+	at = start;
+	while (!status && text_next_part(b->fringe, b->n_fringe, &at, end, &part))
+		if (text_decode(b, part.start, part.end, &why) == STATUS_TEXT_LARGE)
+			status = failed(fail, STATUS_TEXT_LARGE, why.addr, why.detail);
+	return status;
+}
+
 static enum status add_pieces(struct builder *b, struct notes_reader *r,
                               const struct notes_record *record, struct failure *fail)
 {
@@ -69,7 +93,7 @@ static enum status add_pieces(struct builder *b, struct notes_reader *r,
 		status = add_piece(b, at, opaque.start, fail);
 		if (status)
 			return status;
-		text_mark_range(b->text, opaque.start, opaque.end, NOT_INSN | NOT_CERTIFIED);
+		mark(b, opaque.start, opaque.end, NOT_INSN | NOT_CERTIFIED);
 		at = opaque.end;
 	}
 	return add_piece(b, at, record->end, fail);
@@ -89,12 +113,20 @@ static void add_functions(struct builder *b, struct notes_reader *r,
 
 		if (function.start == function.end)
 			continue;
-		text_mark_range(b->text, at, function.start, NOT_PLAIN | NOT_PRIVATE);
-		text_mark_range(b->text, function.start, function.end, lacking);
-		text_mark_range(b->text, function.start, function.start + 1, TEXT_FUNCTION);
+		mark(b, at, function.start, NOT_PLAIN | NOT_PRIVATE);
+		mark(b, function.start, function.end, lacking);
+		mark(b, function.start, function.start + 1, TEXT_FUNCTION);
 		at = function.end;
 	}
-	text_mark_range(b->text, at, record->end, NOT_PLAIN | NOT_PRIVATE);
+	mark(b, at, record->end, NOT_PLAIN | NOT_PRIVATE);
+}
+
+/* Is a byte of it in a part? */
+static bool meets(const struct builder *b, u64 start, u64 end)
+{
+	struct text_part part;
+
+	return text_next_part(b->parts, b->n_parts, &start, end, &part);
 }
 
 static enum status add_noopt(struct builder *b, struct notes_reader *r,
@@ -109,8 +141,9 @@ static enum status add_noopt(struct builder *b, struct notes_reader *r,
 		status = text_pay(b, range.end - range.start, fail);
 		if (status)
 			return status;
-		text_mark_range(b->text, range.start, range.end, no_marks(range.forbids));
-		if (range.forbids & (DYNOPT_FORBID_PATCH | DYNOPT_FORBID_TRANSLATE))
+		mark(b, range.start, range.end, no_marks(range.forbids));
+		if ((range.forbids & (DYNOPT_FORBID_PATCH | DYNOPT_FORBID_TRANSLATE)) &&
+		    meets(b, range.start, range.end))
 			b->text->refused[STATUS_TEXT_FORBIDDEN]++;
 	}
 	return STATUS_OK;
@@ -123,7 +156,7 @@ static void add_slots(struct builder *b, struct notes_reader *r, const struct no
 
 	notes_iter_begin(&it, r, record, NOTES_SLOTS);
 	while (notes_slots_next(&it, &slot) == NOTES_OK)
-		text_mark_range(b->text, slot.addr, slot.addr + DYNOPT_SLOT_SIZE, TEXT_FREE);
+		mark(b, slot.addr, slot.addr + DYNOPT_SLOT_SIZE, TEXT_FREE);
 }
 
 static enum status add_table_targets(struct builder *b, const struct notes_table *table,
@@ -139,48 +172,36 @@ static enum status add_table_targets(struct builder *b, const struct notes_table
 	return status;
 }
 
+/* Of the jumps in parts, and those of no known jump. */
 static enum status add_tables(struct builder *b, struct notes_reader *r,
-                              const struct notes_record *record, u32 max, struct failure *fail)
+                              const struct notes_record *record, struct failure *fail)
 {
-	struct text *text = b->text;
+	enum status status = STATUS_OK;
 	struct notes_table table;
 	struct notes_iter it;
-	enum status status;
 
 	notes_iter_begin(&it, r, record, NOTES_TABLES);
-	while (notes_tables_next(&it, &table) == NOTES_OK) {
-		status = add_table_targets(b, &table, fail);
-		if (status)
-			return status;
-		if (table.site && text->n_tables < max) {
-			struct text_table *out = &text->tables[text->n_tables++];
-
-			out->site = table.site;
-			out->addr = table.addr;
-			out->count = table.count;
-			out->form = table.form;
-		}
-	}
-	return STATUS_OK;
+	while (!status && notes_tables_next(&it, &table) == NOTES_OK)
+		if (!table.site || meets(b, table.site, table.site + 1))
+			status = add_table_targets(b, &table, fail);
+	return status;
 }
 
 static enum status add_record(struct builder *b, struct notes_reader *r,
-                              const struct notes_record *record, bool disabled, u32 max_tables,
-                              struct failure *fail)
+                              const struct notes_object *object,
+                              const struct notes_record *record, struct failure *fail)
 {
+	bool disabled = object->flags & DYNOPT_OBJECT_DISABLED;
 	enum status status;
 
-	if (record->start == record->end)
-		return STATUS_OK;
-	text_mark_range(b->text, record->start, record->end,
-	                TEXT_RECORDED | (disabled ? TEXT_NO_ALL : 0));
-	if (disabled)
+	mark(b, record->start, record->end, TEXT_RECORDED | (disabled ? TEXT_NO_ALL : 0));
+	if (disabled && meets(b, record->start, record->end))
 		b->text->refused[STATUS_TEXT_DISABLED]++;
 	status = add_pieces(b, r, record, fail);
 	if (status == STATUS_OK)
 		status = add_noopt(b, r, record, fail);
 	if (status == STATUS_OK)
-		status = add_tables(b, r, record, max_tables, fail);
+		status = add_tables(b, r, record, fail);
 	if (status == STATUS_OK) {
 		add_functions(b, r, record);
 		add_slots(b, r, record);
@@ -189,27 +210,24 @@ static enum status add_record(struct builder *b, struct notes_reader *r,
 }
 
 /* Turns the four bits round, of all bytes that a record covers. */
-static void turn_round(struct builder *b)
+static void turn_round(u16 *marks, u64 n)
 {
 	const u64 all = TEXT_RECORDED * TEXT_FOUR;
-	u64 i, n = b->text->end - b->text->start;
-	u16 *marks = b->text->marks;
 
-	for (i = 0; i < n; i += 4) {
-		u64 four = port_get64(marks + i);
+	for (; n >= 4; n -= 4, marks += 4) {
+		u64 four = port_get64(marks);
 
 		/* 0xffff for each mark that is RECORDED, which is its highest bit */
-		port_put64(marks + i, four ^ ((four & all) / TEXT_RECORDED * NOT_MASK));
+		port_put64(marks, four ^ ((four & all) / TEXT_RECORDED * NOT_MASK));
 	}
+	for (; n; n--, marks++)
+		*marks ^= *marks & TEXT_RECORDED ? NOT_MASK : 0;
 }
 
-/* Do records contradict each other about the instruction at offset i, of `len` bytes? */
-static bool disputed(const struct builder *b, u64 i, u32 len)
+/* Do records contradict each other about the instruction of `len` bytes, in front of which n bytes are left of the part? */
+static bool disputed(const u16 *marks, const u8 *kinds, u64 n, u32 len)
 {
-	u64 n = b->text->end - b->text->start;
-	const u8 *kinds = b->kinds + i;
-
-	if (len > n - i || !(text_all(b->text->marks + i + 1, len - 1) & TEXT_RECORDED))
+	if (len > n || !(text_all(marks + 1, len - 1) & TEXT_RECORDED))
 		return true;
 	for (; len > 8; len--) {
 		if (kinds[len - 1])
@@ -219,13 +237,13 @@ static bool disputed(const struct builder *b, u64 i, u32 len)
 }
 
 /* What records contradict each other about becomes unknown. Where nothing was decoded, add_piece() and its callers have marked NOT_INSN. */
-static void notes_finish(struct builder *b)
+static void finish_part(struct builder *b, const struct text_part *part)
 {
-	u64 i = 0, n = b->text->end - b->text->start;
-	u8 *kinds = b->kinds;
-	u16 *marks = b->text->marks;
+	u64 i = 0, n = part->end - part->start;
+	u16 *marks = b->text->marks + (part->start - b->text->start);
+	u8 *kinds = b->kinds + (part->start - b->text->start);
 
-	turn_round(b);
+	turn_round(marks, n);
 	while (i < n) {
 		u32 len = kind_len(kinds[i]);
 		bool agreed;
@@ -234,7 +252,7 @@ static void notes_finish(struct builder *b)
 			i += port_get64(kinds + i) ? 1 : 8;
 			continue;
 		}
-		agreed = !disputed(b, i, len);
+		agreed = !disputed(marks + i, kinds + i, n - i, len);
 		if (!agreed)
 			marks[i] &= (u16) ~(TEXT_INSN | TEXT_CERTIFIED);
 		if (marks[i] & TEXT_INSN)
@@ -259,79 +277,201 @@ static void notes_damaged(struct builder *b, u64 n_failures)
 	}
 }
 
-/* Adds one object's records, or counts their tables if n_tables is given. */
+typedef enum status visit_fn(struct builder *b, struct notes_reader *r,
+                             const struct notes_object *object, const struct notes_record *record,
+                             struct failure *fail);
+
 static enum status walk_records(struct builder *b, struct notes_reader *r,
-                                const struct notes_object *object, u32 max_tables, u64 *n_tables,
+                                const struct notes_object *object, visit_fn *visit,
                                 struct failure *fail)
 {
 	struct notes_records records;
 	struct notes_record record;
 	enum notes_status found;
-	enum status status;
+	enum status status = STATUS_OK;
 
 	notes_records_begin(&records, r, object);
-	while ((found = notes_records_next(&records, &record)) != NOTES_END) {
-		if (found != NOTES_OK)
-			continue;
-		if (n_tables) {
-			*n_tables += record.counts[NOTES_TABLES];
-			continue;
-		}
-		status = add_record(b, r, &record, object->flags & DYNOPT_OBJECT_DISABLED,
-		                    max_tables, fail);
-		if (status)
-			return status;
-	}
-	return STATUS_OK;
+	while (!status && (found = notes_records_next(&records, &record)) != NOTES_END)
+		if (found == NOTES_OK && record.start != record.end)
+			status = visit(b, r, object, &record, fail);
+	return status;
 }
 
-/* One walk over all objects. */
-static enum status walk_objects(struct builder *b, struct notes_reader *r, u32 max_tables,
-                                u64 *n_tables, struct failure *fail)
+/* One walk over the records of all objects. */
+static enum status walk_objects(struct builder *b, struct notes_reader *r, visit_fn *visit,
+                                struct failure *fail)
 {
 	struct notes_object object;
 	struct notes_walk walk;
 	enum notes_status found;
-	enum status status;
+	enum status status = STATUS_OK;
 
 	notes_reader_init(r, b->view);
 	notes_walk_begin(&walk, r);
-	while ((found = notes_objects_next(&walk, &object)) != NOTES_END) {
+	while (!status && (found = notes_objects_next(&walk, &object)) != NOTES_END) {
 		if (found != NOTES_OK)
 			continue;
 		b->text->noted = true;
-		status = walk_records(b, r, &object, max_tables, n_tables, fail);
-		if (status)
-			return status;
+		status = walk_records(b, r, &object, visit, fail);
 	}
+	return status;
+}
+
+/* ---- lists: tables, functions, records ---- */
+
+static enum status count_lists(struct builder *b, struct notes_reader *r,
+                               const struct notes_object *object, const struct notes_record *record,
+                               struct failure *fail)
+{
+	(void)r;
+	(void)object;
+	b->n_noted_tables += record->counts[NOTES_TABLES];
+	b->n_noted_functions += record->counts[NOTES_FUNCTIONS];
+	b->n_records++;
+	return b->n_noted_tables < 0xffffffff && b->n_noted_functions < 0xffffffff
+	               ? STATUS_OK
+	               : failed(fail, STATUS_TEXT_LARGE, record->addr, 0);
+}
+
+static enum status list_tables(struct builder *b, struct notes_reader *r,
+                               const struct notes_object *object, const struct notes_record *record,
+                               struct failure *fail)
+{
+	struct text *text = b->text;
+	struct notes_table table;
+	struct notes_iter it;
+
+	(void)object;
+	(void)fail;
+	notes_iter_begin(&it, r, record, NOTES_TABLES);
+	while (notes_tables_next(&it, &table) == NOTES_OK)
+		if (table.site && text->n_tables < b->n_noted_tables)
+			text->tables[text->n_tables++] = (struct text_table){ .site = table.site,
+				                                              .addr = table.addr,
+				                                              .count = table.count,
+				                                              .form = table.form };
 	return STATUS_OK;
+}
+
+static void list_units(struct builder *b, struct notes_reader *r, const struct notes_record *record)
+{
+	struct text_parts *parts = b->text->parts;
+	struct notes_function function;
+	struct notes_iter it;
+
+	notes_iter_begin(&it, r, record, NOTES_FUNCTIONS);
+	while (notes_functions_next(&it, &function) == NOTES_OK)
+		if (function.start < function.end && parts->n_units < b->n_noted_functions)
+			parts->units[parts->n_units++] =
+				(struct text_unit){ .start = function.start,
+				                    .size = (u32)(function.end - function.start) };
+}
+
+static u64 certified_bytes(struct notes_reader *r, const struct notes_record *record)
+{
+	u64 n = record->end - record->start;
+	struct notes_opaque opaque;
+	struct notes_iter it;
+
+	notes_iter_begin(&it, r, record, NOTES_OPAQUE);
+	while (notes_opaque_next(&it, &opaque) == NOTES_OK)
+		n -= opaque.end - opaque.start;
+	return n;
+}
+
+static enum status list_record(struct builder *b, struct notes_reader *r,
+                               const struct notes_object *object, const struct notes_record *record,
+                               struct failure *fail)
+{
+	if (b->n_parts < b->n_records)
+		b->own[b->n_parts++] = (struct text_part){ record->start, record->end };
+	b->text->proven_bytes += certified_bytes(r, record);
+	list_units(b, r, record);
+	return list_tables(b, r, object, record, fail);
+}
+
+/* Room for the tables; false if there is none. */
+static bool has_tables(struct builder *b, struct arena *keep)
+{
+	b->text->tables = arena_alloc(keep, b->n_noted_tables, sizeof(*b->text->tables));
+	return b->text->tables || !b->n_noted_tables;
 }
 
 enum status text_add_notes(struct builder *b, struct arena *keep, struct failure *fail)
 {
 	struct notes_reader reader;
-	u64 n_tables = 0;
-	enum status status;
+	enum status status = walk_objects(b, &reader, count_lists, fail);
 
-	status = walk_objects(b, &reader, 0, &n_tables, fail);
 	if (status)
 		return status;
 	if (!b->text->noted && !reader.n_failures)
 		return STATUS_OK;
-	if (n_tables > 0xffffffff)
-		return failed(fail, STATUS_TEXT_LARGE, 0, n_tables);
-	b->text->tables = arena_alloc(keep, n_tables, sizeof(*b->text->tables));
-	if (n_tables && !b->text->tables)
-		return failed(fail, STATUS_WORKSPACE, 0, n_tables * sizeof(*b->text->tables));
-	status = walk_objects(b, &reader, (u32)n_tables, NULL, fail);
+	if (!has_tables(b, keep))
+		return failed(fail, STATUS_WORKSPACE, 0,
+		              b->n_noted_tables * sizeof(*b->text->tables));
+	status = walk_objects(b, &reader, list_tables, fail);
+	if (status == STATUS_OK)
+		status = walk_objects(b, &reader, add_record, fail);
 	if (status)
 		return status;
 	text_sort(b->text->tables, b->text->n_tables, sizeof(*b->text->tables));
-	notes_finish(b);
+	for (u32 i = 0; i < b->n_parts; i++)
+		finish_part(b, &b->parts[i]);
 	status = text_add_cache(b, &reader, fail);
 	if (status)
 		return status;
 	if (reader.n_failures)
 		notes_damaged(b, reader.n_failures);
 	return STATUS_OK;
+}
+
+/* ---- by parts ---- */
+
+/* Records that cover the same bytes have to be read together. */
+static bool overlap(struct text_part *records, u32 n)
+{
+	text_sort(records, n, sizeof(*records));
+	for (u32 i = 1; i < n; i++)
+		if (records[i].start < records[i - 1].end)
+			return true;
+	return false;
+}
+
+enum status text_list_notes(struct builder *b, struct arena *keep, struct failure *fail)
+{
+	struct text_parts *parts = b->text->parts;
+	struct notes_reader reader;
+	enum status status = walk_objects(b, &reader, count_lists, fail);
+	u32 n_records = 0;
+
+	if (status)
+		return status;
+	if (!b->text->noted || reader.n_failures)
+		return failed(fail, STATUS_TEXT_NOTES, reader.first.addr, reader.first.status);
+	parts->units = arena_alloc(keep, b->n_noted_functions, sizeof(*parts->units));
+	b->own = arena_alloc(b->scratch, b->n_records, sizeof(*b->own));
+	if (!has_tables(b, keep) || (b->n_noted_functions && !parts->units) ||
+	    (b->n_records && !b->own))
+		return failed(fail, STATUS_WORKSPACE, 0, b->n_records);
+	status = walk_objects(b, &reader, list_record, fail);
+	if (status)
+		return status;
+	n_records = b->n_parts;
+	b->n_parts = 0;
+	if (overlap(b->own, n_records))
+		return failed(fail, STATUS_TEXT_NOTES, 0, 0);
+	text_sort(b->text->tables, b->text->n_tables, sizeof(*b->text->tables));
+	text_sort(parts->units, parts->n_units, sizeof(*parts->units));
+	b->text->n_functions = parts->n_units;
+	return text_add_cache(b, &reader, fail);
+}
+
+enum status text_read_notes(struct builder *b, struct failure *fail)
+{
+	struct notes_reader reader;
+	enum status status = walk_objects(b, &reader, add_record, fail);
+
+	for (u32 i = 0; !status && i < b->n_parts; i++)
+		finish_part(b, &b->parts[i]);
+	return status;
 }

@@ -14,7 +14,8 @@
  *   text_gotos.c   jumps through arrays of labels, which no note names
  *   text_slots.c   free bytes -> slots
  *
- * text_decode.c serves all of them.
+ * text_decode.c serves all of them. text_parts.c takes those of these steps that certified text needs, for some functions at a time: steps
+ * go over the builder's parts, which are the whole text else.
  *
  * `kinds` has a byte for every byte of text: 0 where no instruction was decoded, else its length and
  * what it does to the flow of control. Its targets are read from the text again, so nobody decodes twice.
@@ -88,6 +89,26 @@ struct jump_table {
 	u32 form; /* DYNOPT_TABLE_... */
 };
 
+/* [start, end) of the text. */
+struct text_part {
+	u64 start, end;
+};
+
+/* A function of certified text; no gaps follow but between records. */
+struct text_unit {
+	u64 start;
+	u32 size;
+	u8 state; /* enum unit_state */
+};
+
+/* Of a text that is read by parts. */
+struct text_parts {
+	struct text_unit *units; /* by start */
+	u32 n_units;
+	u8 *arrivals; /* one bit for each byte of text: a branch of four bytes' distance may lead there */
+	u8 *kinds; /* of what was read, and of its neighbours */
+};
+
 struct builder {
 	struct text *text;
 	const struct elf_view *view;
@@ -95,6 +116,12 @@ struct builder {
 	u8 *kinds; /* by offset from text->start */
 	const u8 *code; /* likewise, if all text is one segment; else NULL */
 	void *decoder;
+	const struct text_part *parts; /* what is read: ascending, apart from each other */
+	struct text_part *own; /* room for these */
+	u32 n_parts;
+	struct text_part *fringe; /* certified text beside them: only where it branches to is wanted */
+	u32 n_fringe;
+	u64 n_noted_tables, n_noted_functions, n_records; /* of the notes */
 	struct function *functions; /* of the unwind table, by start */
 	u32 n_functions;
 	struct jump_table *tables; /* by address */
@@ -162,6 +189,8 @@ static inline u16 text_all(const u16 *marks, u32 n)
 	return (u16)(all & all >> 16);
 }
 
+/* The next bytes from *at on, in front of `end`, that are in one of n parts; *at is then behind them. False: there are none. */
+bool text_next_part(const struct text_part *parts, u32 n, u64 *at, u64 end, struct text_part *out);
 /* Sets `bits` on all bytes of [start, end), which lie in the text. */
 void text_mark_range(struct text *text, u64 start, u64 end, u32 bits);
 /* Sorts items of `size` bytes (at most 64) by the u64 that each begins with. */
@@ -190,9 +219,27 @@ u64 text_kind_target(u8 kind, const u8 *end, u64 end_addr);
 bool text_names_table(const u8 *insn, u32 len);
 bool text_jumps_by_table(const u8 *insn, u32 len);
 
+/* A builder of a module whose marks are allocated, in `scratch`, or one that goes on with a text that is read by parts. */
+__must_check enum status text_begin(const struct elf_view *view, struct arena *keep,
+                                    struct arena *scratch, struct builder **out,
+                                    struct failure *fail);
+__must_check enum status text_go_on(struct builder *b, struct text *text, struct arena *scratch,
+                                    struct failure *fail);
 __must_check enum status text_add_notes(struct builder *b, struct arena *keep,
                                         struct failure *fail);
+/* Tables, functions and code cache of the notes; STATUS_TEXT_NOTES: it cannot be read by parts. */
+__must_check enum status text_list_notes(struct builder *b, struct arena *keep,
+                                         struct failure *fail);
+/* Marks of the builder's parts. */
+__must_check enum status text_read_notes(struct builder *b, struct failure *fail);
+#define TEXT_REACH8 130 /* bytes from the first of a branch with a distance of one byte to where it leads, at most */
+/* Does a branch that is outside [start, end) lead behind its first byte? By parts: as far as bytes tell, whatever was decoded. */
+bool text_is_entered(const struct builder *b, u64 start, u64 end);
+/* The marks that only building needs go. */
+void text_finish(struct builder *b);
 __must_check enum status text_add_unwind(struct builder *b, struct failure *fail);
+/* The unwind table for these, and landing pads in the parts. */
+__must_check enum status text_read_pads(struct builder *b, struct failure *fail);
 /* The function of the unwind table that addr is in, or NULL. */
 const struct function *text_function_at(const struct builder *b, u64 addr);
 __must_check enum status text_add_jumps(struct builder *b, struct failure *fail);
@@ -204,6 +251,10 @@ const struct jump_table *text_table_named(const struct builder *b, u64 addr);
 u64 text_table_entry(const struct builder *b, const struct jump_table *table, u32 i);
 /* The next relative relocation that names an address in the text, from byte *at of them on; false at the end. */
 bool text_code_pointer(const struct builder *b, u64 *at, u64 *target);
+/* Code pointers in data are targets. */
+void text_mark_pointers(struct builder *b);
+/* Marks flow in the parts, counts what is proven there; returns how many addresses a walk may have to keep. */
+u64 text_survey(struct builder *b);
 __must_check enum status text_add_reach(struct builder *b, struct failure *fail);
 __must_check enum status text_add_tables(struct builder *b, struct arena *keep,
                                          struct failure *fail);

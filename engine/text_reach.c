@@ -35,8 +35,9 @@ static void mark_flow(struct builder *b, u64 i, u64 function)
 	u32 class = kind_class(b->kinds[i]), len = kind_len(b->kinds[i]);
 	u64 next = i + len, target;
 
+	/* one in front of a function never returns */
 	if ((class == KIND_CALL || class == KIND_CALL_INDIRECT) && next < text->end - text->start &&
-	    (text->marks[next] & TEXT_INSN))
+	    (text->marks[next] & (TEXT_INSN | TEXT_FUNCTION)) == TEXT_INSN)
 		text->marks[next] |= TEXT_RETURN;
 	if (!kind_direct(class) || class == KIND_CALL)
 		return;
@@ -45,11 +46,12 @@ static void mark_flow(struct builder *b, u64 i, u64 function)
 		text->marks[target] |= TEXT_LOOP;
 }
 
-/* Marks flow, counts what is proven; returns how many addresses the walk may have to keep. */
-static u64 survey(struct builder *b)
+static u64 survey_part(struct builder *b, const struct text_part *part)
 {
 	struct text *text = b->text;
-	u64 i = 0, n = text->end - text->start, function = ~(u64)0, n_targets = 0;
+	u64 i = part->start - text->start, n = part->end - text->start;
+	u64 function = ~(u64)0, n_targets = 0, proven_bytes = 0;
+	u32 n_functions = 0;
 
 	while (i < n) {
 		u16 marks = text->marks[i];
@@ -61,15 +63,28 @@ static u64 survey(struct builder *b)
 		}
 		if (marks & TEXT_FUNCTION) {
 			function = i;
-			text->n_functions++;
+			n_functions++;
 		}
 		if (!(marks & TEXT_REACHED) && (marks & (TEXT_TARGET | TEXT_FUNCTION)))
 			n_targets++;
 		n_targets += mark_interior(text, i, len);
 		mark_flow(b, i, function);
-		text->proven_bytes += len;
+		proven_bytes += len;
 		i += len;
 	}
+	if (!text->parts) {
+		text->n_functions += n_functions;
+		text->proven_bytes += proven_bytes;
+	}
+	return n_targets;
+}
+
+u64 text_survey(struct builder *b)
+{
+	u64 n_targets = 0;
+
+	for (u32 i = 0; i < b->n_parts; i++)
+		n_targets += survey_part(b, &b->parts[i]);
 	return n_targets;
 }
 
@@ -147,7 +162,7 @@ static void push_pads(struct walk *w, const struct fde *fde)
 enum status text_add_reach(struct builder *b, struct failure *fail)
 {
 	struct walk w = { .b = b };
-	u64 n_targets = survey(b), at = 0, target;
+	u64 n_targets = text_survey(b), at = 0, target;
 	u32 i;
 
 	w.stack = arena_alloc(b->scratch, n_targets, sizeof(*w.stack));

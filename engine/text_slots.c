@@ -106,10 +106,9 @@ static u64 step(struct builder *b, struct run *run, u64 i)
 	return i + len;
 }
 
-/* The next proven instruction from offset i on behind which a run may begin, or the end. */
-static u64 next_barrier(const struct builder *b, u64 i)
+/* The next proven instruction from offset i on behind which a run may begin, or n. */
+static u64 next_barrier(const struct builder *b, u64 i, u64 n)
 {
-	u64 n = b->text->end - b->text->start;
 	const u16 *marks = b->text->marks;
 
 	while (i < n) {
@@ -122,28 +121,27 @@ static u64 next_barrier(const struct builder *b, u64 i)
 		else
 			i += kind_len(kind);
 	}
-	return i;
+	return i < n ? i : n;
 }
 
-static void add_padding(struct builder *b)
+static void add_padding(struct builder *b, u64 i, u64 n)
 {
-	u64 i = next_barrier(b, 0), n = b->text->end - b->text->start;
 	struct run run = { 0 };
+
+	i = next_barrier(b, i, n);
 
 	while (i < n) {
 		i = step(b, &run, i);
 		if (!run.open)
-			i = next_barrier(b, i);
+			i = next_barrier(b, i, n);
 	}
 	if (run.open)
 		run_close(b, &run, false);
 }
 
-/* The first free byte from offset i on, or the end; most text is none, four marks at a time. */
-static u64 next_free(const struct text *text, u64 i)
+/* The first free byte from offset i on, or n; most text is none, four marks at a time. */
+static u64 next_free(const struct text *text, u64 i, u64 n)
 {
-	u64 n = text->end - text->start;
-
 	while (i + 4 <= n && !(port_get64(text->marks + i) & TEXT_FREE * TEXT_FOUR))
 		i += 4;
 	while (i < n && !(text->marks[i] & TEXT_FREE))
@@ -152,11 +150,9 @@ static u64 next_free(const struct text *text, u64 i)
 }
 
 /* Slots of the notes that are not what they should be any more. */
-static void check_slots(struct builder *b)
+static void check_slots(struct builder *b, u64 i, u64 n)
 {
-	u64 i, n = b->text->end - b->text->start;
-
-	for (i = next_free(b->text, 0); i < n; i = next_free(b->text, i + 1)) {
+	for (i = next_free(b->text, i, n); i < n; i = next_free(b->text, i + 1, n)) {
 		u16 *mark = &b->text->marks[i];
 
 		if (byte_at(b, i) != UNUSED_BYTE || (*mark & (TEXT_ARRIVAL | TEXT_NO_PATCH)))
@@ -164,12 +160,18 @@ static void check_slots(struct builder *b)
 	}
 }
 
-/* Counts the slots in free bytes, stores at most `max`; free bytes that are too few for one are free no more. */
-static u64 cut(struct text *text, struct text_slot *slots, u64 max)
-{
-	u64 i, start, n = text->end - text->start, n_slots = 0;
+/* Where slots are kept, and how many there is room for. */
+struct cut {
+	struct text_slot *slots;
+	u64 n, max;
+};
 
-	for (i = next_free(text, 0); i < n; i = next_free(text, i)) {
+/* Counts the slots in free bytes of [i, n), stores those there is room for; free bytes that are too few for one are free no more. */
+static void cut(struct text *text, u64 i, u64 n, struct cut *out)
+{
+	u64 start;
+
+	for (i = next_free(text, i, n); i < n; i = next_free(text, i, n)) {
 		for (start = i; i < n && (text->marks[i] & TEXT_FREE); i++)
 			;
 		if (i - start < JMP_REL32_LEN) {
@@ -177,28 +179,43 @@ static u64 cut(struct text *text, struct text_slot *slots, u64 max)
 				text->marks[start++] &= (u16)~TEXT_FREE;
 			continue;
 		}
-		for (; i - start >= JMP_REL32_LEN; start += JMP_REL32_LEN, n_slots++) {
-			if (n_slots >= max)
-				continue;
-			slots[n_slots].addr = text->start + start;
-			slots[n_slots].size = JMP_REL32_LEN;
-		}
+		for (; i - start >= JMP_REL32_LEN; start += JMP_REL32_LEN, out->n++)
+			if (out->n < out->max)
+				out->slots[out->n] = (struct text_slot){ text->start + start,
+					                                 JMP_REL32_LEN };
 	}
-	return n_slots;
 }
 
+static void cut_parts(struct builder *b, struct cut *out)
+{
+	for (u32 k = 0; k < b->n_parts; k++)
+		cut(b->text, b->parts[k].start - b->text->start,
+		    b->parts[k].end - b->text->start, out);
+}
+
+/* Beside those that are there already. */
 enum status text_add_slots(struct builder *b, struct arena *keep, struct failure *fail)
 {
 	struct text *text = b->text;
-	u64 n;
+	struct cut counted = { 0 }, out = { .n = text->n_slots };
 
-	if (text->noted)
-		check_slots(b);
-	add_padding(b);
-	n = cut(text, NULL, 0);
-	text->slots = arena_alloc(keep, n, sizeof(*text->slots));
-	if (n && !text->slots)
-		return failed(fail, STATUS_WORKSPACE, 0, n * sizeof(*text->slots));
-	text->n_slots = (u32)cut(text, text->slots, n);
+	for (u32 k = 0; k < b->n_parts; k++) {
+		u64 from = b->parts[k].start - text->start, to = b->parts[k].end - text->start;
+
+		if (text->noted)
+			check_slots(b, from, to);
+		add_padding(b, from, to);
+	}
+	cut_parts(b, &counted);
+	out.max = text->n_slots + counted.n;
+	out.slots = arena_alloc(keep, out.max, sizeof(*out.slots));
+	if (out.max && !out.slots)
+		return failed(fail, STATUS_WORKSPACE, 0, out.max * sizeof(*out.slots));
+	if (text->n_slots)
+		memcpy(out.slots, text->slots, text->n_slots * sizeof(*out.slots));
+	cut_parts(b, &out);
+	text_sort(out.slots, (u32)out.n, sizeof(*out.slots));
+	text->slots = out.slots;
+	text->n_slots = (u32)out.n;
 	return STATUS_OK;
 }

@@ -144,10 +144,15 @@ static bool reads(const struct insn *insn, struct way *way)
 static bool is_tail_call(const struct text *text, const struct insn *insn)
 {
 	u16 marks = text_marks(text, insn->target);
+	u64 start, end;
 
 	if (insn->role == ROLE_JMP_INDIRECT)
 		return insn->n_mem && insn->mem[0].index == MEM_NO_REG;
-	return insn->role == ROLE_JMP && (!(marks & TEXT_INSN) || (marks & TEXT_FUNCTION));
+	if (insn->role != ROLE_JMP)
+		return false;
+	if (text_is_unread(text, insn->target))
+		return text_function(text, insn->target, &start, &end) && start == insn->target;
+	return !(marks & TEXT_INSN) || (marks & TEXT_FUNCTION);
 }
 
 /* Shifts and rotations by cl read no flag, and keep all if cl is 0 (SDM 2, SAL/SAR/SHL/SHR); rcl and rcr read the carry. */
@@ -347,13 +352,16 @@ enum status text_add_tables(struct builder *b, struct arena *keep, struct failur
 
 	if (!text->noted)
 		return STATUS_OK;
-	text->walk = arena_alloc(keep, 1, sizeof(*text->walk));
+	if (!text->walk)
+		text->walk = arena_alloc(keep, 1, sizeof(*text->walk));
 	if (!text->walk)
 		return failed(fail, STATUS_WORKSPACE, 0, sizeof(*text->walk));
 	for (u32 i = 0; status == STATUS_OK && i < text->n_tables; i++) {
 		struct text_table *table = &text->tables[i], *before = table - (i > 0);
 
-		if (i && before->addr == table->addr && before->count == table->count &&
+		if (table->targets)
+			continue;
+		if (i && before->targets && before->addr == table->addr && before->count == table->count &&
 		    before->form == table->form && is_certified(text, table->site)) {
 			table->targets = before->targets;
 			continue;

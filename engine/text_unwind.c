@@ -295,3 +295,18 @@ enum status text_add_unwind(struct builder *b, struct failure *fail)
 	}
 	return status;
 }
+
+enum status text_read_pads(struct builder *b, struct failure *fail)
+{
+	enum status status = load_table(b, fail);
+
+	for (u32 i = 0; !status && i < b->n_functions; i++) {
+		const struct fde *fde = &b->functions[i].fde;
+		struct text_part part;
+		u64 at = fde->start;
+
+		if (fde->lsda && text_next_part(b->parts, b->n_parts, &at, fde->end, &part))
+			status = mark_pads(b, fde, fail);
+	}
+	return status;
+}

@@ -172,7 +172,7 @@ struct hot {
 static bool function_at(struct binary *b, u32 from, u32 *to, struct hot *out)
 {
 	struct heat_table *table = &b->heat;
-	bool known = flow_function(&b->text, table->at[from].rip, &out->start, &out->end);
+	bool known = text_function(&b->text, table->at[from].rip, &out->start, &out->end);
 
 	if (!known)
 		out->end = table->at[from].rip + 1;

@@ -88,7 +88,7 @@ static u32 describe(struct binary *b, u32 from, struct status_function *f)
 {
 	bool is_known = b->was_read && !b->status.refusal;
 	u64 start = b->heat.at[from].rip, end = ~(u64)0;
-	bool in_function = is_known && flow_function(&b->text, start, &start, &end);
+	bool in_function = is_known && text_function(&b->text, start, &start, &end);
 	u32 i;
 
 	if (is_known && !in_function)

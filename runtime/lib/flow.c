@@ -42,21 +42,6 @@ struct fit {
 	u32 *ways; /* by block: the first edge from it, and 1; 0: none */
 };
 
-bool flow_function(const struct text *text, u64 addr, u64 *start, u64 *end)
-{
-	u64 from = addr, to = addr + 1;
-
-	if (addr < text->start || addr >= text->end)
-		return false;
-	while (from > text->start && !(text_marks(text, from) & TEXT_FUNCTION))
-		from--;
-	while (to < text->end && !(text_marks(text, to) & TEXT_FUNCTION))
-		to++;
-	*start = from;
-	*end = to;
-	return text_marks(text, from) & TEXT_FUNCTION;
-}
-
 const struct flow_block *flow_block_at(const struct flow *flow, u64 addr)
 {
 	u32 low = 0, high = flow->n_blocks;
@@ -537,7 +522,7 @@ const struct flow *flow_of(struct flows *flows, u64 addr)
 	if (flows->n_known == FLOW_FUNCTIONS)
 		return NULL;
 	*flow = (struct flow){ 0 };
-	if (!flow_function(flows->text, addr, &flow->start, &flow->end))
+	if (!text_function(flows->text, addr, &flow->start, &flow->end))
 		return NULL;
 	add_function(flows, at);
 	flow->mark = arena_mark(flows->arena);

@@ -85,7 +85,5 @@ const struct flow_block *flow_block_of(struct flows *flows, u64 addr,
  * branches were not seen, few samples, and few instructions that could have been hit, leave much open.
  */
 void flow_at_most(const struct flows *flows, const struct flow_block *block, u32 *next, u32 *taken);
-/* From a function's start to the next one's; false: addr is in none. */
-bool flow_function(const struct text *text, u64 addr, u64 *start, u64 *end);
 
 #endif

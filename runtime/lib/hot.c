@@ -37,7 +37,8 @@
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
-#define READ_NS_PER_BYTE 11 /* of a file */
+#define READ_NS_PER_BYTE 11 /* of a file, as a whole, */
+#define OPEN_NS_PER_BYTE 2 /* and where only its functions are found */
 #define READ_WORTH 60
 #define AS_LONG 8 /* runs that differ by one of so many parts are as long as each other */
 #define FIRST_WALKS \
@@ -233,18 +234,22 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 sp
 {
 	struct image *record = loaded_record(module);
 	struct workshop *workshop;
+	bool whole;
 	u64 cost;
 
 	if (!record || !record->wanted || record->status.refusal)
 		return NULL;
 	workshop = workshop_find(record, module->base);
-	cost = record->size * READ_NS_PER_BYTE;
+	if (!workshop && samples < enough(FIRST_WALKS))
+		return NULL;
+	whole = world->traces || (!workshop && !image_is_noted(record));
+	cost = record->size * (whole ? READ_NS_PER_BYTE : OPEN_NS_PER_BYTE);
 	if (!workshop && samples >= enough(FIRST))
 		could_use(cost + look_ns);
 	if (workshop || !has_credit(cost + look_ns) || is_late() ||
 	    (world->options.agent && spent_ns < cost * enough(READ_WORTH)))
 		return workshop;
-	workshop = workshop_open(record, module->base);
+	workshop = workshop_open(record, module->base, whole);
 	if (workshop) {
 		workshop->opened_samples = world->samples;
 		hot.read = true;
@@ -267,7 +272,7 @@ static struct batch_range function_at(const struct workshop *workshop, struct he
 {
 	u64 base = workshop->base, addr = heat->rip - base;
 
-	if (!heat->end && !flow_function(&workshop->reading.text, addr, &heat->start, &heat->end)) {
+	if (!heat->end && !text_function(&workshop->reading.text, addr, &heat->start, &heat->end)) {
 		heat->start = 0;
 		heat->end = addr + 1;
 	}
@@ -411,6 +416,15 @@ static void note_look(struct workshop *workshop, const struct pick *pick, u64 sa
 	}
 }
 
+static bool read_functions(struct workshop *workshop, const struct pick *pick)
+{
+	u64 addrs[PICK_RANGES];
+
+	for (u32 i = 0; i < pick->n; i++)
+		addrs[i] = pick->ranges[i].start;
+	return workshop_read(workshop, addrs, pick->n);
+}
+
 /* Entries [from, to) of the table are a module's. */
 static void look_at(const struct module *module, u32 from, u32 to)
 {
@@ -441,6 +455,8 @@ static void look_at(const struct module *module, u32 from, u32 to)
 		return;
 	hot.reserved_ns = 0;
 	workshop->until_ns = world->options.agent ? sys_cpu_ns() + credit_left() : 0;
+	if (!read_functions(workshop, &pick))
+		return;
 	translate(workshop, &pick);
 	note_look(workshop, &pick, samples);
 }
@@ -529,7 +545,8 @@ static void judge(const struct workshop *workshop, const struct span *span,
 		out->why = STATUS_HEAT_BESIDE;
 	else if (out->n_heads)
 		out->why = STATUS_HEAT_REFUSED;
-	else if (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE))
+	else if (!text_is_unread(text, span->range.start) &&
+	         (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE)))
 		out->why = STATUS_HEAT_UNPROVEN;
 	else if (was_looked_at(workshop, span))
 		out->why = STATUS_HEAT_NO_HEAD;

@@ -12,6 +12,7 @@
 #include "leave.h"
 #include "limits.h"
 #include "names.h"
+#include "reader.h"
 #include "sys.h"
 
 #include <fcntl.h>
@@ -25,7 +26,7 @@ bool memory_arena(struct arena *arena, u64 size)
 
 	if (sys_failed(base))
 		return false;
-	arena_init(arena, (void *)base, size);
+	arena_init_zeroed(arena, (void *)base, size);
 	return true;
 }
 
@@ -33,8 +34,9 @@ void memory_relax(struct arena *arena)
 {
 	u64 used = page_up(arena->used);
 
-	if (used < arena->size)
-		sys_madvise((u64)(uintptr_t)arena->base + used, arena->size - used, MADV_DONTNEED);
+	if (used < arena->size && sys_madvise((u64)(uintptr_t)arena->base + used,
+	                                      arena->size - used, MADV_DONTNEED) == 0)
+		arena_zeroed(arena, used);
 }
 
 void memory_free(struct arena *arena)
@@ -142,7 +144,29 @@ static bool note_segments(struct image *image, const struct reading *r)
 	return image->n_segments > 0;
 }
 
-static enum status read_text(struct image *image, struct reading *r, struct failure *fail)
+/* What is known of the text by now. */
+static void note_text(struct image *image, const struct reading *r)
+{
+	image->text_start = r->text.start;
+	image->status.proven_bytes = r->text.proven_bytes;
+	image->status.n_functions = r->text.n_functions;
+	image->status.n_slots = r->text.n_slots;
+	image->status.noted = r->text.noted;
+}
+
+static enum status find_code(struct reading *r, bool whole, struct failure *fail)
+{
+	enum status status = STATUS_TEXT_NOTES;
+
+	if (!whole)
+		status = text_parts_open(&r->text, &r->view, &r->keep, &r->scratch, fail);
+	if (status == STATUS_TEXT_NOTES)
+		status = text_build(&r->text, &r->view, &r->keep, &r->scratch, fail);
+	return status;
+}
+
+static enum status read_text(struct image *image, struct reading *r, bool whole,
+                             struct failure *fail)
 {
 	struct notes_failure why = { 0 };
 	u64 text, span;
@@ -160,19 +184,33 @@ static enum status read_text(struct image *image, struct reading *r, struct fail
 	if (!memory_arena(&r->keep, span * 8 + (4u << 20)) ||
 	    !memory_arena(&r->scratch, span * 16 + (16u << 20)))
 		return failed(fail, STATUS_WORKSPACE, 0, span);
-	status = text_build(&r->text, &r->view, &r->keep, &r->scratch, fail);
+	status = find_code(r, whole, fail);
 	if (status)
 		return status;
 	leave_mark(world->options.leave, names_file(image->status.path), &r->text);
-	image->text_start = r->text.start;
-	image->status.proven_bytes = r->text.proven_bytes;
-	image->status.n_functions = r->text.n_functions;
-	image->status.n_slots = r->text.n_slots;
-	image->status.noted = r->text.noted;
+	note_text(image, r);
 	for (u32 i = 0; i < STATUS_N && i < STATUS_REASONS && !image->was_read; i++)
 		image->status.refused[i] += r->text.refused[i];
 	image->was_read = true;
 	return STATUS_OK;
+}
+
+bool image_read_more(struct image *record, struct reading *r, const u64 *addrs, u32 n)
+{
+	struct text before = r->text;
+	u64 began = sys_now_ns();
+	struct failure fail;
+
+	if (!before.parts)
+		return true;
+	if (text_parts_read(&r->text, addrs, n, &r->keep, &r->scratch, &fail))
+		return false;
+	leave_mark(world->options.leave, names_file(record->status.path), &r->text);
+	note_text(record, r);
+	for (u32 i = 0; i < STATUS_N && i < STATUS_REASONS; i++)
+		record->status.refused[i] += r->text.refused[i] - before.refused[i];
+	record->status.build_ns += sys_now_ns() - began;
+	return true;
 }
 
 void image_close(struct reading *r)
@@ -205,7 +243,35 @@ static enum status open_file(const struct image *record, struct reading *r, stru
 	return STATUS_OK;
 }
 
-bool image_read(struct image *record, struct reading *r)
+static bool has_notes(const struct reading *r)
+{
+	struct notes_failure why;
+	struct notes_reader reader;
+	struct notes_object object;
+	struct notes_walk walk;
+	struct elf_view view;
+
+	if (elf_view_file(&view, r->bytes, r->size, &why) != NOTES_OK)
+		return false;
+	notes_reader_init(&reader, &view);
+	notes_walk_begin(&walk, &reader);
+	return notes_objects_next(&walk, &object) == NOTES_OK;
+}
+
+bool image_is_noted(struct image *record)
+{
+	struct failure fail;
+	struct reading r = { .fd = -1 };
+
+	if (record->notes == IMAGE_NOTES_UNKNOWN)
+		record->notes = open_file(record, &r, &fail) == STATUS_OK && has_notes(&r)
+		                        ? IMAGE_NOTES
+		                        : IMAGE_NO_NOTES;
+	image_close(&r);
+	return record->notes == IMAGE_NOTES;
+}
+
+bool image_read(struct image *record, struct reading *r, bool whole)
 {
 	static const struct reading empty;
 	struct failure fail = { STATUS_OK, 0, 0 };
@@ -215,7 +281,7 @@ bool image_read(struct image *record, struct reading *r)
 	*r = empty;
 	status = open_file(record, r, &fail);
 	if (!status)
-		status = read_text(record, r, &fail);
+		status = read_text(record, r, whole, &fail);
 	record->status.build_ns += sys_now_ns() - began;
 	if (!status)
 		return true;

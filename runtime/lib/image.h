@@ -18,7 +18,8 @@ struct reading {
 	u64 size;
 	struct elf_view view;
 	struct text text;
-	struct arena keep, scratch; /* of text_build(); scratch is free for others afterwards */
+	struct arena keep,
+		scratch; /* of text_build() or text_parts_...(); scratch is free for others afterwards */
 };
 
 /* Two arenas of anonymous memory; false without memory. */
@@ -36,11 +37,15 @@ struct image *image_of(const struct module *module, bool *fresh);
 struct image *image_next(void);
 void image_refuse(struct image *record, enum status status, u64 addr, u64 detail);
 
+/* Has it notes, so that it can be read by parts? Looks into the file, once. */
+bool image_is_noted(struct image *record);
 /*
- * Reads the file and finds its code. False: refused (in the record's status), also if it is no longer the file that
+ * Reads the file and finds its code; `whole`, or, of a module with notes, where its functions are, for image_read_more(). False: refused (in the record's status), also if it is no longer the file that
  * the record is of. Segments and counts of the record are filled in.
  */
-__must_check bool image_read(struct image *record, struct reading *r);
+__must_check bool image_read(struct image *record, struct reading *r, bool whole);
+/* Reads the functions that n module addresses are in, if they were not read. False: there is no memory for it. */
+__must_check bool image_read_more(struct image *record, struct reading *r, const u64 *addrs, u32 n);
 void image_close(struct reading *r);
 
 /* Is it the file that the record is of, by what fstat(2) says of it? */

@@ -696,7 +696,7 @@ void mapping_add(struct image *image, u64 base)
 static void translate(struct image *record, u64 base)
 {
 	static const struct batch_range all = { 0, ~0ull };
-	struct workshop *workshop = workshop_open(record, base);
+	struct workshop *workshop = workshop_open(record, base, true);
 	struct failure fail = { STATUS_OK, 0, 0 };
 
 	if (!workshop)

@@ -50,13 +50,31 @@ static void take_slot(struct workshop *w, u64 slot)
 	}
 }
 
-static void take_over(struct workshop *w, const struct image *image)
+/* Those of the text; images tell which are taken. */
+static bool list_slots(struct workshop *w)
 {
-	for (u32 i = 0; i < image->n_sites; i++) {
-		workshop_set_site(w, image->sites[i].hop.site, true);
-		if (image->sites[i].hop.kind == HOP_SLOT)
-			take_slot(w, image->sites[i].hop.slot);
+	const struct text *text = &w->reading.text;
+
+	w->slots = arena_alloc(&w->reading.keep, text->n_slots + 1, sizeof(*w->slots));
+	w->taken = arena_alloc(&w->reading.keep, text->n_slots + 1, 1);
+	if (!w->slots || !w->taken)
+		return false;
+	for (u32 i = 0; i < text->n_slots; i++)
+		w->slots[i] = text->slots[i].addr;
+	for (u32 i = 0; i < world->n_images; i++) {
+		const struct image *image = &world->images[i];
+
+		for (u32 k = 0; image->record == w->record->record && k < image->n_sites; k++)
+			if (image->sites[k].hop.kind == HOP_SLOT)
+				take_slot(w, image->sites[k].hop.slot);
 	}
+	return true;
+}
+
+static void take_sites(struct workshop *w, const struct image *image)
+{
+	for (u32 i = 0; i < image->n_sites; i++)
+		workshop_set_site(w, image->sites[i].hop.site, true);
 }
 
 static bool make_tables(struct workshop *w)
@@ -67,21 +85,29 @@ static bool make_tables(struct workshop *w)
 	w->decoder = arena_alloc(keep, 1, decode_scratch_size());
 	w->is_site = arena_alloc(keep, (text->end - text->start) / 8 + 1, 1);
 	w->fates = arena_alloc(keep, text->end - text->start + 1, 1);
-	w->slots = arena_alloc(keep, text->n_slots + 1, sizeof(*w->slots));
-	w->taken = arena_alloc(keep, text->n_slots + 1, 1);
 	if (!world->options.agent)
 		w->covers = arena_alloc(keep, text->end - text->start + 1, 1);
-	if (!w->decoder || !w->is_site || !w->fates || !w->slots || !w->taken)
+	if (!w->decoder || !w->is_site || !w->fates || !list_slots(w))
 		return false;
-	for (u32 i = 0; i < text->n_slots; i++)
-		w->slots[i] = text->slots[i].addr;
 	for (u32 i = 0; i < world->n_images; i++)
 		if (world->images[i].record == w->record->record)
-			take_over(w, &world->images[i]);
+			take_sites(w, &world->images[i]);
 	return true;
 }
 
-struct workshop *workshop_open(struct image *record, u64 base)
+bool workshop_read(struct workshop *w, const u64 *addrs, u32 n)
+{
+	u32 before = stages_enter(STATUS_STAGE_reading), n_slots = w->reading.text.n_slots;
+	bool good = image_read_more(w->record, &w->reading, addrs, n);
+
+	memory_relax(&w->reading.scratch);
+	if (good && w->reading.text.n_slots != n_slots)
+		good = list_slots(w);
+	stages_enter(before);
+	return good;
+}
+
+struct workshop *workshop_open(struct image *record, u64 base, bool whole)
 {
 	static const struct workshop empty;
 	struct workshop *w = workshop_find(NULL, 0);
@@ -93,7 +119,7 @@ struct workshop *workshop_open(struct image *record, u64 base)
 	*w = empty;
 	w->base = base;
 	before = stages_enter(STATUS_STAGE_reading);
-	read = image_read(record, &w->reading);
+	read = image_read(record, &w->reading, whole);
 	stages_enter(before);
 	if (!read)
 		return NULL;

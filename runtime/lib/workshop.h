@@ -36,8 +36,10 @@ struct workshop {
 	u64 near, near_size; /* run-time place reserved for the mapped area; 0: none */
 };
 
-/* That of the module; NULL if its file is refused (said in the record's status) or there are WORKSHOPS of them. */
-struct workshop *workshop_open(struct image *record, u64 base);
+/* That of the module, read as a whole or by parts (image.h); NULL if its file is refused (said in the record's status) or there are WORKSHOPS of them. */
+struct workshop *workshop_open(struct image *record, u64 base, bool whole);
+/* Reads the functions that n module addresses are in, if they were not read. False: there is no memory for it. */
+__must_check bool workshop_read(struct workshop *workshop, const u64 *addrs, u32 n);
 /* The open one of a loading; NULL: none. */
 struct workshop *workshop_find(const struct image *record, u64 base);
 /* Finds the places of the code cache, once. */

@@ -93,9 +93,12 @@ struct segment {
 	u64 addr, size, offset; /* of an executable PT_LOAD, widened to pages; file offset */
 };
 
+enum image_notes { IMAGE_NOTES_UNKNOWN, IMAGE_NOTES, IMAGE_NO_NOTES };
+
 struct image {
 	u32 record; /* index of the file's first image (image.h): itself, or another; the following up to text_start are the record's alone */
 	bool wanted, was_read; /* options.modules; text was built once */
+	u8 notes; /* enum image_notes */
 	char path[WORLD_PATH_MAX];
 	u64 ino, size, mtime_ns; /* of the file, to know it again */
 	u64 text_start;
