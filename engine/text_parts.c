@@ -161,14 +161,34 @@ static void find_in(struct text *text, const u8 *bytes, u64 addr, u64 n)
 		arrive(text, long_target(bytes, addr, end));
 }
 
-/* Of tables, and of all code; the code cache holds none. */
-static enum status find_arrivals(struct builder *b, struct failure *fail)
+/* Exceptions lead there. Tables are read as far as they make sense. */
+static enum status find_pads(struct builder *b, const struct fde *fde, struct failure *fail)
 {
-	struct text *text = b->text;
+	struct lsda_walk walk;
+	struct failure why;
+	enum status status;
+	u64 pad;
 
+	if (lsda_walk_begin(&walk, b->view, fde, &why) != STATUS_OK)
+		return STATUS_OK;
+	status = text_pay(b, walk.end - walk.pos, fail);
+	while (!status && lsda_walk_next(&walk, &pad, &why) == STATUS_OK)
+		arrive(b->text, pad);
+	return status;
+}
+
+static void find_targets(struct text *text)
+{
 	for (u32 i = 0; i < text->n_tables; i++)
 		for (u64 k = 0, target; next_outside(text, &text->tables[i], &k, &target);)
 			arrive(text, target);
+}
+
+/* Of all code; the code cache holds none. */
+static enum status find_branches(struct builder *b, struct failure *fail)
+{
+	struct text *text = b->text;
+
 	for (u32 i = 0; i < b->view->n_loads; i++) {
 		const struct elf_span *span = &b->view->loads[i];
 		u64 end = span->addr + span->size, until = end, from = end;
@@ -188,6 +208,19 @@ static enum status find_arrivals(struct builder *b, struct failure *fail)
 		find_in(text, span->bytes + (from - span->addr), from, end - from);
 	}
 	return STATUS_OK;
+}
+
+static enum status find_arrivals(struct builder *b, struct failure *fail)
+{
+	enum status status = text_load_functions(b, fail);
+
+	for (u32 i = 0; !status && i < b->n_functions; i++)
+		if (b->functions[i].fde.lsda)
+			status = find_pads(b, &b->functions[i].fde, fail);
+	if (status)
+		return status;
+	find_targets(b->text);
+	return find_branches(b, fail);
 }
 
 /* Does a byte of [from, to) that is in no function look like a short branch into (start, end)? */
@@ -424,7 +457,7 @@ static enum status read_parts(struct builder *b, u32 n_wanted, struct arena *kee
 	mark_arrivals(b);
 	status = text_read_notes(b, fail);
 	if (status == STATUS_OK)
-		status = text_read_pads(b, fail);
+		status = text_load_functions(b, fail);
 	if (status == STATUS_OK) {
 		text_mark_pointers(b);
 		text_survey(b);

@@ -238,8 +238,8 @@ bool text_is_entered(const struct builder *b, u64 start, u64 end);
 /* The marks that only building needs go. */
 void text_finish(struct builder *b);
 __must_check enum status text_add_unwind(struct builder *b, struct failure *fail);
-/* The unwind table for these, and landing pads in the parts. */
-__must_check enum status text_read_pads(struct builder *b, struct failure *fail);
+/* Those of the unwind table; text_add_unwind() begins with it. */
+__must_check enum status text_load_functions(struct builder *b, struct failure *fail);
 /* The function of the unwind table that addr is in, or NULL. */
 const struct function *text_function_at(const struct builder *b, u64 addr);
 __must_check enum status text_add_jumps(struct builder *b, struct failure *fail);

@@ -45,7 +45,7 @@ static u32 read_table(struct builder *b, struct function *functions, u32 max, bo
 	return n;
 }
 
-static enum status load_table(struct builder *b, struct failure *fail)
+enum status text_load_functions(struct builder *b, struct failure *fail)
 {
 	bool damaged;
 	u32 n = read_table(b, NULL, 0, &damaged);
@@ -278,7 +278,7 @@ static void accept(struct builder *b, struct function *f)
 
 enum status text_add_unwind(struct builder *b, struct failure *fail)
 {
-	enum status status = load_table(b, fail);
+	enum status status = text_load_functions(b, fail);
 	u32 i;
 
 	if (status)
@@ -292,21 +292,6 @@ enum status text_add_unwind(struct builder *b, struct failure *fail)
 			refuse(b, f, STATUS_TEXT_INTERIOR);
 		if (f->proven)
 			accept(b, f);
-	}
-	return status;
-}
-
-enum status text_read_pads(struct builder *b, struct failure *fail)
-{
-	enum status status = load_table(b, fail);
-
-	for (u32 i = 0; !status && i < b->n_functions; i++) {
-		const struct fde *fde = &b->functions[i].fde;
-		struct text_part part;
-		u64 at = fde->start;
-
-		if (fde->lsda && text_next_part(b->parts, b->n_parts, &at, fde->end, &part))
-			status = mark_pads(b, fde, fail);
 	}
 	return status;
 }

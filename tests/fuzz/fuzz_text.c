@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_text - the engine's text_build() against mutated files.
+ * fuzz_text - the engine's text_build() and text_parts_...() against mutated files.
  *
  *     fuzz_text [--count N] [--seed S] [--start I] [FILE...]
  *
  * Case I of seed S is always the same: what fails prints the command that repeats it alone. A case changes bytes of a
  * small random module (or, 1 case in 16, of one of the files): headers, notes, records, unwind
  * table, exception and jump tables, dynamic section, code. Each segment is then copied into a block of its own, so that
- * AddressSanitizer sees every byte read that no segment holds, and what comes out is held against text.h.
+ * AddressSanitizer sees every byte read that no segment holds, and what comes out is held against text.h. What is read by parts is held against
+ * what is read as a whole, too.
  * Exit codes: 0 nothing found, 1 found something, 2 wrong use.
  */
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "mutate.h"
 #include "text_image.h"
 
+#define LOCK 0xf0
 #define CASES_PER_IMAGE 64
 #define FILES_MAX 16
 #define ALARM_CPU_S 60 /* for one case, which takes milliseconds */
@@ -31,7 +33,7 @@ static struct {
 	char *paths[FILES_MAX];
 	struct entry files[FILES_MAX];
 	struct entry image;
-	u64 seen[STATUS_N], n_built, n_insns, n_sites;
+	u64 seen[STATUS_N], n_built, n_insns, n_sites, n_opened, n_parts;
 	void *decoder;
 } run;
 
@@ -82,9 +84,15 @@ static void rules_insns(const struct text *text, const struct elf_view *view)
 		at = text_bytes(text, addr, &size);
 		require(at != NULL && elf_view_covers(view, addr, 1, ELF_VIEW_X),
 		        "code is executable");
-		require(addr >= covered, "proven instructions do not overlap");
 		require(decode_brief(at, size, addr, run.decoder, &insn, &fail) == STATUS_OK,
 		        "a proven instruction decodes");
+		/* A branch may lead past a lock prefix: both end together. */
+		if (addr < covered) {
+			require(!(marks & TEXT_CERTIFIED) && at[-1] == LOCK &&
+			                addr + insn.len == covered,
+			        "proven instructions do not overlap");
+			continue;
+		}
 		require(!(marks & TEXT_CERTIFIED) || (marks & TEXT_REACHED),
 		        "certified text is reached");
 		for (u64 i = addr + 1; i < addr + insn.len; i++)
@@ -94,7 +102,8 @@ static void rules_insns(const struct text *text, const struct elf_view *view)
 		bytes += insn.len;
 		run.n_insns++;
 	}
-	require(covered <= text->end && bytes == text->proven_bytes, "proven bytes are counted");
+	require(covered <= text->end && (text->parts || bytes == text->proven_bytes),
+	        "proven bytes are counted");
 }
 
 static void rules_slots(const struct text *text)
@@ -169,6 +178,92 @@ static void split(struct elf_view *view, u8 *blocks[ELF_VIEW_LOADS_MAX])
 			elf_view_bytes(view, view->notes[i].addr, view->notes[i].size, 0);
 }
 
+/* A short workspace now and then; a mutated header may ask for gigabytes. */
+static void workspace(struct arena *arena, u64 size, u64 *rnd)
+{
+	if (random_below(rnd, 32) == 0 || size > 1 << 26)
+		size = random_below(rnd, size > 1 << 26 ? 1 << 26 : size);
+	arena_init(arena, malloc(size + 1), size);
+	require(arena->base, "memory");
+}
+
+/* ---- by parts ---- */
+
+/* Of a function that both have read from the same start. */
+static void rules_part(u16 part, u16 whole)
+{
+	const u16 same = TEXT_INSN | TEXT_CERTIFIED | TEXT_REACHED | TEXT_FUNCTION | TEXT_NO_PATCH |
+	                 TEXT_NO_TRANSLATE | TEXT_NO_INLINE | TEXT_NO_DEFER | TEXT_PLAIN |
+	                 TEXT_STACK_PRIVATE | TEXT_LOOP | TEXT_RETURN;
+
+	require(!((part ^ whole) & same), "by parts is as it is as a whole");
+	require(!(whole & ~part & (TEXT_TARGET | TEXT_INTERIOR)), "by parts all targets are known");
+	require(!(part & ~whole & TEXT_FREE), "free by parts is free as a whole");
+}
+
+static void rules_parts(const struct text *text, const struct text *whole)
+{
+	u64 start, end;
+
+	for (u64 addr = text->start; addr < text->end; addr++) {
+		if (!text_function(text, addr, &start, &end) || text_is_unread(text, addr))
+			require(!(text_marks(text, addr) & (u16)~TEXT_TARGET),
+			        "nothing is known of what was not read");
+		else if (text_marks(text, start) & text_marks(whole, start) & TEXT_CERTIFIED)
+			rules_part(text_marks(text, addr), text_marks(whole, addr));
+	}
+}
+
+static void read_and_check(struct text *text, const struct text *whole, struct arena *keep,
+                           struct arena *scratch, u64 *rnd)
+{
+	u64 addrs[4], used = keep->used, n = 1 + random_below(rnd, 4);
+	struct text before = *text;
+	struct failure fail;
+	enum status status;
+
+	for (u64 i = 0; i < n; i++)
+		addrs[i] = text->start + random_below(rnd, text->end - text->start);
+	status = text_parts_read(text, addrs, (u32)n, keep, scratch, &fail);
+	run.seen[status]++;
+	require(scratch->used == 0, "scratch is given back");
+	require(status == STATUS_OK || (memcmp(text, &before, sizeof(before)) == 0 &&
+	                                keep->used == used && fail.status == status),
+	        "failure leaves everything as it was, and is told");
+	rules_parts(text, whole);
+	rules_insns(text, text->view);
+	rules_slots(text);
+	rules_sites(text, rnd);
+	run.n_parts++;
+}
+
+static void parts_and_check(struct elf_view *view, const struct text *whole, u64 *rnd)
+{
+	struct arena keep, scratch;
+	u64 keep_size, scratch_size;
+	struct text text, before;
+	struct failure fail;
+	enum status status;
+
+	text_build_size(view, &keep_size, &scratch_size);
+	workspace(&keep, 2 * keep_size, rnd);
+	workspace(&scratch, 2 * scratch_size, rnd);
+	memset(&text, 0x5a, sizeof(text));
+	before = text;
+	status = text_parts_open(&text, view, &keep, &scratch, &fail);
+	require(scratch.used == 0, "scratch is given back");
+	require(status == STATUS_OK || (memcmp(&text, &before, sizeof(text)) == 0 &&
+	                                keep.used == 0 && fail.status == status),
+	        "failure leaves everything as it was, and is told");
+	run.n_opened += !status;
+	if (!status)
+		rules_areas(&text, view);
+	for (u32 i = 0; i < 3 && !status; i++)
+		read_and_check(&text, whole, &keep, &scratch, rnd);
+	free(keep.base);
+	free(scratch.base);
+}
+
 static void build_and_check(struct elf_view *view, u64 *rnd)
 {
 	struct arena keep, scratch;
@@ -178,14 +273,8 @@ static void build_and_check(struct elf_view *view, u64 *rnd)
 	enum status status;
 
 	text_build_size(view, &keep_size, &scratch_size);
-	/* A short workspace now and then; a mutated header may ask for gigabytes. */
-	if (random_below(rnd, 32) == 0 || keep_size > 1 << 26)
-		keep_size = random_below(rnd, keep_size > 1 << 26 ? 1 << 26 : keep_size);
-	if (random_below(rnd, 32) == 0 || scratch_size > 1 << 26)
-		scratch_size = random_below(rnd, scratch_size > 1 << 26 ? 1 << 26 : scratch_size);
-	arena_init(&keep, malloc(keep_size + 1), keep_size);
-	arena_init(&scratch, malloc(scratch_size + 1), scratch_size);
-	require(keep.base && scratch.base, "memory");
+	workspace(&keep, keep_size, rnd);
+	workspace(&scratch, scratch_size, rnd);
 	memset(&text, 0x5a, sizeof(text));
 	before = text;
 	status = text_build(&text, view, &keep, &scratch, &fail);
@@ -201,6 +290,7 @@ static void build_and_check(struct elf_view *view, u64 *rnd)
 		rules_slots(&text);
 		rules_areas(&text, view);
 		rules_sites(&text, rnd);
+		parts_and_check(view, &text, rnd);
 	}
 	free(keep.base);
 	free(scratch.base);
@@ -419,9 +509,10 @@ int main(int argc, char **argv)
 	run.decoder = malloc(decode_scratch_size());
 	require(run.decoder != NULL, "memory");
 	run_cases();
-	printf("fuzz_text: %llu cases, %llu built, %llu instructions, %llu sites; refused:",
+	printf("fuzz_text: %llu cases, %llu built, %llu instructions, %llu sites, %llu opened, %llu parts; refused:",
 	       (unsigned long long)run.count, (unsigned long long)run.n_built,
-	       (unsigned long long)run.n_insns, (unsigned long long)run.n_sites);
+	       (unsigned long long)run.n_insns, (unsigned long long)run.n_sites,
+	       (unsigned long long)run.n_opened, (unsigned long long)run.n_parts);
 	for (u32 i = 1; i < STATUS_N; i++) {
 		if (run.seen[i])
 			printf(" %s %llu", status_name((enum status)i),
