@@ -201,24 +201,22 @@ static void rules_part(u16 part, u16 whole)
 	require(!(part & ~whole & TEXT_FREE), "free by parts is free as a whole");
 }
 
-static bool is_boundary(const struct text *whole, u64 addr)
+/* Does an instruction start here, or else nothing that is certified? */
+static bool is_boundary(const struct text *text, u64 addr)
 {
-	const u16 proven = TEXT_INSN | TEXT_CERTIFIED;
-
-	return (text_marks(whole, addr) & proven) == proven;
+	return (text_marks(text, addr) & (TEXT_INSN | TEXT_CERTIFIED)) != TEXT_CERTIFIED;
 }
 
 /* Functions whose notes lie about where they begin, or where the next one does, are read otherwise. */
 static void rules_parts(const struct text *text, const struct text *whole)
 {
-	u64 start, end, next, after;
+	u64 start, end;
 
 	for (u64 addr = text->start; addr < text->end; addr++) {
 		if (!text_function(text, addr, &start, &end) || text_is_unread(text, addr))
 			require(!(text_marks(text, addr) & (u16)~TEXT_TARGET),
 			        "nothing is known of what was not read");
-		else if (is_boundary(text, start) && is_boundary(whole, start) &&
-		         (is_boundary(whole, end) || !text_function(text, end, &next, &after)))
+		else if (is_boundary(whole, start) && is_boundary(whole, end))
 			rules_part(text_marks(text, addr), text_marks(whole, addr));
 	}
 }

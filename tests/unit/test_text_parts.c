@@ -25,16 +25,24 @@ static void expect(u64 addr, u32 mask, u32 want)
 	CU_ASSERT_EQUAL(marks & mask, want);
 }
 
-/* A function with a record of its own. */
-static u64 certified(const char *hex)
+/* A function with a record of its own, which ends in `n` NOPs. */
+static u64 padded(const char *hex, u32 n)
 {
 	u64 f = text_image_function(&img, hex, 0);
-	const struct notes_input in = { .start = f,
-		                        .end = TEXT_IMAGE_TEXT + img.text_size,
-		                        .single = true };
 
-	text_image_object(&img, &in, 1, 0, 0, 0);
+	for (u32 i = 0; i < n; i++)
+		text_image_code(&img, "90");
+	text_image_object(&img,
+	                  &(struct notes_input){ .start = f,
+	                                         .end = TEXT_IMAGE_TEXT + img.text_size,
+	                                         .single = true },
+	                  1, 0, 0, 0);
 	return f;
+}
+
+static u64 certified(const char *hex)
+{
+	return padded(hex, 0);
 }
 
 /* More than a branch with a distance of one byte spans. */
@@ -97,15 +105,12 @@ static void test_callees(void)
 	text_image_init(&img);
 	for (u32 i = 0; i < 6; i++)
 		f[i] = certified("e802000000 c3 c3"); /* the next one */
-	large = f[5] + 7;
-	certified("31c0");
-	img.text_size -= 2;
-	for (u32 i = 0; i < 600; i++)
-		text_image_code(&img, "90");
+	large = padded("31c0 c3", 512); /* which the last one calls */
 	CU_ASSERT_EQUAL_FATAL(open_parts(), STATUS_OK);
 	read_at(f[0]);
 	for (u32 i = 0; i < 6; i++)
 		CU_ASSERT_EQUAL(text_is_unread(&text, f[i]), i > 4);
+	read_at(f[5]);
 	CU_ASSERT(text_is_unread(&text, large));
 }
 
@@ -183,6 +188,43 @@ static void test_table(void)
 		CU_ASSERT_PTR_NOT_NULL_FATAL(found);
 		CU_ASSERT(found->targets[0] == f + 3 - text.start &&
 		          found->targets[1] == g - text.start);
+	}
+}
+
+/* What a jump into a function that was not read finds there is not known; at its start it is a call that does not come back. */
+static void test_spare(void)
+{
+	static const s32 entries[] = { 0, 0 };
+	struct notes_table table = { .count = 2, .form = DYNOPT_TABLE_REL32 };
+	struct notes_input in = { .single = true, .tables = &table, .n_tables = 1 };
+
+	for (u32 inside = 0; inside < 2; inside++) {
+		struct text_table *found;
+		char hex[32];
+		u64 f, g;
+
+		text_image_init(&img);
+		table.addr = text_image_data(&img, entries, sizeof(entries));
+		g = padded("4889c3 c3", 512); /* reads rax; too large to be read for who calls it */
+		f = TEXT_IMAGE_TEXT + img.text_size;
+		snprintf(hex, sizeof(hex), "ffe0 e9 %02x%02xffff",
+		         (unsigned)(g + inside - f - 7) & 0xff,
+		         (unsigned)(g + inside - f - 7) >> 8 & 0xff);
+		text_image_function(&img, hex, 0);
+		for (u32 i = 0; i < 2; i++)
+			text_image_put(&img, table.addr + 4 * i, f + 2 - table.addr, 4);
+		table.site = f;
+		in.start = f;
+		in.end = f + 7;
+		text_image_object(&img, &in, 1, 0, 0, 0);
+		CU_ASSERT_EQUAL_FATAL(open_parts(), STATUS_OK);
+		read_at(f);
+		CU_ASSERT(text_is_unread(&text, g));
+		found = text_table_at(&text, f);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(found);
+		CU_ASSERT_EQUAL(text_table_spare(&text, found, 0,
+		                                 arena_alloc(&img.keep, decode_scratch_size(), 1)),
+		                !inside);
 	}
 }
 
@@ -327,6 +369,7 @@ static const struct unit_test tests[] = {
 	{ "functions that are called", test_callees },
 	{ "who arrives", test_arrivals },
 	{ "jump tables out of a function", test_table },
+	{ "what jump tables leave unread", test_spare },
 	{ "landing pads from elsewhere", test_pads },
 	{ "functions that are entered from elsewhere", test_is_entered },
 	{ "slots", test_slots },
