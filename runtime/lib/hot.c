@@ -16,6 +16,7 @@
 #include "cover.h"
 #include "kept.h"
 #include "loaded.h"
+#include "looked.h"
 #include "mapping.h"
 #include "phase.h"
 #include "pick.h"
@@ -37,8 +38,6 @@
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
-#define READ_NS_PER_BYTE 11 /* of a file, as a whole, */
-#define OPEN_NS_PER_BYTE 2 /* and where only its functions are found */
 #define READ_WORTH 60
 #define AS_LONG 8 /* runs that differ by one of so many parts are as long as each other */
 #define FIRST_WALKS \
@@ -53,7 +52,6 @@
 #define HOT_EACH 1 /* and so many for each of its addresses that were hit */
 #define HOT_SHARE 1000 /* one of so many of all samples */
 #define TESTS 16 /* with --all: fewer samples do, and there is more time, by so much */
-#define LOOKED 4096u /* a power of 2 */
 
 static struct {
 	bool open, kept;
@@ -243,7 +241,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 sp
 	if (!workshop && samples < enough(FIRST_WALKS))
 		return NULL;
 	whole = world->traces || (!workshop && !image_is_noted(record));
-	cost = record->size * (whole ? READ_NS_PER_BYTE : OPEN_NS_PER_BYTE);
+	cost = image_cost_ns(record, whole);
 	if (!workshop && samples >= enough(FIRST))
 		could_use(cost + look_ns);
 	if (workshop || !has_credit(cost + look_ns) || is_late() ||
@@ -295,22 +293,6 @@ static bool span_of(const struct workshop *workshop, u32 from, u32 to, struct sp
 	} while (span.to < to && hot.heat.at[span.to].rip < end);
 	*out = span;
 	return span.range.start != 0;
-}
-
-/* Whether a function was looked at; a place that is taken forgets another function. */
-static bool *looked_at(u64 start)
-{
-	static struct {
-		u64 start;
-		bool yes;
-	} looked[LOOKED];
-	u32 at = (u32)((start * 0x9e3779b97f4a7c15u) >> 40) & (LOOKED - 1);
-
-	if (looked[at].start != start) {
-		looked[at].start = start;
-		looked[at].yes = false;
-	}
-	return &looked[at].yes;
 }
 
 static bool was_looked_at(const struct workshop *workshop, const struct span *span)

@@ -19,6 +19,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#define READ_NS_PER_BYTE 11 /* of a file, as a whole, */
+#define OPEN_NS_PER_BYTE 2 /* and where only its functions are found */
+
 bool memory_arena(struct arena *arena, u64 size)
 {
 	long base = sys_mmap(0, size, PROT_READ | PROT_WRITE,
@@ -256,6 +259,11 @@ static bool has_notes(const struct reading *r)
 	notes_reader_init(&reader, &view);
 	notes_walk_begin(&walk, &reader);
 	return notes_objects_next(&walk, &object) == NOTES_OK;
+}
+
+u64 image_cost_ns(const struct image *record, bool whole)
+{
+	return record->size * (whole ? READ_NS_PER_BYTE : OPEN_NS_PER_BYTE);
 }
 
 bool image_is_noted(struct image *record)

@@ -37,6 +37,8 @@ struct image *image_of(const struct module *module, bool *fresh);
 struct image *image_next(void);
 void image_refuse(struct image *record, enum status status, u64 addr, u64 detail);
 
+/* What image_read() is expected to take. */
+u64 image_cost_ns(const struct image *record, bool whole);
 /* Has it notes, so that it can be read by parts? Looks into the file, once. */
 bool image_is_noted(struct image *record);
 /*
