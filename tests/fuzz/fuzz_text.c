@@ -216,7 +216,7 @@ static void rules_parts(const struct text *text, const struct text *whole)
 		if (!text_function(text, addr, &start, &end) || text_is_unread(text, addr))
 			require(!(text_marks(text, addr) & (u16)~TEXT_TARGET),
 			        "nothing is known of what was not read");
-		else if (is_boundary(whole, start) && is_boundary(whole, end))
+		else if ((text_marks(whole, start) & TEXT_INSN) && is_boundary(whole, end))
 			rules_part(text_marks(text, addr), text_marks(whole, addr));
 	}
 }
