@@ -103,14 +103,16 @@ void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch);
  * other; text_build() is for that. `keep` should hold zeroes that nobody has touched (arena_init_zeroed()): few of them will be.
  */
 __must_check enum status text_parts_open(struct text *text, const struct elf_view *view,
-                                   struct arena *keep, struct arena *scratch, struct failure *fail);
+                                         struct arena *keep, struct arena *scratch,
+                                         struct failure *fail);
 /*
  * Reads the functions of certified text that n addresses are in, and small ones that they call: all that is told of them is then as text_build() tells
  * it, but that a few bytes more may count as targets of branches, and that padding in front of a function is not free. Addresses elsewhere, and what was read before, are passed over. On failure nothing has changed. Slots are in
  * another place afterwards.
  */
-__must_check enum status text_parts_read(struct text *text, const u64 *addrs, u32 n, struct arena *keep,
-                                   struct arena *scratch, struct failure *fail);
+__must_check enum status text_parts_read(struct text *text, const u64 *addrs, u32 n,
+                                         struct arena *keep, struct arena *scratch,
+                                         struct failure *fail);
 /* Is it in a function of certified text that text_parts_read() was not asked for? */
 bool text_is_unread(const struct text *text, u64 addr);
 /* From a function's start to the next one's, or to the end of its record; false: addr is in none. */

@@ -254,8 +254,8 @@ void text_finish(struct builder *b)
 		u64 i = b->parts[k].start - b->text->start, n = b->parts[k].end - b->text->start;
 
 		for (; i < n; i += 4)
-			port_put64(b->text->marks + i, port_get64(b->text->marks + i) &
-			                                       ~(TEXT_RECORDED * TEXT_FOUR));
+			port_put64(b->text->marks + i,
+			           port_get64(b->text->marks + i) & ~(TEXT_RECORDED * TEXT_FOUR));
 	}
 }
 

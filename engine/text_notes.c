@@ -188,8 +188,8 @@ static enum status add_tables(struct builder *b, struct notes_reader *r,
 }
 
 static enum status add_record(struct builder *b, struct notes_reader *r,
-                              const struct notes_object *object,
-                              const struct notes_record *record, struct failure *fail)
+                              const struct notes_object *object, const struct notes_record *record,
+                              struct failure *fail)
 {
 	bool disabled = object->flags & DYNOPT_OBJECT_DISABLED;
 	enum status status;

@@ -322,8 +322,7 @@ static u32 want(struct text *text, const u64 *addrs, u32 n)
 	for (u8 depth = 0; depth < CALLEE_DEPTH; depth++)
 		for (u32 i = 0; i < parts->n_units; i++)
 			if (parts->units[i].state == UNIT_WANTED + depth)
-				want_callees(text, &parts->units[i],
-				             (u8)(UNIT_WANTED + depth + 1));
+				want_callees(text, &parts->units[i], (u8)(UNIT_WANTED + depth + 1));
 	while (want_targets(text))
 		port_yield();
 	for (u32 i = 0; i < parts->n_units; i++)
@@ -417,7 +416,7 @@ static void mark_arrivals(struct builder *b)
 /* ---- open, read ---- */
 
 enum status text_parts_open(struct text *text, const struct elf_view *view, struct arena *keep,
-                      struct arena *scratch, struct failure *fail)
+                            struct arena *scratch, struct failure *fail)
 {
 	struct builder *b;
 	u64 keep_mark = arena_mark(keep), scratch_mark = arena_mark(scratch);
@@ -484,7 +483,7 @@ static void forget(struct builder *b)
 }
 
 enum status text_parts_read(struct text *text, const u64 *addrs, u32 n, struct arena *keep,
-                      struct arena *scratch, struct failure *fail)
+                            struct arena *scratch, struct failure *fail)
 {
 	u32 n_wanted = text->parts ? want(text, addrs, n) : 0;
 	u64 keep_mark = arena_mark(keep), scratch_mark = arena_mark(scratch);

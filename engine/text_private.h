@@ -119,7 +119,8 @@ struct builder {
 	const struct text_part *parts; /* what is read: ascending, apart from each other */
 	struct text_part *own; /* room for these */
 	u32 n_parts;
-	struct text_part *fringe; /* certified text beside them: only where it branches to is wanted */
+	struct text_part
+		*fringe; /* certified text beside them: only where it branches to is wanted */
 	u32 n_fringe;
 	u64 n_noted_tables, n_noted_functions, n_records; /* of the notes */
 	struct function *functions; /* of the unwind table, by start */
@@ -232,7 +233,8 @@ __must_check enum status text_list_notes(struct builder *b, struct arena *keep,
                                          struct failure *fail);
 /* Marks of the builder's parts. */
 __must_check enum status text_read_notes(struct builder *b, struct failure *fail);
-#define TEXT_REACH8 130 /* bytes from the first of a branch with a distance of one byte to where it leads, at most */
+#define TEXT_REACH8 \
+	130 /* bytes from the first of a branch with a distance of one byte to where it leads, at most */
 /* Does a branch that is outside [start, end) lead behind its first byte? By parts: as far as bytes tell, whatever was decoded. */
 bool text_is_entered(const struct builder *b, u64 start, u64 end);
 /* The marks that only building needs go. */

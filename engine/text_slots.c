@@ -181,16 +181,16 @@ static void cut(struct text *text, u64 i, u64 n, struct cut *out)
 		}
 		for (; i - start >= JMP_REL32_LEN; start += JMP_REL32_LEN, out->n++)
 			if (out->n < out->max)
-				out->slots[out->n] = (struct text_slot){ text->start + start,
-					                                 JMP_REL32_LEN };
+				out->slots[out->n] =
+					(struct text_slot){ text->start + start, JMP_REL32_LEN };
 	}
 }
 
 static void cut_parts(struct builder *b, struct cut *out)
 {
 	for (u32 k = 0; k < b->n_parts; k++)
-		cut(b->text, b->parts[k].start - b->text->start,
-		    b->parts[k].end - b->text->start, out);
+		cut(b->text, b->parts[k].start - b->text->start, b->parts[k].end - b->text->start,
+		    out);
 }
 
 /* Beside those that are there already. */

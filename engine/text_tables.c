@@ -361,8 +361,9 @@ enum status text_add_tables(struct builder *b, struct arena *keep, struct failur
 
 		if (table->targets)
 			continue;
-		if (i && before->targets && before->addr == table->addr && before->count == table->count &&
-		    before->form == table->form && is_certified(text, table->site)) {
+		if (i && before->targets && before->addr == table->addr &&
+		    before->count == table->count && before->form == table->form &&
+		    is_certified(text, table->site)) {
 			table->targets = before->targets;
 			continue;
 		}

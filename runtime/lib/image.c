@@ -37,8 +37,8 @@ void memory_relax(struct arena *arena)
 {
 	u64 used = page_up(arena->used);
 
-	if (used < arena->size && sys_madvise((u64)(uintptr_t)arena->base + used,
-	                                      arena->size - used, MADV_DONTNEED) == 0)
+	if (used < arena->size &&
+	    sys_madvise((u64)(uintptr_t)arena->base + used, arena->size - used, MADV_DONTNEED) == 0)
 		arena_zeroed(arena, used);
 }
 

@@ -194,7 +194,7 @@ static void rules_part(u16 part, u16 whole)
 {
 	const u16 same = TEXT_INSN | TEXT_CERTIFIED | TEXT_REACHED | TEXT_FUNCTION | TEXT_NO_PATCH |
 	                 TEXT_NO_TRANSLATE | TEXT_NO_INLINE | TEXT_NO_DEFER | TEXT_PLAIN |
-	                 TEXT_STACK_PRIVATE | TEXT_LOOP | TEXT_RETURN;
+	                 TEXT_STACK_PRIVATE | TEXT_RETURN; /* loops are those of whole functions */
 
 	require(!((part ^ whole) & same), "by parts is as it is as a whole");
 	require(!(whole & ~part & (TEXT_TARGET | TEXT_INTERIOR)), "by parts all targets are known");

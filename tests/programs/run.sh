@@ -119,6 +119,12 @@ noted() # FILE...
 			tail -n 20 notes.log
 			exit 1
 		}
+		"$build/bin/text_report" "$file" >/dev/null 2>&1 || continue # refused as a whole
+		"$build/bin/text_parts" --times=2 "$file" >parts.log || {
+			echo "FAILED: text_parts --times=2 $file"
+			cat parts.log
+			exit 1
+		}
 	done
 }
 

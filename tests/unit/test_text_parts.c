@@ -63,9 +63,8 @@ static enum status open_parts(void)
 
 static void read_at(u64 addr)
 {
-	CU_ASSERT_EQUAL(
-		text_parts_read(&text, &addr, 1, &img.keep, &img.scratch, &img.fail),
-		STATUS_OK);
+	CU_ASSERT_EQUAL(text_parts_read(&text, &addr, 1, &img.keep, &img.scratch, &img.fail),
+	                STATUS_OK);
 }
 
 static void test_read(void)
@@ -237,12 +236,12 @@ static void test_pads(void)
 
 	text_image_init(&img);
 	table = text_image_data(&img, lsda, sizeof(lsda));
-	text_image_put(&img, TEXT_IMAGE_DATA + 4, 4 + sizeof(lsda), 4); /* the unwind table is behind */
+	text_image_put(&img, TEXT_IMAGE_DATA + 4, 4 + sizeof(lsda),
+	               4); /* the unwind table is behind */
 	f = text_image_function(&img, "31c0 31db c3", TEXT_IMAGE_NO_FDE);
 	CU_ASSERT_EQUAL_FATAL(f, 0x401000);
-	text_image_object(&img,
-	                  &(struct notes_input){ .start = f, .end = f + 5, .single = true }, 1, 0,
-	                  0, 0);
+	text_image_object(&img, &(struct notes_input){ .start = f, .end = f + 5, .single = true },
+	                  1, 0, 0, 0);
 	apart();
 	g = text_image_function(&img, "31c0 c3", TEXT_IMAGE_NO_FDE);
 	text_image_fde(&img, g, 3, table, 0);
@@ -258,16 +257,12 @@ static void test_is_entered(void)
 		const char *before, *behind;
 		bool is_entered;
 	} cases[] = {
-		{ "", "", false },
-		{ "c3", "c3", false },
+		{ "", "", false },           { "c3", "c3", false },
 		{ "eb02", "", true }, /* to its third byte */
 		{ "eb00", "", false }, /* its first is anybody's */
-		{ "e903000000", "", true },
-		{ "e900000000", "", false },
-		{ "", "ebfa", true },
-		{ "", "ebfe", false },
-		{ "", "e9f6ffffff", true },
-		{ "", "0f84f6ffffff", true },
+		{ "e903000000", "", true },  { "e900000000", "", false },
+		{ "", "ebfa", true },        { "", "ebfe", false },
+		{ "", "e9f6ffffff", true },  { "", "0f84f6ffffff", true },
 		{ "", "e8f0ffffff", false }, /* in front of it */
 	};
 	struct builder b = { .text = &text };
