@@ -175,6 +175,18 @@ static void judge_published(struct judge *j, u32 i)
 		*today = own;
 }
 
+/* Will it not be kept however cheap the way in is? It saves too little, and leads to nobody who would have a cheaper one. */
+static bool is_hopeless(const struct verdict *verdict)
+{
+	return !verdict->status && !verdict->n && verdict->gain <= (s64)verdict->toll;
+}
+
+/* There was no time to judge it: it is as if it had not been asked for. */
+static bool is_left(const struct judge *j, u32 hop)
+{
+	return j->verdicts[hop].status == STATUS_END;
+}
+
 /* ---- short sites ---- */
 
 /* Length of the instruction at addr if control only goes on behind it; else 0. */
@@ -241,8 +253,8 @@ static void move_site(struct judge *j, u32 i)
 	struct verdict *verdict = &j->verdicts[i], other;
 	u64 end = i + 1 < b->n_hops ? b->hops[i + 1].site : b->text->end;
 
-	if (hop->len >= JMP_REL32_LEN || batch_published(b, hop->site) ||
-	    has_bit(j->aims, hop->site - b->text->start) ||
+	if (hop->len >= JMP_REL32_LEN || is_left(j, i) || is_hopeless(verdict) ||
+	    batch_published(b, hop->site) || has_bit(j->aims, hop->site - b->text->start) ||
 	    (text_marks(b->text, hop->site) & TEXT_LOOP) || !longer_site(b, hop, end, &longer) ||
 	    workshop_is_site(b->w, longer.site) || !move_traces(b, hop->site, longer.site))
 		return;
@@ -322,12 +334,6 @@ static void judge_together(struct judge *j)
 		verdict->live = batch_published(b, site) != NULL;
 	}
 	worth_together(&worth);
-}
-
-/* There was no time to judge it: it is as if it had not been asked for. */
-static bool is_left(const struct judge *j, u32 hop)
-{
-	return j->verdicts[hop].status == STATUS_END;
 }
 
 /* Has the live translation of a hop, if there is one, an end? */
