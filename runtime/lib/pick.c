@@ -6,7 +6,7 @@
  */
 #include "pick.h"
 
-#define NS_PER_HIT 30000u
+#define NS_PER_HIT 25000u
 #define NS_PER_BYTE 35u
 
 u64 pick_guess(u32 hits)
