@@ -28,6 +28,29 @@ static u16 *place_of(struct walk *w, u64 addr)
 	return &w->places[i];
 }
 
+static struct walk_form form_of(const struct insn *insn)
+{
+	struct walk_form form = { .modrm_at = (u8)reencode_modrm_at(insn) };
+
+	for (u32 i = 0; i < insn->opcode_at; i++) {
+		u8 byte = insn->bytes[i];
+
+		if (byte == 0xc4 || byte == 0xc5 || byte == 0x62 || byte == 0x8f || byte == 0x67)
+			return form;
+		if (byte == 0x66)
+			form.word = true;
+		else if (byte == 0xf2 || byte == 0xf3)
+			form.prefix = byte;
+		else if ((byte & 0xf0) == 0x40 && i + 1u == insn->opcode_at)
+			form.rex = byte;
+	}
+	form.size = form.rex & 8 ? 8 : form.word ? 2 : 4;
+	form.memory = form.modrm_at && insn->n_mem && insn->bytes[form.modrm_at] < 0xc0;
+	form.whole = !form.memory || insn->mem[0].size ||
+	             !(insn->mem[0].load || insn->mem[0].store);
+	return form;
+}
+
 /* Decodes one that is not there yet; false: it cannot be read, or decoded; w->end says which. */
 static bool add_code(struct walk *w, u64 addr, u16 *place)
 {
@@ -39,6 +62,7 @@ static bool add_code(struct walk *w, u64 addr, u16 *place)
 	w->end = n ? WALK_SYSTEM : WALK_UNREAD;
 	if (!n || decode_insn(bytes, n, addr, w->decoder, &code->insn, &fail))
 		return false;
+	code->form = form_of(&code->insn);
 	code->behind = 0;
 	*place = (u16)++w->n_code;
 	w->end = WALK_LIMIT;
@@ -46,14 +70,14 @@ static bool add_code(struct walk *w, u64 addr, u16 *place)
 }
 
 /* The instruction at addr, which comes behind w->last; NULL: w->end says why. */
-static const struct insn *insn_at(struct walk *w, u64 addr)
+static const struct walk_code *code_at(struct walk *w, u64 addr)
 {
 	u32 at = w->code[w->last].behind;
 	u16 *place;
 
 	if (at < w->n_code && w->code[at].insn.addr == addr) {
 		w->last = at;
-		return &w->code[at].insn;
+		return &w->code[at];
 	}
 	place = place_of(w, addr);
 	if (!*place && w->n_code == WALK_CODE) {
@@ -65,7 +89,7 @@ static const struct insn *insn_at(struct walk *w, u64 addr)
 	at = *place - 1u;
 	w->code[w->last].behind = (u16)at;
 	w->last = at;
-	return &w->code[at].insn;
+	return &w->code[at];
 }
 
 /* ---- what is not among the forms that are executed ---- */
@@ -105,36 +129,6 @@ static void spoil(struct walk_step *s)
 			m->vec[i][0].known = m->vec[i][1].known = 0;
 	}
 	m->flags_known &= (u16)~insn->flags_def;
-}
-
-/* Prefixes, and where ModRM leads; of an instruction without ModRM nobody asks that. False: VEX and its like, 32-bit addresses, operands whose place the address does not tell. */
-static bool take_apart(struct walk_step *s)
-{
-	const struct insn *insn = s->insn;
-	u32 modrm_at = reencode_modrm_at(insn);
-
-	for (u32 i = 0; i < insn->opcode_at; i++) {
-		u8 byte = insn->bytes[i];
-
-		if (byte == 0xc4 || byte == 0xc5 || byte == 0x62 || byte == 0x8f || byte == 0x67)
-			return false;
-		if (byte == 0x66)
-			s->word = true;
-		else if (byte == 0xf2 || byte == 0xf3)
-			s->prefix = byte;
-		else if ((byte & 0xf0) == 0x40 && i + 1u == insn->opcode_at)
-			s->rex = byte;
-	}
-	s->size = s->rex & 8 ? 8 : s->word ? 2 : 4;
-	s->op = insn->bytes + insn->opcode_at;
-	if (!modrm_at)
-		return true;
-	s->modrm = insn->bytes[modrm_at];
-	s->memory = insn->n_mem && s->modrm < 0xc0;
-	if (!s->memory)
-		return true;
-	s->addr = walk_address(s->w, insn, 0, &s->addr_known);
-	return insn->mem[0].size || !(insn->mem[0].load || insn->mem[0].store);
 }
 
 /* ---- where control goes ---- */
@@ -206,15 +200,36 @@ static void transfer(struct walk_step *s, u64 *start)
 		go(s, start, to.v);
 }
 
-/* False: the walk ends in front of this instruction. */
-static bool step(struct walk *w, const struct insn *insn, u64 *start)
+/* An instruction that is to be executed now. */
+static struct walk_step begin(struct walk *w, const struct walk_code *code)
 {
-	struct walk_step s = { .w = w, .insn = insn };
-	bool whole = take_apart(&s);
+	const struct insn *insn = &code->insn;
+	const struct walk_form *form = &code->form;
+	struct walk_step s = { .w = w,
+		               .insn = insn,
+		               .op = insn->bytes + insn->opcode_at,
+		               .rex = form->rex,
+		               .modrm = form->modrm_at ? insn->bytes[form->modrm_at] : 0,
+		               .prefix = form->prefix,
+		               .word = form->word,
+		               .memory = form->memory,
+		               .size = form->size };
+
+	if (form->memory && form->whole)
+		s.addr = walk_address(w, insn, 0, &s.addr_known);
+	return s;
+}
+
+/* False: the walk ends in front of this instruction. */
+static bool step(struct walk *w, const struct walk_code *code, u64 *start)
+{
+	const struct insn *insn = &code->insn;
+	struct walk_step s = begin(w, code);
 
 	switch (insn->role) {
 	case ROLE_PLAIN:
-		if (!(insn->flags & INSN_NOP) && (!whole || (!walk_insn(&s) && !walk_vec(&s))))
+		if (!(insn->flags & INSN_NOP) &&
+		    (!code->form.whole || (!walk_insn(&s) && !walk_vec(&s))))
 			spoil(&s);
 		if (!s.ended)
 			w->m.rip += insn->len;
@@ -228,7 +243,7 @@ static bool step(struct walk *w, const struct insn *insn, u64 *start)
 	case ROLE_JMP_INDIRECT:
 	case ROLE_CALL_INDIRECT:
 	case ROLE_RET:
-		if (whole)
+		if (code->form.whole)
 			transfer(&s, start);
 		else
 			walk_stop(&s, WALK_SYSTEM);
@@ -248,9 +263,9 @@ void walk_on(struct walk *w, u32 runs, u32 insns)
 	w->n_insns = w->n_runs = 0;
 	w->end = WALK_LIMIT;
 	while (w->n_runs < runs && w->n_insns < insns) {
-		const struct insn *insn = insn_at(w, w->m.rip);
+		const struct walk_code *code = code_at(w, w->m.rip);
 
-		if (!insn || !step(w, insn, &start))
+		if (!code || !step(w, code, &start))
 			break;
 		w->n_insns++;
 	}

@@ -41,6 +41,15 @@ struct walk_word {
 	u8 known;
 };
 
+/* What an instruction's bytes say beyond that; prefix: f2, f3 or 0. */
+struct walk_form {
+	u8 rex, prefix;
+	u8 size; /* of operands of the usual kind: 2, 4, 8 */
+	u8 modrm_at; /* 0: it has none */
+	bool word, memory; /* prefix 66; the operand of ModRM lies in memory */
+	bool whole; /* it is understood: no VEX and its like, no 32-bit addresses, no operand whose place the address does not tell */
+};
+
 struct walk_machine {
 	struct walk_word gpr[16]; /* in encoding order */
 	struct walk_word vec[16][2]; /* the lower 128 bits */
@@ -78,6 +87,7 @@ struct walk {
 	u32 number;
 	struct walk_code {
 		struct insn insn;
+		struct walk_form form;
 		u16 behind; /* index of what came behind it last */
 	} code[WALK_CODE];
 	u16 places[WALK_PLACES]; /* by address: index and 1 */
