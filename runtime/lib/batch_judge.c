@@ -139,23 +139,6 @@ static bool is_time_over(const struct batch *b, u64 began_ns)
 	return b->w->until_ns && now + (now - began_ns) > b->w->until_ns;
 }
 
-/* As many as there is time for. */
-static void judge_sites(struct judge *j)
-{
-	struct batch *b = j->b;
-	u64 began = sys_cpu_ns();
-	const u32 *order = b->w->until_ns && b->flows ? by_heat(b) : NULL;
-
-	for (u32 i = 0; i < b->n_hops; i++) {
-		u32 k = order ? order[i] : i;
-
-		if (order && i && is_time_over(b, began))
-			j->verdicts[k].status = STATUS_END;
-		else
-			j->verdicts[k] = judge_site(j, &b->hops[k]);
-	}
-}
-
 /* A site that has a translation: by the tree of today if that is to replace it, else by its own. */
 static void judge_published(struct judge *j, u32 i)
 {
@@ -185,6 +168,25 @@ static bool is_hopeless(const struct verdict *verdict)
 static bool is_left(const struct judge *j, u32 hop)
 {
 	return j->verdicts[hop].status == STATUS_END;
+}
+
+/* As many as there is time for; what is live stays so if there is none. */
+static void judge_sites(struct judge *j)
+{
+	struct batch *b = j->b;
+	u64 began = sys_cpu_ns();
+	const u32 *order = b->w->until_ns && b->flows ? by_heat(b) : NULL;
+
+	for (u32 i = 0; i < b->n_hops; i++) {
+		u32 k = order ? order[i] : i;
+
+		if (order && i && is_time_over(b, began))
+			j->verdicts[k].status = STATUS_END;
+		else {
+			j->verdicts[k] = judge_site(j, &b->hops[k]);
+			judge_published(j, k);
+		}
+	}
 }
 
 /* ---- short sites ---- */
@@ -464,8 +466,6 @@ enum status batch_judge(struct batch *b, struct failure *fail)
 	    !pool_open(&j.leads, 2ull * b->n_hops * LIMIT_CODE_FIXUPS * sizeof(struct lead)))
 		return failed(fail, STATUS_WORKSPACE, 0, b->n_hops);
 	judge_sites(&j);
-	for (u32 i = 0; i < b->n_hops && b->n_published; i++)
-		judge_published(&j, i);
 	for (u32 i = 0; i < b->n_hops; i++)
 		move_site(&j, i);
 	judge_together(&j);

@@ -18,9 +18,14 @@ static s64 earned(const struct budget *b)
 	return part < 0 ? 0 : part < most ? part : most;
 }
 
+static s64 part(const struct budget *b, u64 cpu_ns)
+{
+	return (s64)(cpu_ns / 1000 * b->per_mille);
+}
+
 static s64 paid(const struct budget *b, u64 cpu_ns)
 {
-	return (s64)(cpu_ns / 1000 * b->per_mille) + earned(b);
+	return part(b, cpu_ns) + earned(b);
 }
 
 /* Of how much CPU time the pay is there already. */
@@ -39,7 +44,7 @@ static u64 beforehand(const struct budget *b)
 u64 budget_credit(const struct budget *b)
 {
 	s64 now = paid(b, b->cpu_ns) + b->left_ns;
-	s64 before = paid(b, beforehand(b)) + (b->left_ns < 0 ? b->left_ns : 0);
+	s64 before = part(b, beforehand(b)) + (b->left_ns < 0 ? b->left_ns : 0);
 	s64 sum = now > before ? now : before;
 
 	return sum > 0 ? (u64)sum : 0;
