@@ -18,6 +18,7 @@
 #include "loaded.h"
 #include "looked.h"
 #include "mapping.h"
+#include "meter.h"
 #include "phase.h"
 #include "pick.h"
 #include "rate.h"
@@ -67,7 +68,8 @@ static struct {
 	u64 reserved_ns; /* of the budget, for a look that is to come */
 	u64 next_ns; /* what the cheapest work takes for which there are samples enough; 0: none is known */
 	u64 wanted_ns; /* between two samples, as far as the sampler can do that */
-	u64 period_ns, cpu_ns; /* CPU time of the program that samples stand for */
+	struct meter meter; /* CPU time of the program, and what samples stand for */
+	bool rests; /* the sampler does */
 	u64 last_batch_ns;
 	u32 unchanged; /* batches since one that changed something */
 	u64 lively_ns; /* when it began to do something else */
@@ -94,7 +96,7 @@ static s64 saved_by(u64 rip)
 {
 	const struct translation *t = store_translation(rip);
 
-	return t ? (s64)hot.period_ns * t->saves / 1000 : 0;
+	return t ? (s64)hot.meter.stands_ns * t->saves / 1000 : 0;
 }
 
 static walker_code_fn code_at;
@@ -118,13 +120,12 @@ static void take(void *ctx, const struct sample *sample)
 	if (inside)
 		world->saved_ns += saved_by(rip);
 	world->recent_cache += inside;
-	heat_add(&hot.heat, inside ? origin : rip, 1, hot.period_ns, inside);
+	heat_add(&hot.heat, inside ? origin : rip, 1, hot.meter.stands_ns, inside);
 	if (phase_add(&hot.phase, inside ? origin : rip)) {
 		world->phases++;
 		hot.lively_ns = sys_now_ns();
 	}
 	hot.n_new += inside ? 1 : OUTSIDE;
-	hot.cpu_ns += hot.period_ns;
 }
 
 /* ---- modules ---- */
@@ -169,9 +170,9 @@ static struct budget budget(void)
 	/* Ticks of tests alone use more than that (TICK_TEST_MS). */
 	return (struct budget){ .per_mille =
 		                        world->options.budget * (world->options.all ? TESTS : 1),
-		                .cpu_ns = hot.cpu_ns,
+		                .cpu_ns = hot.meter.cpu_ns,
 		                .saved_ns = world->saved_ns,
-		                .expected_ns = hot.told ? remember_expect(hot.cpu_ns) : 0,
+		                .expected_ns = hot.told ? remember_expect(hot.meter.cpu_ns) : 0,
 		                .left_ns = left_ns > 0 && world->batches ? 0 : left_ns };
 }
 
@@ -213,7 +214,7 @@ static u64 enough(u64 n)
 static bool is_late(void)
 {
 	const struct budget now = budget();
-	u64 about_ns = hot.cpu_ns - hot.cpu_ns / AS_LONG;
+	u64 about_ns = hot.meter.cpu_ns - hot.meter.cpu_ns / AS_LONG;
 	u64 expected_ns = remember_expect(about_ns);
 
 	return expected_ns > about_ns && !world->options.all &&
@@ -656,7 +657,7 @@ void hot_modules(void)
 /* What this program is remembered by is as good as a look, once the run is worth it. */
 void hot_begin_warm(void)
 {
-	if (hot.open && remember_take(hot.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
+	if (hot.open && remember_take(hot.meter.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
 		begun();
 }
 
@@ -679,7 +680,7 @@ void hot_keep(void)
 		return;
 	hot.kept = true;
 	keep_samples();
-	remember_keep(hot.cpu_ns, budget_change(&now, sys_cpu_ns()),
+	remember_keep(hot.meter.cpu_ns, budget_change(&now, sys_cpu_ns()),
 	              world->samples >= enough(FIRST), &hot.heat, &hot.runs);
 }
 
@@ -699,7 +700,7 @@ static void adapt(void)
 	if (period_ns == hot.wanted_ns)
 		return;
 	hot.wanted_ns = period_ns;
-	hot.period_ns = sampler_period(period_ns);
+	meter_want(&hot.meter, sampler_period(period_ns));
 }
 
 bool hot_start(void)
@@ -761,7 +762,7 @@ static long read_samples(void)
 	long result;
 
 	hot.walking_ns = began + for_walks();
-	walker_round(hot.cpu_ns, world->mailbox.answered);
+	walker_round(hot.meter.cpu_ns, world->mailbox.answered);
 	result = sampler_read(take, NULL);
 	if (world->walks.walks > before_walks)
 		world->walks.cpu_ns += sys_cpu_ns() - began;
@@ -771,15 +772,23 @@ static long read_samples(void)
 
 void hot_take(void)
 {
+	u64 before = world->samples;
 	long result;
+	bool rests;
 
 	if (!hot.open)
 		return;
 	result = read_samples();
-	if (sys_failed(result))
+	if (sys_failed(result)) {
 		ended(result);
-	else
-		adapt();
+		return;
+	}
+	rests = meter_rests(&hot.meter, sys_process_ns(world->host_pid), world->samples - before,
+	                    hot.wanted_ns);
+	if (rests != hot.rests)
+		sampler_rest(rests);
+	hot.rests = rests;
+	adapt();
 }
 
 void hot_stop(void)

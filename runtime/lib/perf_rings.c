@@ -77,6 +77,13 @@ void perf_rings_period(const struct perf_rings *rings, u64 period)
 		sys6(SYS_ioctl, rings->at[i].fd, PERF_EVENT_IOC_PERIOD, (long)&period, 0, 0, 0);
 }
 
+void perf_rings_rest(const struct perf_rings *rings, bool rest)
+{
+	for (u32 i = 0; i < rings->n; i++)
+		sys6(SYS_ioctl, rings->at[i].fd,
+		     rest ? PERF_EVENT_IOC_DISABLE : PERF_EVENT_IOC_ENABLE, 0, 0, 0, 0);
+}
+
 static void count(struct perf_rings *rings, const struct perf_found *found)
 {
 	if (found->kind == PERF_KIND_LOST)

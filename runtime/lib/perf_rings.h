@@ -26,8 +26,10 @@ struct perf_rings {
 /* Opens attr, user mode only, for the threads of `pid`. 0, or -errno: nothing is open then. pages: a power of 2. */
 long perf_rings_open(struct perf_rings *rings, const struct perf_event_attr *attr, int pid,
                      u32 pages);
-/* So much of what the event counts, or with attr.freq so often in a second. */
+/* So much of what the event counts, or with attr.freq so often in a second; but not for threads that there are already, except the first. */
 void perf_rings_period(const struct perf_rings *rings, u64 period);
+/* For all threads. */
+void perf_rings_rest(const struct perf_rings *rings, bool rest);
 /* Hands over the samples of the process that have come in since. */
 void perf_rings_read(struct perf_rings *rings,
                      void (*take)(void *ctx, const struct perf_sample *sample), void *ctx);

@@ -4,7 +4,11 @@
  */
 #include "sampler.h"
 
+#include "sys.h"
+
 #include <errno.h>
+
+#define REST_NS 300000u /* of the agent's CPU time, at most */
 
 static const struct sampler *const samplers[] = { NULL,
 #define X(name, how) &sampler_##name,
@@ -44,6 +48,17 @@ long sampler_open(const char *name, int pid, u32 *kind)
 u64 sampler_period(u64 ns)
 {
 	return open_one->period(ns);
+}
+
+void sampler_rest(bool rest)
+{
+	static bool dear;
+	u64 began = sys_cpu_ns();
+
+	if (!open_one->rest || (rest && dear))
+		return;
+	open_one->rest(rest);
+	dear = dear || sys_cpu_ns() - began > REST_NS;
 }
 
 long sampler_read(sampler_take_fn *take, void *ctx)

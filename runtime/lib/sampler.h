@@ -24,6 +24,8 @@ struct sampler {
 	long (*open)(int pid);
 	/* So much CPU time for each sample, or as near as it can come to that: returned. */
 	u64 (*period)(u64 ns);
+	/* No samples for a while, or again; NULL: they never come more often than they are wanted. */
+	void (*rest)(bool rest);
 	/* Hands over what has come in since, in no order, each until take() returns; what there was no room for is lost. 0, or -errno: it has ended by itself. */
 	long (*read)(sampler_take_fn *take, void *ctx);
 	void (*close)(void);
@@ -35,6 +37,8 @@ extern const struct sampler sampler_lbr, sampler_walk, sampler_ip, sampler_timer
 /* Opens the one of that name, or with "" the first that works. 0, or -errno of the last one that was tried: then *kind is STATUS_SAMPLER_none. */
 long sampler_open(const char *name, int pid, u32 *kind); /* kind: enum status_sampler */
 u64 sampler_period(u64 ns);
+/* A rest that takes the kernel too long, as there are so many threads, is the last one. */
+void sampler_rest(bool rest);
 long sampler_read(sampler_take_fn *take, void *ctx);
 void sampler_close(void);
 

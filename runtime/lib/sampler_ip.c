@@ -46,6 +46,11 @@ u64 sampler_ip_period(u64 ns)
 	return ns;
 }
 
+void sampler_ip_rest(bool rest)
+{
+	perf_rings_rest(&ip.rings, rest);
+}
+
 static void pass_on(void *ctx, const struct perf_sample *sample)
 {
 	(void)ctx;
@@ -65,7 +70,8 @@ void sampler_ip_close(void)
 	perf_rings_close(&ip.rings);
 }
 
-const struct sampler sampler_ip = { "ip", sampler_ip_open, sampler_ip_period, sampler_ip_read,
-	                            sampler_ip_close };
-const struct sampler sampler_walk = { "walk", walk_open, sampler_ip_period, sampler_ip_read,
-	                              sampler_ip_close };
+const struct sampler sampler_ip = {
+	"ip", sampler_ip_open, sampler_ip_period, sampler_ip_rest, sampler_ip_read, sampler_ip_close
+};
+const struct sampler sampler_walk = { "walk",          walk_open,       sampler_ip_period,
+	                              sampler_ip_rest, sampler_ip_read, sampler_ip_close };

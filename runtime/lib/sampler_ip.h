@@ -11,6 +11,7 @@
 /* As in struct sampler. */
 long sampler_ip_open(int pid);
 u64 sampler_ip_period(u64 ns);
+void sampler_ip_rest(bool rest);
 long sampler_ip_read(sampler_take_fn *take, void *ctx);
 void sampler_ip_close(void);
 

@@ -72,6 +72,12 @@ static u64 lbr_period(u64 ns)
 	return sampler_ip_period(ns);
 }
 
+static void lbr_rest(bool rest)
+{
+	perf_rings_rest(&lbr.rings, rest);
+	sampler_ip_rest(rest);
+}
+
 static void pass_on(void *ctx, const struct perf_sample *sample)
 {
 	(void)ctx;
@@ -92,4 +98,4 @@ static void lbr_close(void)
 	sampler_ip_close();
 }
 
-const struct sampler sampler_lbr = { "lbr", lbr_open, lbr_period, lbr_read, lbr_close };
+const struct sampler sampler_lbr = { "lbr", lbr_open, lbr_period, lbr_rest, lbr_read, lbr_close };

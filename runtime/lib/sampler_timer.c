@@ -210,4 +210,5 @@ static void timer_close(void)
 	turn(&world->timer, TIMER_RUNS, TIMER_STOPS);
 }
 
-const struct sampler sampler_timer = { "timer", timer_open, timer_period, timer_read, timer_close };
+const struct sampler sampler_timer = { "timer", timer_open, timer_period,
+	                               NULL,    timer_read, timer_close };

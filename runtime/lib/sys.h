@@ -55,6 +55,8 @@ long sys_clone_to(void (*entry)(void), u64 stack_top, long flags, u32 *child_tid
 /* CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID in ns: the agent has one thread. */
 u64 sys_now_ns(void);
 u64 sys_cpu_ns(void);
+/* CPU time of all threads of a process; 0: the kernel does not tell. */
+u64 sys_process_ns(int pid);
 
 /* A file's bytes, read-only, for sys_munmap(); *bytes is NULL where it is empty. Returns 0 or -errno. */
 long sys_map_file(const char *path, const char **bytes, u64 *size);
