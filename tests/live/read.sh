@@ -41,10 +41,10 @@ run()
 	samples=$(number samples)
 }
 
-# With --all three times what reading it takes, at 11 ns a byte: 0.95 s.
+# With --all three times what reading it takes, at 11 ns a byte: 0.95 s. A sample is 4 ms, or more where signals are missed.
 truncate -s 28800000 large
 run
-[ "$samples" -ge 230 ] || fail "read after $samples samples, which are $((samples * 4)) ms"
+[ "$samples" -ge 80 ] || fail "read after $samples samples, which are $((samples * 4)) ms"
 [ "$samples" -lt 700 ] || fail "not read before there were $samples samples, which are $((samples * 4)) ms"
 
 # Twice that. Half of those samples are remembered, and are of ten milliseconds each if the run was long.
@@ -53,5 +53,5 @@ sed -i 's/^ran [0-9]*/ran 0000020000/' "$kept"
 truncate -s 57600000 large
 run
 [ "$(number remembered)" -ge 100 ] || fail "nothing was remembered"
-[ "$samples" -ge 100 ] || fail "read after $samples samples, and what $(number remembered) tell"
+[ "$samples" -ge 50 ] || fail "read after $samples samples, and what $(number remembered) tell"
 [ "$samples" -lt 400 ] || fail "not read before there were $samples samples, and what $(number remembered) tell"

@@ -54,6 +54,10 @@ static void test_saved(void)
 	CU_ASSERT_EQUAL(budget_credit(&b), 150 * MS);
 	b.saved_ns = -4000 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 100 * MS);
+	b = (struct budget){ 10, 800 * MS, 160 * MS, 0, 0 };
+	CU_ASSERT_EQUAL(budget_credit(&b), 15 * MS); /* nothing of it is there beforehand */
+	b.cpu_ns = 1500 * MS;
+	CU_ASSERT_EQUAL(budget_credit(&b), 22500000);
 }
 
 /* Half of what a run will earn, at once, and no more until it has earned as much. */
