@@ -172,13 +172,13 @@ enum status text_begin(const struct elf_view *view, struct arena *keep, struct a
 static enum status build(struct builder *b, struct arena *keep, struct failure *fail)
 {
 	u64 size = b->text->end - b->text->start;
-	const struct text_part whole = { b->text->start, b->text->end };
 	enum status status;
 
 	b->kinds = arena_alloc(b->scratch, size + TEXT_ROOM, 1);
 	if (!b->kinds)
 		return failed(fail, STATUS_WORKSPACE, 0, size);
-	b->parts = &whole;
+	b->whole = (struct text_part){ b->text->start, b->text->end };
+	b->parts = &b->whole;
 	b->n_parts = 1;
 	status = text_add_notes(b, keep, fail);
 	if (status == STATUS_OK)

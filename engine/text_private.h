@@ -117,7 +117,7 @@ struct builder {
 	const u8 *code; /* likewise, if all text is one segment; else NULL */
 	void *decoder;
 	const struct text_part *parts; /* what is read: ascending, apart from each other */
-	struct text_part *own; /* room for these */
+	struct text_part whole, *own; /* room for these */
 	u32 n_parts;
 	struct text_part
 		*fringe; /* certified text beside them: only where it branches to is wanted */
