@@ -44,6 +44,7 @@
 #define FIRST_WALKS \
 	64 /* samples from which ways may be walked, before the first look where none are known */
 #define FIRST 200 /* samples of a module */
+#define SURE 1000 /* samples from which a second look that changes nothing is the last for a while */
 #define GROWN 2
 #define NEWS 4
 #define COOL 8192
@@ -336,7 +337,10 @@ static void translate(struct workshop *workshop, const struct pick *pick)
 	image = batch_translate(workshop, pick->ranges, pick->n, heat_at, &hot.runs, &fail);
 	if (fail.status)
 		image_refuse(workshop->record, fail.status, fail.addr, fail.detail);
-	hot.unchanged = changes(&workshop->record->status) == before ? hot.unchanged + 1 : 0;
+	if (changes(&workshop->record->status) != before)
+		hot.unchanged = 0;
+	else if (!hot.unchanged || hot.heat.samples >= enough(SURE)) /* few samples settle nothing */
+		hot.unchanged++;
 	before = stages_enter(STATUS_STAGE_patching);
 	if (!fail.status && mappings_renew(workshop->record->record) && image)
 		mapping_add(image, workshop->base);
@@ -468,11 +472,6 @@ void hot_look(void)
 
 /* ---- for people ---- */
 
-static enum status_heat_why refused_why(const struct image *record)
-{
-	return record && record->status.refusal ? STATUS_HEAT_MODULE : STATUS_HEAT_UNREAD;
-}
-
 static u32 own(const struct heat *heat)
 {
 	return heat->n - heat->told;
@@ -574,7 +573,7 @@ static u32 describe(const struct module *module, u32 from, u32 to, struct status
 	*out = (struct status_function){ .module = STATUS_NO_MODULE, .why = STATUS_HEAT_NOWHERE };
 	if (record) {
 		out->module = status_row(record);
-		out->why = refused_why(record);
+		out->why = record->status.refusal ? STATUS_HEAT_MODULE : STATUS_HEAT_UNREAD;
 	}
 	if (workshop)
 		known = span_of(workshop, from, to, &span);
