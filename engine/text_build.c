@@ -145,6 +145,8 @@ enum status text_go_on(struct builder *b, struct text *text, struct arena *scrat
                        struct failure *fail)
 {
 	b->kinds = text->parts->kinds;
+	b->functions = text->parts->functions;
+	b->n_functions = text->parts->n_functions;
 	return begin(b, text, scratch, fail);
 }
 

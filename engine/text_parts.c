@@ -212,7 +212,7 @@ static enum status find_branches(struct builder *b, struct failure *fail)
 
 static enum status find_arrivals(struct builder *b, struct failure *fail)
 {
-	enum status status = text_load_functions(b, fail);
+	enum status status = STATUS_OK;
 
 	for (u32 i = 0; !status && i < b->n_functions; i++)
 		if (b->functions[i].fde.lsda)
@@ -415,30 +415,47 @@ static void mark_arrivals(struct builder *b)
 
 /* ---- open, read ---- */
 
+static enum status make_parts(struct builder *b, struct arena *keep, struct failure *fail)
+{
+	u64 size = b->text->end - b->text->start;
+	struct text_parts *parts = arena_alloc(keep, 1, sizeof(*parts));
+
+	b->text->parts = parts;
+	if (parts) {
+		parts->arrivals = arena_alloc(keep, size / 8 + 1, 1);
+		parts->kinds = arena_alloc(keep, size + TEXT_ROOM, 1);
+	}
+	return parts && parts->arrivals && parts->kinds ? STATUS_OK
+	                                                : failed(fail, STATUS_WORKSPACE, 0, size);
+}
+
+static enum status find_all(struct builder *b, struct arena *keep, struct failure *fail)
+{
+	enum status status = make_parts(b, keep, fail);
+
+	if (status == STATUS_OK)
+		status = text_list_notes(b, keep, fail);
+	if (status == STATUS_OK)
+		status = text_load_functions(b, keep, fail);
+	if (status == STATUS_OK)
+		status = find_arrivals(b, fail);
+	if (status == STATUS_OK) {
+		b->text->parts->functions = b->functions;
+		b->text->parts->n_functions = b->n_functions;
+	}
+	return status;
+}
+
 enum status text_parts_open(struct text *text, const struct elf_view *view, struct arena *keep,
                             struct arena *scratch, struct failure *fail)
 {
-	struct builder *b;
 	u64 keep_mark = arena_mark(keep), scratch_mark = arena_mark(scratch);
+	struct builder *b;
 	enum status status = text_begin(view, keep, scratch, &b, fail);
-	u64 size = status ? 0 : b->text->end - b->text->start;
 
-	if (!status) {
-		struct text_parts *parts = arena_alloc(keep, 1, sizeof(*parts));
-
-		b->text->parts = parts;
-		if (parts) {
-			parts->arrivals = arena_alloc(keep, size / 8 + 1, 1);
-			parts->kinds = arena_alloc(keep, size + TEXT_ROOM, 1);
-		}
-		if (!parts || !parts->arrivals || !parts->kinds)
-			status = failed(fail, STATUS_WORKSPACE, 0, size);
-	}
-	if (!status)
-		status = text_list_notes(b, keep, fail);
-	if (!status)
-		status = find_arrivals(b, fail);
-	if (!status)
+	if (status == STATUS_OK)
+		status = find_all(b, keep, fail);
+	if (status == STATUS_OK)
 		*text = *b->text;
 	else
 		arena_release(keep, keep_mark);
@@ -455,8 +472,6 @@ static enum status read_parts(struct builder *b, u32 n_wanted, struct arena *kee
 		return status;
 	mark_arrivals(b);
 	status = text_read_notes(b, fail);
-	if (status == STATUS_OK)
-		status = text_load_functions(b, fail);
 	if (status == STATUS_OK) {
 		text_mark_pointers(b);
 		text_survey(b);

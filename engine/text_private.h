@@ -105,6 +105,8 @@ struct text_unit {
 struct text_parts {
 	struct text_unit *units; /* by start */
 	u32 n_units;
+	struct function *functions; /* of the unwind table, by start */
+	u32 n_functions;
 	u8 *arrivals; /* one bit for each byte of text: a branch of four bytes' distance may lead there */
 	u8 *kinds; /* of what was read, and of its neighbours */
 };
@@ -241,7 +243,8 @@ bool text_is_entered(const struct builder *b, u64 start, u64 end);
 void text_finish(struct builder *b);
 __must_check enum status text_add_unwind(struct builder *b, struct failure *fail);
 /* Those of the unwind table; text_add_unwind() begins with it. */
-__must_check enum status text_load_functions(struct builder *b, struct failure *fail);
+__must_check enum status text_load_functions(struct builder *b, struct arena *arena,
+                                             struct failure *fail);
 /* The function of the unwind table that addr is in, or NULL. */
 const struct function *text_function_at(const struct builder *b, u64 addr);
 __must_check enum status text_add_jumps(struct builder *b, struct failure *fail);

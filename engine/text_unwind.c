@@ -45,12 +45,12 @@ static u32 read_table(struct builder *b, struct function *functions, u32 max, bo
 	return n;
 }
 
-enum status text_load_functions(struct builder *b, struct failure *fail)
+enum status text_load_functions(struct builder *b, struct arena *arena, struct failure *fail)
 {
 	bool damaged;
 	u32 n = read_table(b, NULL, 0, &damaged);
 
-	b->functions = arena_alloc(b->scratch, n, sizeof(*b->functions));
+	b->functions = arena_alloc(arena, n, sizeof(*b->functions));
 	if (n && !b->functions)
 		return failed(fail, STATUS_WORKSPACE, 0, n * sizeof(*b->functions));
 	b->n_functions = read_table(b, b->functions, n, &damaged);
@@ -278,7 +278,7 @@ static void accept(struct builder *b, struct function *f)
 
 enum status text_add_unwind(struct builder *b, struct failure *fail)
 {
-	enum status status = text_load_functions(b, fail);
+	enum status status = text_load_functions(b, b->scratch, fail);
 	u32 i;
 
 	if (status)

@@ -11,7 +11,7 @@
 
 #include "port.h"
 
-#define BUDGET_BEFORE_NS 1500000000u
+#define BUDGET_BEFORE_NS 1000000000u
 #define BUDGET_HASTE 3 /* times as fast, until that much is paid for */
 #define BUDGET_SAVED 8 /* one of so many parts of what is saved, as instructions are not time, */
 #define BUDGET_SAVED_MOST 2 /* and of what is paid anyway, at most */

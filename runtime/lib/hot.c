@@ -44,7 +44,8 @@
 #define FIRST_WALKS \
 	64 /* samples from which ways may be walked, before the first look where none are known */
 #define FIRST 200 /* samples of a module */
-#define SURE 1000 /* samples from which a second look that changes nothing is the last for a while */
+#define SURE \
+	1000 /* samples from which a second look that changes nothing is the last for a while */
 #define GROWN 2
 #define NEWS 4
 #define COOL 8192
@@ -339,7 +340,8 @@ static void translate(struct workshop *workshop, const struct pick *pick)
 		image_refuse(workshop->record, fail.status, fail.addr, fail.detail);
 	if (changes(&workshop->record->status) != before)
 		hot.unchanged = 0;
-	else if (!hot.unchanged || hot.heat.samples >= enough(SURE)) /* few samples settle nothing */
+	else if (!hot.unchanged ||
+	         hot.heat.samples >= enough(SURE)) /* few samples settle nothing */
 		hot.unchanged++;
 	before = stages_enter(STATUS_STAGE_patching);
 	if (!fail.status && mappings_renew(workshop->record->record) && image)

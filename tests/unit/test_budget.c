@@ -23,19 +23,20 @@ static void test_credit(void)
 {
 	CU_ASSERT_EQUAL(credit(0, 0), 0); /* nothing before anything is used */
 	CU_ASSERT_EQUAL(credit(100, 0), 3 * MS);
-	CU_ASSERT_EQUAL(credit(500, 0), 15 * MS);
+	CU_ASSERT_EQUAL(credit(334, 0), 10 * MS);
+	CU_ASSERT_EQUAL(credit(1000, 0), 10 * MS);
 	CU_ASSERT_EQUAL(credit(1500, 0), 15 * MS);
 	CU_ASSERT_EQUAL(credit(2000, 0), 20 * MS);
 	CU_ASSERT_EQUAL(credit(10000, 0), 100 * MS);
 	CU_ASSERT_EQUAL(credit(0, 20), 20 * MS);
 	CU_ASSERT_EQUAL(credit(100, 20),
 	                21 * MS); /* enough to begin with: nothing is paid beforehand */
-	CU_ASSERT_EQUAL(credit(500, 4), 15 * MS);
+	CU_ASSERT_EQUAL(credit(500, 4), 10 * MS);
 	CU_ASSERT_EQUAL(credit(1000, 20), 30 * MS);
 	CU_ASSERT_EQUAL(credit(100, -2), 1 * MS);
 	CU_ASSERT_EQUAL(credit(100, -20), 0);
 	for (u32 i = 0; i < LENGTHS; i++) {
-		u64 cpu = lengths[i], most = cpu > 1500 ? cpu : 1500;
+		u64 cpu = lengths[i], most = cpu > 1000 ? cpu : 1000;
 
 		CU_ASSERT(credit(cpu, 0) <= (3 * cpu < most ? 3 * cpu : most) * MS / 100);
 		CU_ASSERT(credit(cpu, 0) >= cpu * MS / 100);
@@ -55,7 +56,10 @@ static void test_saved(void)
 	b.saved_ns = -4000 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 100 * MS);
 	b = (struct budget){ 10, 800 * MS, 160 * MS, 0, 0 };
-	CU_ASSERT_EQUAL(budget_credit(&b), 15 * MS); /* nothing of it is there beforehand */
+	CU_ASSERT_EQUAL(budget_credit(&b),
+	                12 * MS); /* 8 and 4: nothing of it is there beforehand */
+	b.cpu_ns = 400 * MS;
+	CU_ASSERT_EQUAL(budget_credit(&b), 10 * MS);
 	b.cpu_ns = 1500 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 22500000);
 }
@@ -78,7 +82,7 @@ static void test_known(void)
 	b = (struct budget){ 10, 0, 0, 3600000 * MS, 0 };
 	CU_ASSERT_EQUAL(budget_credit(&b), 40 * MS);
 	b = (struct budget){ 10, 500 * MS, 0, 1000 * MS, 0 };
-	CU_ASSERT_EQUAL(budget_credit(&b), 15 * MS);
+	CU_ASSERT_EQUAL(budget_credit(&b), 10 * MS);
 }
 
 /* What is paid beforehand is taken back from who ends early. */
