@@ -50,6 +50,7 @@ struct binary {
 	struct kernel_batch kept; /* traces that were published */
 	struct kernel_pace pace;
 	bool enough; /* the module takes no more of it, until it has forgotten it */
+	bool all; /* one of its processes wants what saves nothing, too; the others share it */
 	struct status_module status;
 	VEC(struct status_translation) translations; /* of kept, one for each */
 };

@@ -134,7 +134,7 @@ static void submit(struct binary *b, const struct work *work, const struct kerne
 		at += batch->traces.at[i].n_blocks;
 	}
 	b->owned = true;
-	status = kernel_submit(work->device, b->fd, work->domain, work->all, batch, &b->pace, take,
+	status = kernel_submit(work->device, b->fd, work->domain, b->all, batch, &b->pace, take,
 	                       &asked);
 	b->enough = b->pace.advice & DYNOPT_ADVICE_ENOUGH;
 	if (asked.n_ok)
@@ -197,9 +197,9 @@ static u32 heat_at(const void *ctx, u64 addr, u64 *next)
 }
 
 /* Was nothing asked for here, or what saved nothing, which now is wanted, too? */
-static bool is_open(struct binary *b, u64 i, bool all)
+static bool is_open(struct binary *b, u64 i)
 {
-	if (all && b->fates[i] == STATUS_COST_GAIN) {
+	if (b->all && b->fates[i] == STATUS_COST_GAIN) {
 		b->fates[i] = b->judged[i] = 0;
 		b->status.refused[STATUS_COST_GAIN]--;
 		b->status.n_heads--;
@@ -207,7 +207,7 @@ static bool is_open(struct binary *b, u64 i, bool all)
 	return !b->fates[i];
 }
 
-static void find_heads(struct binary *b, struct flows *flows, const struct hot *f, bool all,
+static void find_heads(struct binary *b, struct flows *flows, const struct hot *f,
                        struct kernel_batch *batch)
 {
 	for (u64 addr = f->start; addr < f->end; addr++) {
@@ -216,7 +216,7 @@ static void find_heads(struct binary *b, struct flows *flows, const struct hot *
 		struct grown grown;
 
 		if (!(warm_is_head(marks) || (warm_may_begin(marks) && (marks & TEXT_TARGET))) ||
-		    !is_open(b, i, all))
+		    !is_open(b, i))
 			continue;
 		if (!warm_again(flows, addr, false, &b->judged[i]))
 			continue;
@@ -226,7 +226,7 @@ static void find_heads(struct binary *b, struct flows *flows, const struct hot *
 	}
 }
 
-static void find_hot(struct binary *b, bool all, struct kernel_batch *batch)
+static void find_hot(struct binary *b, struct kernel_batch *batch)
 {
 	struct flows *flows = base_calloc(1, sizeof(*flows));
 	u64 mark = arena_mark(&b->scratch);
@@ -240,7 +240,7 @@ static void find_hot(struct binary *b, bool all, struct kernel_batch *batch)
 	for (u32 from = 0, to; from < b->heat.n; from = to) {
 		if (!function_at(b, from, &to, &f) || !is_hot(b, &f))
 			continue;
-		find_heads(b, flows, &f, all, batch);
+		find_heads(b, flows, &f, batch);
 		for (u32 i = from; i < to; i++) {
 			b->heat.fresh -= b->heat.at[i].fresh;
 			b->heat.at[i].fresh = 0;
@@ -281,13 +281,14 @@ bool binary_look(struct binary *b, const struct work *work)
 	bool asked = false;
 
 	pthread_mutex_lock(&b->lock);
+	b->all |= work->all;
 	doubt(b, work);
 	if (!b->status.refusal && !b->enough && b->fresh >= NEW_SAMPLES &&
 	    (b->was_read ||
 	     b->heat.samples * PERIOD_NS / READ_NS_PER_BYTE / READ_WORTH >= b->size)) {
 		b->fresh = 0;
 		if (binary_read(b, work))
-			find_hot(b, work->all, &batch);
+			find_hot(b, &batch);
 	}
 	if (batch.traces.n) {
 		submit(b, work, &batch);
@@ -312,6 +313,7 @@ bool binary_eager(struct binary *b, const struct work *work)
 	bool more;
 
 	pthread_mutex_lock(&b->lock);
+	b->all |= work->all;
 	for (u64 addr = !b->enough && binary_read(b, work) ? b->text.start : ~(u64)0;
 	     addr < b->text.end && batch.traces.n < EAGER_TRACES; addr++) {
 		struct grown grown;
