@@ -21,6 +21,7 @@
 #include "meter.h"
 #include "phase.h"
 #include "pick.h"
+#include "rank.h"
 #include "rate.h"
 #include "remember.h"
 #include "sampler.h"
@@ -41,11 +42,10 @@
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
 #define READ_WORTH 60
 #define AS_LONG 8 /* runs that differ by one of so many parts are as long as each other */
-#define FIRST_WALKS \
-	64 /* samples from which ways may be walked, before the first look where none are known */
+#define FIRST_WALKS 64 /* samples to walk from before the first look where no ways are known */
 #define FIRST 200 /* samples of a module */
-#define SURE \
-	1000 /* samples from which a second look that changes nothing is the last for a while */
+#define SURE 1000 /* samples from which a second look that changes nothing is the last for long */
+#define FOREIGN 4 /* one of so many samples in code without notes: the module is read as a whole */
 #define GROWN 2
 #define NEWS 4
 #define COOL 8192
@@ -60,7 +60,7 @@ static struct {
 	bool open, kept;
 	bool read; /* a module was */
 	bool told,
-		told_ways; /* begun with what earlier runs have sampled; with ways that they have seen */
+		told_ways; /* begun with what earlier runs have sampled; with ways they have seen */
 	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from */
 	struct heat_table heat;
 	struct runs runs;
@@ -273,11 +273,9 @@ static struct batch_range function_at(const struct workshop *workshop, struct he
 {
 	u64 base = workshop->base, addr = heat->rip - base;
 
-	if (!heat->end && !text_function(&workshop->reading.text, addr, &heat->start, &heat->end)) {
-		heat->start = 0;
-		heat->end = addr + 1;
-	}
-	return (struct batch_range){ heat->start, heat->end };
+	if (heat->end || text_function(&workshop->reading.text, addr, &heat->start, &heat->end))
+		return (struct batch_range){ heat->start, heat->end };
+	return (struct batch_range){ 0, addr + 1 };
 }
 
 /* The function of the table's entry `from`, which ends in front of `to` at the latest. False: not in a known one; it is this entry alone. */
@@ -373,11 +371,13 @@ static void pick_spans(struct pick *pick, const struct workshop *workshop, u32 f
 {
 	bool room = true;
 
-	pick->n = 0;
+	pick->n = pick->unknown = 0;
 	while (from < to && room) {
 		struct span span;
 
-		if (span_of(workshop, from, to, &span) && is_hot(workshop, &span))
+		if (!span_of(workshop, from, to, &span))
+			pick->unknown += span.n;
+		else if (is_hot(workshop, &span))
 			room = pick_add(pick, span.range, span.n, span.to - span.from);
 		from = span.to;
 	}
@@ -430,6 +430,8 @@ static void look_at(const struct module *module, u32 from, u32 to)
 		return;
 	workshop->thorough = false;
 	pick_spans(&pick, workshop, from, to);
+	if (pick.unknown > samples / FOREIGN && workshop_give_up(workshop))
+		return;
 	if (pick_cost(&pick) <= credit_left() / THOROUGH) {
 		workshop->thorough = true;
 		pick_spans(&pick, workshop, from, to);
@@ -538,31 +540,6 @@ static void judge(const struct workshop *workshop, const struct span *span,
 		out->why = is_hot(workshop, span) ? STATUS_HEAT_WAITS : STATUS_HEAT_FEW;
 }
 
-static void count(const struct status_function *f, struct status_heat *sums)
-{
-	u64 outside = f->samples - f->samples_cache;
-
-	sums->samples += f->samples;
-	sums->samples_cache += f->samples_cache;
-	sums->outside[f->why] += outside;
-	if (f->why == STATUS_HEAT_REFUSED && f->status < STATUS_REASONS)
-		sums->refused[f->status] += outside;
-}
-
-/* Keeps the hottest, by insertion. */
-static void rank(struct status_function *all, u32 *n, const struct status_function *f)
-{
-	u32 at = *n;
-
-	if (at == STATUS_FUNCTIONS && all[at - 1].samples >= f->samples)
-		return;
-	at -= at == STATUS_FUNCTIONS;
-	*n = at + 1;
-	for (; at > 0 && all[at - 1].samples < f->samples; at--)
-		all[at] = all[at - 1];
-	all[at] = *f;
-}
-
 /* The function, or what is known of no function, that begins at entry `from` and ends in front of `to`; returns its end. */
 static u32 describe(const struct module *module, u32 from, u32 to, struct status_function *out,
                     struct status_heat *sums)
@@ -609,8 +586,8 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 		from = describe(module, from, heat_from(&hot.heat, end), &f, sums);
 		if (!f.samples)
 			continue;
-		count(&f, sums);
-		rank(out, &n, &f);
+		rank_count(&f, sums);
+		rank_keep(out, &n, &f);
 	}
 	return n;
 }

@@ -20,6 +20,7 @@ struct pick {
 		u64 samples, cost_ns;
 	} weights[PICK_RANGES];
 	u32 n;
+	u64 unknown; /* samples in no known function */
 };
 
 /* A function in which `hits` addresses have samples; false: there is no room. */

@@ -201,3 +201,12 @@ void workshop_close(struct workshop *w)
 	image_close(&w->reading);
 	*w = empty;
 }
+
+bool workshop_give_up(struct workshop *w)
+{
+	if (!w->reading.text.parts || w->record->n_translations || w->has_areas)
+		return false;
+	w->record->notes = IMAGE_NO_NOTES;
+	workshop_close(w);
+	return true;
+}

@@ -44,6 +44,8 @@ __must_check bool workshop_read(struct workshop *workshop, const u64 *addrs, u32
 struct workshop *workshop_find(const struct image *record, u64 base);
 /* Finds the places of the code cache, once. */
 __must_check enum status workshop_areas(struct workshop *workshop, struct failure *fail);
+/* Closes one that was read by parts and has made nothing yet: the next one reads the module as a whole. False: it stays. */
+bool workshop_give_up(struct workshop *workshop);
 /* What is not used of the places near the module goes back. */
 void workshop_close(struct workshop *workshop);
 
