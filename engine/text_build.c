@@ -150,8 +150,8 @@ enum status text_go_on(struct builder *b, struct text *text, struct arena *scrat
 	return begin(b, text, scratch, fail);
 }
 
-enum status text_begin(const struct elf_view *view, struct arena *keep, struct arena *scratch,
-                       struct builder **out, struct failure *fail)
+static enum status begin_module(const struct elf_view *view, struct arena *keep,
+                                struct arena *scratch, struct builder **out, struct failure *fail)
 {
 	struct text *made = arena_alloc(scratch, 1, sizeof(*made));
 	struct builder *b = arena_alloc(scratch, 1, sizeof(*b));
@@ -198,21 +198,27 @@ static enum status build(struct builder *b, struct arena *keep, struct failure *
 	return status;
 }
 
-enum status text_build(struct text *text, const struct elf_view *view, struct arena *keep,
-                       struct arena *scratch, struct failure *fail)
+enum status text_make(struct text *text, const struct elf_view *view, struct arena *keep,
+                      struct arena *scratch, text_steps_fn *steps, struct failure *fail)
 {
 	u64 keep_mark = arena_mark(keep), scratch_mark = arena_mark(scratch);
 	struct builder *b;
-	enum status status = text_begin(view, keep, scratch, &b, fail);
+	enum status status = begin_module(view, keep, scratch, &b, fail);
 
 	if (status == STATUS_OK)
-		status = build(b, keep, fail);
+		status = steps(b, keep, fail);
 	if (status == STATUS_OK)
 		*text = *b->text;
 	else
 		arena_release(keep, keep_mark);
 	arena_release(scratch, scratch_mark);
 	return status;
+}
+
+enum status text_build(struct text *text, const struct elf_view *view, struct arena *keep,
+                       struct arena *scratch, struct failure *fail)
+{
+	return text_make(text, view, keep, scratch, build, fail);
 }
 
 void text_build_size(const struct elf_view *view, u64 *keep, u64 *scratch)

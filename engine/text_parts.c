@@ -161,22 +161,6 @@ static void find_in(struct text *text, const u8 *bytes, u64 addr, u64 n)
 		arrive(text, long_target(bytes, addr, end));
 }
 
-/* Exceptions lead there. Tables are read as far as they make sense. */
-static enum status find_pads(struct builder *b, const struct fde *fde, struct failure *fail)
-{
-	struct lsda_walk walk;
-	struct failure why;
-	enum status status;
-	u64 pad;
-
-	if (lsda_walk_begin(&walk, b->view, fde, &why) != STATUS_OK)
-		return STATUS_OK;
-	status = text_pay(b, walk.end - walk.pos, fail);
-	while (!status && lsda_walk_next(&walk, &pad, &why) == STATUS_OK)
-		arrive(b->text, pad);
-	return status;
-}
-
 static void find_targets(struct text *text)
 {
 	for (u32 i = 0; i < text->n_tables; i++)
@@ -216,7 +200,7 @@ static enum status find_arrivals(struct builder *b, struct failure *fail)
 
 	for (u32 i = 0; !status && i < b->n_functions; i++)
 		if (b->functions[i].fde.lsda)
-			status = find_pads(b, &b->functions[i].fde, fail);
+			status = text_each_pad(b, &b->functions[i].fde, arrive, fail);
 	if (status)
 		return status;
 	find_targets(b->text);
@@ -449,18 +433,7 @@ static enum status find_all(struct builder *b, struct arena *keep, struct failur
 enum status text_parts_open(struct text *text, const struct elf_view *view, struct arena *keep,
                             struct arena *scratch, struct failure *fail)
 {
-	u64 keep_mark = arena_mark(keep), scratch_mark = arena_mark(scratch);
-	struct builder *b;
-	enum status status = text_begin(view, keep, scratch, &b, fail);
-
-	if (status == STATUS_OK)
-		status = find_all(b, keep, fail);
-	if (status == STATUS_OK)
-		*text = *b->text;
-	else
-		arena_release(keep, keep_mark);
-	arena_release(scratch, scratch_mark);
-	return status;
+	return text_make(text, view, keep, scratch, find_all, fail);
 }
 
 static enum status read_parts(struct builder *b, u32 n_wanted, struct arena *keep,

@@ -222,10 +222,12 @@ u64 text_kind_target(u8 kind, const u8 *end, u64 end_addr);
 bool text_names_table(const u8 *insn, u32 len);
 bool text_jumps_by_table(const u8 *insn, u32 len);
 
-/* A builder of a module whose marks are allocated, in `scratch`, or one that goes on with a text that is read by parts. */
-__must_check enum status text_begin(const struct elf_view *view, struct arena *keep,
-                                    struct arena *scratch, struct builder **out,
-                                    struct failure *fail);
+/* Makes *text by these steps, whose builder has a module that is not refused, and its marks allocated. On failure all is as before. */
+typedef enum status text_steps_fn(struct builder *b, struct arena *keep, struct failure *fail);
+__must_check enum status text_make(struct text *text, const struct elf_view *view,
+                                   struct arena *keep, struct arena *scratch, text_steps_fn *steps,
+                                   struct failure *fail);
+/* A builder that goes on with a text that is read by parts. */
 __must_check enum status text_go_on(struct builder *b, struct text *text, struct arena *scratch,
                                     struct failure *fail);
 __must_check enum status text_add_notes(struct builder *b, struct arena *keep,
@@ -245,6 +247,10 @@ __must_check enum status text_add_unwind(struct builder *b, struct failure *fail
 /* Those of the unwind table; text_add_unwind() begins with it. */
 __must_check enum status text_load_functions(struct builder *b, struct arena *arena,
                                              struct failure *fail);
+/* Where exceptions in a function lead; its table is read as far as it makes sense. */
+__must_check enum status text_each_pad(struct builder *b, const struct fde *fde,
+                                       void (*arrive)(struct text *text, u64 pad),
+                                       struct failure *fail);
 /* The function of the unwind table that addr is in, or NULL. */
 const struct function *text_function_at(const struct builder *b, u64 addr);
 __must_check enum status text_add_jumps(struct builder *b, struct failure *fail);

@@ -92,8 +92,8 @@ static bool recorded(const struct builder *b, u64 start, u64 end)
 	return false;
 }
 
-/* Landing pads of f get TEXT_TARGET. Tables are read as far as they make sense. */
-static enum status mark_pads(struct builder *b, const struct fde *fde, struct failure *fail)
+enum status text_each_pad(struct builder *b, const struct fde *fde,
+                          void (*arrive)(struct text *text, u64 pad), struct failure *fail)
 {
 	struct lsda_walk walk;
 	struct failure why;
@@ -103,13 +103,15 @@ static enum status mark_pads(struct builder *b, const struct fde *fde, struct fa
 	if (lsda_walk_begin(&walk, b->view, fde, &why) != STATUS_OK)
 		return STATUS_OK;
 	status = text_pay(b, walk.end - walk.pos, fail);
-	if (status)
-		return status;
-	while (lsda_walk_next(&walk, &pad, &why) == STATUS_OK) {
-		if (text_holds(b->text, pad))
-			b->text->marks[pad - b->text->start] |= TEXT_TARGET;
-	}
-	return STATUS_OK;
+	while (!status && lsda_walk_next(&walk, &pad, &why) == STATUS_OK)
+		arrive(b->text, pad);
+	return status;
+}
+
+static void mark_pad(struct text *text, u64 pad)
+{
+	if (text_holds(text, pad))
+		text->marks[pad - text->start] |= TEXT_TARGET;
 }
 
 /* Code that no function claims: any branch in it counts, wherever it may begin. */
@@ -171,7 +173,7 @@ static enum status decode_function(struct builder *b, struct function *f, struct
 
 	status = text_pay(b, fde->end - fde->start, fail);
 	if (status == STATUS_OK)
-		status = mark_pads(b, fde, fail);
+		status = text_each_pad(b, fde, mark_pad, fail);
 	if (status)
 		return status;
 	if (!recorded(b, fde->start, fde->start + 1))

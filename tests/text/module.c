@@ -37,7 +37,7 @@ static bool module_open(struct module *m, const char *path)
 	return true;
 }
 
-static void arena_map(struct arena *arena, u64 size)
+void module_arena(struct arena *arena, u64 size)
 {
 	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -46,7 +46,7 @@ static void arena_map(struct arena *arena, u64 size)
 		perror("mmap");
 		exit(1);
 	}
-	arena_init(arena, base, size);
+	arena_init_zeroed(arena, base, size);
 }
 
 bool module_build(struct module *m, const char *path)
@@ -58,8 +58,8 @@ bool module_build(struct module *m, const char *path)
 	if (!module_open(m, path))
 		return false;
 	text_build_size(&m->view, &keep, &scratch);
-	arena_map(&m->keep, keep);
-	arena_map(&m->scratch, scratch);
+	module_arena(&m->keep, keep);
+	module_arena(&m->scratch, scratch);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	if (text_build(&m->text, &m->view, &m->keep, &m->scratch, &fail) != STATUS_OK) {
 		fprintf(stderr, "%s: %s at 0x%llx (%llu)\n", path, status_name(fail.status),

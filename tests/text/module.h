@@ -18,6 +18,8 @@ struct module {
 
 /* False if the file cannot be read or is refused as a whole; then it has said why on stderr. */
 bool module_build(struct module *m, const char *path);
+/* Zeroes that nobody has touched; there is memory, or the program ends. */
+void module_arena(struct arena *arena, u64 size);
 void module_close(struct module *m);
 
 #endif

@@ -51,18 +51,6 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void arena_map(struct arena *arena, u64 size)
-{
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (base == MAP_FAILED) {
-		perror("mmap");
-		exit(1);
-	}
-	arena_init_zeroed(arena, base, size);
-}
-
 static bool certified(const struct text *text, u64 addr)
 {
 	const u16 both = TEXT_INSN | TEXT_CERTIFIED;
@@ -198,8 +186,8 @@ static bool check(const char *path, u32 times)
 	for (u32 i = 0; good && i < times; i++) {
 		text_build_size(&m.view, &keep, &scratch);
 		p.read_s = 0;
-		arena_map(&p.keep, 2 * keep);
-		arena_map(&p.scratch, 2 * scratch);
+		module_arena(&p.keep, 2 * keep);
+		module_arena(&p.scratch, 2 * scratch);
 		good = run(path, &m, addrs, &p);
 		munmap(p.keep.base, p.keep.size);
 		munmap(p.scratch.base, p.scratch.size);
