@@ -4,7 +4,7 @@
  * decode_effects.c's.
  *
  * The decoder is in 64-bit mode with Intel's reading of the opcode map. Where processors of the
- * two makers disagree on an instruction's length or width (16-bit near branches), it is refused
+ * two makers disagree on an instruction, it is refused
  * as unknown. Invariant: an instruction that decode_insn() accepts does the same wherever its
  * copy stands, given that its relative fields are redirected.
  */
@@ -121,12 +121,14 @@ static u64 relative_target(const ZydisDecodedInstruction *insn, u64 addr)
 
 /*
  * A near branch of 16 bits: Intel ignores the prefix, AMD does not. f3 41 90 is xchg for some,
- * pause for others.
+ * pause for others. The prefetch of a register (0f 0d) does nothing at Intel's, and is #UD at AMD's (APM 3, PREFETCH).
  */
 static bool makers_disagree(const ZydisDecodedInstruction *insn, enum insn_role role)
 {
 	if (insn->mnemonic == ZYDIS_MNEMONIC_PAUSE)
 		return insn->raw.rex.B;
+	if (insn->meta.category == ZYDIS_CATEGORY_WIDENOP && insn->opcode == 0x0d)
+		return true;
 	if (role < ROLE_JMP || role > ROLE_RET ||
 	    !(insn->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE))
 		return false;

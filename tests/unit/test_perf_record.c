@@ -364,10 +364,14 @@ static void test_names(void)
 	for (u32 i = 0; i < hardware_rows(); i++) {
 		struct hardware_event event;
 		const char *why = "";
+		bool known = hardware_encode(i, &event, &why);
 
-		CU_ASSERT_TRUE(hardware_encode(i, &event, &why));
-		if (*why)
+		if (!known)
 			printf("\n    %s: %s\n", event.name, why);
+		/* A name without a model is that of the processor's own table, which only Intel's have. */
+		if (!known && !strstr(event.name, "::") && !__builtin_cpu_is("intel"))
+			continue;
+		CU_ASSERT_TRUE(known);
 		CU_ASSERT_EQUAL(event.type, i < 3 ? PERF_TYPE_RAW : PERF_TYPE_HARDWARE);
 		CU_ASSERT_EQUAL(event.config, i < 3 ? taken[i] : PERF_COUNT_HW_CPU_CYCLES);
 	}
