@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 9
+#define STATUS_FILE_VERSION 10
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
@@ -217,6 +217,7 @@ struct status_head {
 	int64_t saved_ns; /* of the program's CPU time, by translations, as reckoned by their instructions */
 	int64_t left_ns; /* of the budget, by earlier runs; less than 0: owed (lib/budget.h) */
 	uint64_t phases; /* times that it began to do something else */
+	uint64_t sample_ns; /* of its CPU time, that a sample is reckoned to take */
 	uint64_t walks, walk_runs,
 		walk_insns; /* from samples, worked out from their registers: straight runs and instructions in them */
 	uint64_t walk_ns; /* CPU time that this took, reading of samples included */

@@ -183,6 +183,7 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_signed(to, "saved_ns", h->saved_ns);
 	json_signed(to, "left_ns", h->left_ns);
 	json_number(to, "phases", h->phases);
+	json_number(to, "sample_ns", h->sample_ns);
 	json_number(to, "walks", h->walks);
 	json_number(to, "walk_runs", h->walk_runs);
 	json_number(to, "walk_instructions", h->walk_insns);

@@ -34,12 +34,13 @@
 	1000000000u /* that a signal's handler waits, maybe for code that it has interrupted */
 #define END_NS 10000000000u /* that a program's end waits for the agent: it is not to hang by it */
 #define TICK_MS 50
-#define TICK_RARE_MS 100
+#define TICK_LIVE_MS 100 /* at most, where something is live that a debugger must not meet */
 #define TICK_MOST_MS 200
-#define TICK_SAMPLES \
-	4 /* fewer in a tick, and the next one is twice as long, as far as nothing is live that a debugger must not meet */
+#define TICK_SAMPLES 4 /* fewer in a tick, and the next one is twice as long */
 #define TICKS_TRACED 8 /* between two looks whether it is traced, where nothing is live */
 #define TICKS_ASKED 4 /* between two looks for what may as well be seen later */
+#define TURNS_THEIRS \
+	8 /* between two looks whether the memory is the program's, where the kernel tells of its end */
 #define TICK_TEST_MS 2 /* with --all */
 #define TICK_FIRST_MS 1 /* until it has acted once */
 
@@ -253,22 +254,28 @@ static bool still_theirs(void)
 	return same != -ESRCH && sys6(SYS_kill, world->host_pid, 0, 0, 0, 0, 0) != -ESRCH;
 }
 
-/* Rings fill while the program runs: where it hardly does, for others or by itself, each tick costs as much. Where samples are rare, it may be longer from the start. */
+/*
+ * Waking up is most of what a tick costs, so it is as long as rings have room for, and others may wait. Where the program hardly runs, for others or by
+ * itself, they fill more slowly.
+ */
 static u32 next_tick_ms(void)
 {
 	static u32 tick_ms = TICK_MS;
 	static u64 samples;
-	u32 least_ms = hot_waits() ? TICK_RARE_MS : TICK_MS;
+	u32 most_ms = any_live() ? TICK_LIVE_MS : TICK_MOST_MS, full_ms = hot_full_ms();
 	u64 n = world->samples - samples;
 
 	if (world->options.all)
 		return TICK_TEST_MS;
-	if (n >= TICK_SAMPLES || any_live() || tick_ms < least_ms)
-		tick_ms = least_ms;
-	else if (tick_ms < TICK_MOST_MS)
-		tick_ms *= 2;
+	tick_ms = n < TICK_SAMPLES && tick_ms > full_ms ? tick_ms * 2 : full_ms;
+	tick_ms = tick_ms < TICK_MS ? TICK_MS : tick_ms < most_ms ? tick_ms : most_ms;
 	samples += n;
 	return tick_ms;
+}
+
+static bool first_thread_ended(void)
+{
+	return *(volatile u32 *)(uintptr_t)world->host_tid != (u32)world->host_pid;
 }
 
 /*
@@ -293,9 +300,16 @@ static void sleep_until(u32 answered, bool soon)
 		              0);
 	if (result == -ENOSYS || result == -EINVAL || result == -EPERM)
 		sys_futex_wait(&world->mailbox.asked, answered, tick_ms);
-	else if (result == -EAGAIN &&
-	         *(volatile u32 *)(uintptr_t)world->host_tid != (u32)world->host_pid)
+	else if (result == -EAGAIN && first_thread_ended())
 		world->host_tid = 0; /* ended, and others go on: ticks have to do */
+}
+
+/* Is it time to ask? At once, where nobody tells. */
+static bool is_end_due(void)
+{
+	static u32 turns;
+
+	return !world->host_tid || first_thread_ended() || ++turns % TURNS_THEIRS == 0;
 }
 
 static void __attribute__((noreturn)) leave(void)
@@ -404,7 +418,7 @@ void agent_main(void)
 		if (!act(&soon) &&
 		    __atomic_load_n(&world->mailbox.asked, __ATOMIC_ACQUIRE) == answered)
 			sleep_until(answered, soon);
-		if (!still_theirs()) {
+		if (is_end_due() && !still_theirs()) {
 			hot_keep();
 			leave();
 		}

@@ -131,12 +131,16 @@ static u32 *by_heat(struct batch *b)
 	return counts ? order : NULL;
 }
 
-/* Making those that are kept, and proving them, takes as long again. */
+/*
+ * Making those that are kept, and proving them, takes as long again. Where reading and growing have taken more than was thought, and left too little, it is still as long as they took: else they were
+ * for nothing.
+ */
 static bool is_time_over(const struct batch *b, u64 began_ns)
 {
-	u64 now = sys_cpu_ns();
+	u64 now = sys_cpu_ns(), least_ns = began_ns + (began_ns - b->w->began_ns);
 
-	return b->w->until_ns && now + (now - began_ns) > b->w->until_ns;
+	return b->w->until_ns && now + (now - began_ns) > b->w->until_ns &&
+	       now + (now - began_ns) > least_ns;
 }
 
 /* A site that has a translation: by the tree of today if that is to replace it, else by its own. */

@@ -11,6 +11,7 @@
  */
 #include "hot.h"
 
+#include "account.h"
 #include "batch.h"
 #include "budget.h"
 #include "cover.h"
@@ -33,6 +34,7 @@
 
 #include <fcntl.h>
 
+#define NS_PER_MS 1000000u
 #define WARM_NS 500000000u /* of expected CPU time, that what is remembered is worth work */
 #define WALK_PART 3 /* of the budget */
 #define WALKS_ALL 64 /* walks, until then from each sample of a module that is read */
@@ -41,7 +43,6 @@
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
 #define READ_WORTH 60
-#define AS_LONG 8 /* runs that differ by one of so many parts are as long as each other */
 #define FIRST_WALKS 64 /* samples to walk from before the first look where no ways are known */
 #define FIRST 200 /* samples of a module */
 #define SURE 1000 /* samples from which a second look that changes nothing is the last for long */
@@ -54,14 +55,13 @@
 #define THOROUGH 4 /* one of so many parts, as it is then so many times as dear */
 #define HOT_EACH 1 /* and so many for each of its addresses that were hit */
 #define HOT_SHARE 1000 /* one of so many of all samples */
-#define TESTS 16 /* with --all: fewer samples do, and there is more time, by so much */
 
 static struct {
 	bool open, kept;
 	bool read; /* a module was */
-	bool told,
-		told_ways; /* begun with what earlier runs have sampled; with ways they have seen */
-	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from */
+	bool told_ways; /* earlier runs have seen ways */
+	struct account account;
+	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from; 0: none are */
 	struct heat_table heat;
 	struct runs runs;
 	struct phase phase;
@@ -104,6 +104,14 @@ static s64 saved_by(u64 rip)
 static walker_code_fn code_at;
 static bool is_worth_walk(u64 rip);
 
+/* Asks the clock no more once the time is over. */
+static bool may_walk(void)
+{
+	if (hot.walking_ns && sys_cpu_ns() >= hot.walking_ns)
+		hot.walking_ns = 0;
+	return hot.walking_ns;
+}
+
 static void take(void *ctx, const struct sample *sample)
 {
 	u64 origin, rip = sample->rip;
@@ -114,7 +122,7 @@ static void take(void *ctx, const struct sample *sample)
 		learn(sample->more);
 	if (!sample->timed)
 		return;
-	if (sample->more && !inside && is_worth_walk(rip) && sys_cpu_ns() < hot.walking_ns)
+	if (sample->more && !inside && is_worth_walk(rip) && may_walk())
 		walker_take(sample->more, code_at, &hot.runs, &world->walks);
 	world->samples++;
 	world->recent++;
@@ -164,63 +172,20 @@ static bool is_worth_walk(u64 rip)
 	        world->samples % WALK_ONE_OF == 0);
 }
 
-/* What earlier runs have left is for what can be known from them; what comes later is this run's matter. */
-static struct budget budget(void)
-{
-	s64 left_ns = remember_left_ns();
-
-	/* Ticks of tests alone use more than that (TICK_TEST_MS). */
-	return (struct budget){ .per_mille =
-		                        world->options.budget * (world->options.all ? TESTS : 1),
-		                .cpu_ns = hot.meter.cpu_ns,
-		                .saved_ns = world->saved_ns,
-		                .expected_ns = hot.told ? remember_expect(hot.meter.cpu_ns) : 0,
-		                .left_ns = left_ns > 0 && world->batches ? 0 : left_ns };
-}
-
-/* CPU time that the agent may have used by now. */
-static u64 credit(void)
-{
-	const struct budget now = budget();
-
-	return budget_credit(&now);
-}
-
-/* What of it is left. Without an agent everything that a file says is done at once. */
-static u64 credit_left(void)
-{
-	u64 used = sys_cpu_ns(), all = credit();
-
-	if (!world->options.agent)
-		return ~(u64)0;
-	return used < all ? all - used : 0;
-}
-
 u64 hot_credit(void)
 {
-	return credit_left();
+	return account_left(&hot.account);
 }
 
 static bool has_credit(u64 for_ns)
 {
-	return credit_left() > for_ns;
+	return account_has(&hot.account, for_ns);
 }
 
 /* So many samples are wanted. For tests (--all) fewer do: more is translated, and earlier. */
 static u64 enough(u64 n)
 {
-	return world->options.all ? n / TESTS : n;
-}
-
-/* Is it better to leave what there is to the next run? */
-static bool is_late(void)
-{
-	const struct budget now = budget();
-	u64 about_ns = hot.meter.cpu_ns - hot.meter.cpu_ns / AS_LONG;
-	u64 expected_ns = remember_expect(about_ns);
-
-	return expected_ns > about_ns && !world->options.all &&
-	       budget_waits(&now, expected_ns, sys_cpu_ns());
+	return world->options.all ? n / ACCOUNT_TESTS : n;
 }
 
 /* There would be work that takes so long. */
@@ -247,7 +212,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 sp
 	cost = image_cost_ns(record, whole);
 	if (!workshop && samples >= enough(FIRST))
 		could_use(cost + look_ns);
-	if (workshop || !has_credit(cost + look_ns) || is_late() ||
+	if (workshop || !has_credit(cost + look_ns) || account_waits(&hot.account) ||
 	    (world->options.agent && spent_ns < cost * enough(READ_WORTH)))
 		return workshop;
 	workshop = workshop_open(record, module->base, whole);
@@ -354,7 +319,7 @@ static void translate(struct workshop *workshop, const struct pick *pick)
 /* Before the first look it should be known where control goes: from earlier runs, or by some walks. */
 static bool knows_ways(const struct workshop *w)
 {
-	return w->judged_samples || hot.told || !world->options.agent ||
+	return w->judged_samples || hot.account.told || !world->options.agent ||
 	       world->samples - w->opened_samples >= enough(FIRST_WALKS);
 }
 
@@ -432,11 +397,11 @@ static void look_at(const struct module *module, u32 from, u32 to)
 	pick_spans(&pick, workshop, from, to);
 	if (pick.unknown > samples / FOREIGN && workshop_give_up(workshop))
 		return;
-	if (pick_cost(&pick) <= credit_left() / THOROUGH) {
+	if (pick_cost(&pick) <= hot_credit() / THOROUGH) {
 		workshop->thorough = true;
 		pick_spans(&pick, workshop, from, to);
 	}
-	if (!pick_afford(&pick, credit_left(), &need_ns)) {
+	if (!pick_afford(&pick, hot_credit(), &need_ns)) {
 		hot.reserved_ns = workshop->judged_samples ? 0 : need_ns;
 		could_use(need_ns);
 		return;
@@ -445,16 +410,19 @@ static void look_at(const struct module *module, u32 from, u32 to)
 	if (!is_due(workshop, samples, news_of(&pick, workshop)))
 		return;
 	hot.reserved_ns = 0;
-	workshop->until_ns = world->options.agent ? sys_cpu_ns() + credit_left() : 0;
+	workshop->began_ns = sys_cpu_ns();
+	workshop->until_ns = world->options.agent ? workshop->began_ns + hot_credit() : 0;
 	if (!read_functions(workshop, &pick))
 		return;
 	translate(workshop, &pick);
 	note_look(workshop, &pick, samples);
 }
 
-bool hot_waits(void)
+u32 hot_full_ms(void)
 {
-	return hot.open && hot.wanted_ns > RATE_NEXT_NS;
+	u64 ms = hot.wanted_ns * SAMPLER_FULL / NS_PER_MS;
+
+	return ms < 0xffffffffu ? (u32)ms : 0xffffffffu;
 }
 
 void hot_look(void)
@@ -507,15 +475,26 @@ static void find_wait(const struct workshop *workshop, const struct span *span,
 	out->wait_samples = wait.samples;
 }
 
+static bool is_unproven(const struct text *text, u64 start)
+{
+	u16 marks;
+
+	if (text_is_unread(text, start))
+		return false;
+	marks = text_marks(text, start);
+	return !(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE);
+}
+
 /* What has become of a function's heads. */
 static void judge(const struct workshop *workshop, const struct span *span,
                   struct status_function *out)
 {
 	const struct text *text = &workshop->reading.text;
 	u32 counts[STATUS_REASONS] = { 0 }, most = 0;
-	u16 marks = text_marks(text, span->range.start);
 
-	for (u64 addr = span->range.start; addr < span->range.end; addr++) {
+	/* Before the first look there is none, and reading would only touch pages. */
+	for (u64 addr = span->range.start; addr < span->range.end && workshop->judged_samples;
+	     addr++) {
 		u8 fate = workshop->fates[addr - text->start];
 
 		if (!fate)
@@ -531,8 +510,7 @@ static void judge(const struct workshop *workshop, const struct span *span,
 		out->why = STATUS_HEAT_BESIDE;
 	else if (out->n_heads)
 		out->why = STATUS_HEAT_REFUSED;
-	else if (!text_is_unread(text, span->range.start) &&
-	         (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE)))
+	else if (is_unproven(text, span->range.start))
 		out->why = STATUS_HEAT_UNPROVEN;
 	else if (was_looked_at(workshop, span))
 		out->why = STATUS_HEAT_NO_HEAD;
@@ -598,7 +576,7 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 static void begun(void)
 {
 	hot.n_new = NEW_SAMPLES;
-	hot.told = true;
+	hot.account.told = true;
 	hot.told_ways = hot.runs.touched;
 }
 
@@ -635,7 +613,7 @@ void hot_modules(void)
 /* What this program is remembered by is as good as a look, once the run is worth it. */
 void hot_begin_warm(void)
 {
-	if (hot.open && remember_take(hot.meter.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
+	if (hot.open && remember_take(hot.account.cpu_ns, enough(WARM_NS), &hot.heat, &hot.runs))
 		begun();
 }
 
@@ -652,13 +630,11 @@ static void keep_samples(void)
 
 void hot_keep(void)
 {
-	const struct budget now = budget();
-
 	if (hot.kept || world->forked)
 		return;
 	hot.kept = true;
 	keep_samples();
-	remember_keep(hot.meter.cpu_ns, budget_change(&now, sys_cpu_ns()),
+	remember_keep(hot.account.cpu_ns, account_change(&hot.account),
 	              world->samples >= enough(FIRST), &hot.heat, &hot.runs);
 }
 
@@ -668,6 +644,7 @@ static void adapt(void)
 {
 	u64 now = sys_now_ns(), period_ns;
 	const struct rate rate = { .all = world->options.all,
+		                   .sample_ns = hot.account.sample_ns,
 		                   .read = hot.read,
 		                   .paid = world->samples < FIRST || has_credit(hot.next_ns),
 		                   .unchanged = hot.unchanged,
@@ -696,6 +673,7 @@ bool hot_start(void)
 	hot.open = !sys_failed(result);
 	hot.last_batch_ns = sys_now_ns();
 	if (hot.open) {
+		world->sample_ns = hot.account.sample_ns = sampler_cost();
 		adapt();
 		return true;
 	}
@@ -725,7 +703,7 @@ static void ended(long result)
 /* Walks may take a part of the agent's time, and nothing of what is kept for a look. */
 static u64 for_walks(void)
 {
-	u64 part = credit() / WALK_PART, left = credit_left();
+	u64 part = account_credit(&hot.account) / WALK_PART, left = hot_credit();
 
 	part = part > world->walks.cpu_ns ? part - world->walks.cpu_ns : 0;
 	left = left > hot.reserved_ns ? left - hot.reserved_ns : 0;
@@ -735,12 +713,12 @@ static u64 for_walks(void)
 /* From samples others follow by walks. */
 static long read_samples(void)
 {
-	u64 began = sys_cpu_ns(), before_walks = world->walks.walks;
+	u64 began = sys_cpu_ns(), before_walks = world->walks.walks, walks_ns = for_walks();
 	u32 before = stages_enter(STATUS_STAGE_samples);
 	long result;
 
-	hot.walking_ns = began + for_walks();
-	walker_round(hot.meter.cpu_ns, world->mailbox.answered);
+	hot.walking_ns = walks_ns ? began + walks_ns : 0;
+	walker_round(hot.account.cpu_ns, world->mailbox.answered);
 	result = sampler_read(take, NULL);
 	if (world->walks.walks > before_walks)
 		world->walks.cpu_ns += sys_cpu_ns() - began;
@@ -763,6 +741,7 @@ void hot_take(void)
 	}
 	rests = meter_rests(&hot.meter, sys_process_ns(world->host_pid), world->samples - before,
 	                    hot.wanted_ns);
+	hot.account.cpu_ns = hot.meter.cpu_ns;
 	if (rests != hot.rests)
 		sampler_rest(rests);
 	hot.rests = rests;

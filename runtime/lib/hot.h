@@ -18,8 +18,8 @@ void hot_take(void);
 bool hot_is_due(void);
 /* Has translated what is worth it and the budget allows. */
 void hot_look(void);
-/* Are samples rare, as there is nothing that they could be used for yet? */
-bool hot_waits(void);
+/* Wall time in which there may come as many samples as there is room for. */
+u32 hot_full_ms(void);
 /* CPU time that the agent may use now. */
 u64 hot_credit(void);
 /* Other modules are loaded. */

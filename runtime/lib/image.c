@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #define READ_NS_PER_BYTE 11 /* of a file, as a whole, */
+#define RELAXED_BYTES (64u << 10) /* that an arena keeps: a page that comes back is a fault */
 #define OPEN_NS_PER_BYTE 2 /* and where only its functions are found */
 
 bool memory_arena(struct arena *arena, u64 size)
@@ -35,11 +36,11 @@ bool memory_arena(struct arena *arena, u64 size)
 
 void memory_relax(struct arena *arena)
 {
-	u64 used = page_up(arena->used);
+	u64 from = page_up(arena->used) > RELAXED_BYTES ? page_up(arena->used) : RELAXED_BYTES;
 
-	if (used < arena->size &&
-	    sys_madvise((u64)(uintptr_t)arena->base + used, arena->size - used, MADV_DONTNEED) == 0)
-		arena_zeroed(arena, used);
+	if (from < arena->zero_from && from < arena->size &&
+	    sys_madvise((u64)(uintptr_t)arena->base + from, arena->size - from, MADV_DONTNEED) == 0)
+		arena_zeroed(arena, from);
 }
 
 void memory_free(struct arena *arena)

@@ -25,7 +25,7 @@ struct reading {
 /* Two arenas of anonymous memory; false without memory. */
 bool memory_arena(struct arena *arena, u64 size);
 void memory_free(struct arena *arena);
-/* Pages that nothing is allocated in go back to the kernel; the arena stays. */
+/* Pages that nothing is allocated in go back to the kernel, but for some; the arena stays. */
 void memory_relax(struct arena *arena);
 
 /*

@@ -10,6 +10,8 @@
 #include "port.h"
 
 #define RATE_FIRST_NS 1000000u /* until something is read */
+#define RATE_PART \
+	128 /* one of so many parts of the program's time goes into samples then, at most: where that makes them rarer, all others become rarer with them */
 #define RATE_NEXT_NS 2000000u /* then */
 #define RATE_RARE_NS \
 	4000000u /* while the budget is waited for, or after a look that has changed nothing */
@@ -21,6 +23,7 @@ struct rate {
 	bool all; /* for tests: as often as ever */
 	bool read; /* a module was */
 	bool paid; /* what could be done next can be paid, or is not known yet */
+	u64 sample_ns; /* what a sample costs */
 	u32 unchanged; /* looks since one that has changed something */
 	u64 look_ns,
 		phase_ns; /* since the last look, or the start, and since the last change of phase */

@@ -10,6 +10,9 @@
 #include "perf_record.h"
 #include "status_file.h"
 
+#define SAMPLER_FULL \
+	64 /* samples of a processor, at least, that there is room for until they are read */
+
 struct sample {
 	u64 rip;
 	bool timed; /* stands for a period of CPU time; else it is of an event that says nothing of time */
@@ -37,6 +40,8 @@ extern const struct sampler sampler_lbr, sampler_walk, sampler_ip, sampler_timer
 /* Opens the one of that name, or with "" the first that works. 0, or -errno of the last one that was tried: then *kind is STATUS_SAMPLER_none. */
 long sampler_open(const char *name, int pid, u32 *kind); /* kind: enum status_sampler */
 u64 sampler_period(u64 ns);
+/* CPU time of the program that a sample takes, about, by what it takes to enter the kernel here. */
+u64 sampler_cost(void);
 /* A rest that takes the kernel too long, as there are so many threads, is the last one. */
 void sampler_rest(bool rest);
 long sampler_read(sampler_take_fn *take, void *ctx);

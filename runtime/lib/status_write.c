@@ -117,6 +117,7 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.saved_ns = world->saved_ns;
 	head.left_ns = world->left_ns;
 	head.phases = world->phases;
+	head.sample_ns = world->sample_ns;
 	head.walks = world->walks.walks;
 	head.walk_runs = world->walks.runs;
 	head.walk_insns = world->walks.insns;
@@ -178,7 +179,8 @@ bool status_disable_asked(void)
 	if (!world->options.status_dir[0])
 		return false;
 	name(path, suffix);
-	return sys_unlink(path) == 0;
+	return sys6(SYS_faccessat, AT_FDCWD, (long)path, F_OK, 0, 0, 0) == 0 &&
+	       sys_unlink(path) == 0; /* asking is half as dear, and mostly nobody has */
 }
 
 #define PAUSE_NS 250000000u

@@ -14,6 +14,7 @@
 #define RUNS 500
 #define INSNS 2000
 #define PIECES 1024u /* of memory that are kept, a power of 2 */
+#define UNREADABLE 0xffffu
 
 static struct {
 	struct walk walk;
@@ -22,23 +23,44 @@ static struct {
 	struct runs *runs;
 	u32 modules;
 	u64 read_ns; /* CPU time of the program when the first piece was read */
-	u64 kept[PIECES]; /* address and 1 if it was read, or 2 if it cannot be; 0: none */
+	u32 n; /* pieces that were read; side by side, as each page that is touched is a fault */
+	struct {
+		u64 at : 48; /* 0: none */
+		u64 piece : 16; /* or UNREADABLE */
+	} kept[PIECES]; /* by address */
 	u8 pieces[PIECES][WALK_PIECE];
 } walker;
+
+static void forget(void)
+{
+	memset(walker.kept, 0, sizeof(walker.kept));
+	walker.n = 0;
+}
+
+/* The piece of memory at `at`, read now. */
+static u16 read_piece(u64 at)
+{
+	struct iovec to = { walker.pieces[walker.n], WALK_PIECE },
+		     from = { (void *)(uintptr_t)at, WALK_PIECE };
+
+	return sys6(SYS_process_vm_readv, world->agent_pid, (long)&to, 1, (long)&from, 1, 0) ==
+	                       WALK_PIECE
+	               ? (u16)walker.n++
+	               : UNREADABLE;
+}
 
 static const u8 *piece_at(void *ctx, u64 at)
 {
 	u32 i = (u32)((at / WALK_PIECE * 0x9e3779b97f4a7c15u) >> 40) & (PIECES - 1);
-	struct iovec to = { walker.pieces[i], WALK_PIECE },
-		     from = { (void *)(uintptr_t)at, WALK_PIECE };
 
 	(void)ctx;
-	if (!walker.kept[i] || walker.kept[i] / WALK_PIECE != at / WALK_PIECE)
-		walker.kept[i] = at + (sys6(SYS_process_vm_readv, world->agent_pid, (long)&to, 1,
-		                            (long)&from, 1, 0) == WALK_PIECE
-		                               ? 1
-		                               : 2);
-	return walker.kept[i] % WALK_PIECE == 1 ? walker.pieces[i] : NULL;
+	if (walker.kept[i].at != at || !at) {
+		if (walker.n == PIECES)
+			forget();
+		walker.kept[i].at = at;
+		walker.kept[i].piece = read_piece(at);
+	}
+	return walker.kept[i].piece == UNREADABLE ? NULL : walker.pieces[walker.kept[i].piece];
 }
 
 u32 walker_read(u64 addr, u8 *out, u32 size)
@@ -87,7 +109,7 @@ static bool open_once(void)
 void walker_round(u64 cpu_ns, u32 modules)
 {
 	if (cpu_ns - walker.read_ns >= WALKER_FRESH_NS) {
-		memset(walker.kept, 0, sizeof(walker.kept));
+		forget();
 		walker.read_ns = cpu_ns;
 	}
 	if (modules != walker.modules)

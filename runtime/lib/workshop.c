@@ -15,6 +15,7 @@
 #define CACHE_PER_TEXT 8 /* upper bound of translated bytes for each byte of text */
 
 static struct workshop workshops[WORKSHOPS];
+static u32 n_workshops; /* of these were ever in use: each is a page of its own, or nearly */
 
 void workshop_set_site(struct workshop *workshop, u64 addr, bool set)
 {
@@ -28,10 +29,17 @@ void workshop_set_site(struct workshop *workshop, u64 addr, bool set)
 
 struct workshop *workshop_find(const struct image *record, u64 base)
 {
-	for (u32 i = 0; i < WORKSHOPS; i++)
+	for (u32 i = 0; i < n_workshops; i++)
 		if (workshops[i].record == record && workshops[i].base == base)
 			return &workshops[i];
 	return NULL;
+}
+
+static struct workshop *unused(void)
+{
+	struct workshop *w = workshop_find(NULL, 0);
+
+	return w || n_workshops == WORKSHOPS ? w : &workshops[n_workshops++];
 }
 
 static void take_slot(struct workshop *w, u64 slot)
@@ -110,11 +118,11 @@ bool workshop_read(struct workshop *w, const u64 *addrs, u32 n)
 struct workshop *workshop_open(struct image *record, u64 base, bool whole)
 {
 	static const struct workshop empty;
-	struct workshop *w = workshop_find(NULL, 0);
+	struct workshop *w = record->status.refusal ? NULL : unused();
 	u32 before;
 	bool read;
 
-	if (!w || record->status.refusal)
+	if (!w)
 		return NULL;
 	*w = empty;
 	w->base = base;

@@ -22,7 +22,8 @@ struct workshop {
 	void *decoder;
 	u8 *is_site; /* one bit for each byte of text: there is a translation that starts here, or will be */
 	bool thorough; /* of the look that is under way, or was the last: there is time to try what few samples speak for */
-	u64 until_ns; /* CPU time of the agent's at which that look is to be over, so that what is hottest goes first; 0: nobody minds */
+	u64 began_ns; /* CPU time of the agent's at which that look began, */
+	u64 until_ns; /* and at which it is to be over, so that what is hottest goes first; 0: nobody minds */
 	u8 *covers; /* by offset from the text's start: enum status_tree (cover.h); NULL: not kept */
 	u8 *fates; /* for each byte of text: what became of the head there: enum status, FATE_TRANSLATED, or 0 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */

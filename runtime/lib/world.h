@@ -164,6 +164,7 @@ struct world {
 	u64 first_live_cpu_ns; /* what the agent had used then */
 	u64 first_live_ns; /* when the first translation went live; 0: none did */
 	u64 phases; /* times that it began to do something else */
+	u64 sample_ns; /* of the program's CPU time, that a sample takes (sampler.h) */
 	u32 sampler; /* enum status_sampler */
 	struct walker_sums walks; /* from samples outside of translations */
 	u32 stage; /* enum status_stage: what the agent is at (stages.h) */

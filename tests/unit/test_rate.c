@@ -9,7 +9,11 @@
 
 static u64 period(bool read, bool paid, u32 unchanged, u64 look_ns, u64 phase_ns)
 {
-	const struct rate rate = { false, read, paid, unchanged, look_ns, phase_ns };
+	const struct rate rate = { .read = read,
+		                   .paid = paid,
+		                   .unchanged = unchanged,
+		                   .look_ns = look_ns,
+		                   .phase_ns = phase_ns };
 
 	return rate_period(&rate);
 }
@@ -37,15 +41,36 @@ static void test_lively(void)
 
 static void test_all(void)
 {
-	const struct rate rate = { true, true, false, RATE_SETTLED, LONG_NS, LONG_NS };
+	const struct rate rate = { .all = true,
+		                   .read = true,
+		                   .sample_ns = RATE_FIRST_NS,
+		                   .unchanged = RATE_SETTLED,
+		                   .look_ns = LONG_NS,
+		                   .phase_ns = LONG_NS };
 
 	CU_ASSERT_EQUAL(rate_period(&rate), RATE_FIRST_NS);
+}
+
+/* Where entering the kernel is slow, all samples are rarer by the same; where it is fast, they are as rare as they are wanted. */
+static void test_dear(void)
+{
+	struct rate rate = { .paid = true,
+		             .sample_ns = 3 * RATE_FIRST_NS / RATE_PART,
+		             .phase_ns = LONG_NS };
+
+	CU_ASSERT_EQUAL(rate_period(&rate), rate.sample_ns * RATE_PART);
+	rate.unchanged = RATE_SETTLED;
+	CU_ASSERT_EQUAL(rate_period(&rate),
+	                RATE_QUIET_NS / RATE_FIRST_NS * rate.sample_ns * RATE_PART);
+	rate.sample_ns = RATE_FIRST_NS / RATE_PART / 2;
+	CU_ASSERT_EQUAL(rate_period(&rate), RATE_QUIET_NS);
 }
 
 static const struct unit_test tests[] = {
 	{ "stages", test_stages },
 	{ "another phase", test_lively },
 	{ "for tests", test_all },
+	{ "dear samples", test_dear },
 };
 
 int main(void)
