@@ -273,16 +273,11 @@ static u32 next_tick_ms(void)
 	return tick_ms;
 }
 
-static bool first_thread_ended(void)
-{
-	return *(volatile u32 *)(uintptr_t)world->host_tid != (u32)world->host_pid;
-}
-
 /*
  * Until a request, a tick, or the end of the program's first thread, by exit or exec: the kernel clears its thread number
- * and wakes those who wait for that (set_tid_address(2)), as this memory has other users.
+ * and wakes those who wait for that (set_tid_address(2)), as this memory has other users. Was it the tick, for all that is known?
  */
-static void sleep_until(u32 answered, bool soon)
+static bool sleep_until(u32 answered, bool soon)
 {
 	struct futex_waitv words[2] = {
 		{ .val = answered,
@@ -300,16 +295,18 @@ static void sleep_until(u32 answered, bool soon)
 		              0);
 	if (result == -ENOSYS || result == -EINVAL || result == -EPERM)
 		sys_futex_wait(&world->mailbox.asked, answered, tick_ms);
-	else if (result == -EAGAIN && first_thread_ended())
+	else if (result == -EAGAIN &&
+	         *(volatile u32 *)(uintptr_t)world->host_tid != (u32)world->host_pid)
 		world->host_tid = 0; /* ended, and others go on: ticks have to do */
+	return world->host_tid && result == -ETIMEDOUT;
 }
 
-/* Is it time to ask? At once, where nobody tells. */
-static bool is_end_due(void)
+/* Is it time to ask whether they are still there? Now and then, where the kernel would have told. */
+static bool is_end_due(bool tick)
 {
 	static u32 turns;
 
-	return !world->host_tid || first_thread_ended() || ++turns % TURNS_THEIRS == 0;
+	return !tick || ++turns % TURNS_THEIRS == 0;
 }
 
 static void __attribute__((noreturn)) leave(void)
@@ -409,7 +406,7 @@ void agent_main(void)
 		limit_open(overrun);
 	for (;;) {
 		u32 answered = world->mailbox.answered;
-		bool soon;
+		bool soon, tick = false;
 
 		if (world->options.sample)
 			limit_set(hot_credit() + world->options.overrun_ms * NS_PER_MS);
@@ -417,8 +414,8 @@ void agent_main(void)
 		status_tick();
 		if (!act(&soon) &&
 		    __atomic_load_n(&world->mailbox.asked, __ATOMIC_ACQUIRE) == answered)
-			sleep_until(answered, soon);
-		if (is_end_due() && !still_theirs()) {
+			tick = sleep_until(answered, soon);
+		if (is_end_due(tick) && !still_theirs()) {
 			hot_keep();
 			leave();
 		}
