@@ -128,8 +128,8 @@ DYNOPT_CONFIG=$folder/policy run "$program" 60 25
 cold NONE
 cmp "$file" good || fail "a policy that says no is not obeyed"
 
-# Other builds' samples are left.
-sed "s/^module $name .*/module $name 0123456789abcdef/" good >"$file"
+# Other builds' samples are left; there may be some of libc, which is the same.
+awk -v name="$name" '$1 == "module" && $2 == name { $3 = "0123456789abcdef" } $2 == name || $1 == "ran" || $1 == "left" || $1 == "owed"' good >"$file"
 run "$program" 60 25
 cold NONE
 [ "$(number remembered_left)" -gt 0 ] || fail "another build's samples are not counted"
