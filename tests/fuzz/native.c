@@ -6,10 +6,12 @@
  * storage: this file is compiled without stack protector, and the handler calls nothing before.
  */
 #define _GNU_SOURCE
+#include <asm/prctl.h>
 #include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <ucontext.h>
 #include "native.h"
@@ -27,17 +29,13 @@ static u32 ticks_of_run, ticks_serial;
 #define OFF_GPR 0
 #define OFF_RIP 128
 #define OFF_RFLAGS 136
-#define OFF_FS 144
-#define OFF_GS 152
 #define OFF_XSAVE 192
 #define OFF_OUT (192 + NATIVE_XSAVE_MAX)
 #define OFF_HOST_RSP (2 * OFF_OUT)
 static_assert(offsetof(struct native_state, rip) == OFF_RIP, "layout");
-static_assert(offsetof(struct native_state, gs) == OFF_GS, "layout");
 static_assert(offsetof(struct native_state, xsave) == OFF_XSAVE, "layout");
 static_assert(offsetof(struct native, out) == OFF_OUT, "layout");
 static_assert(offsetof(struct native, host_rsp) == OFF_HOST_RSP, "layout");
-static_assert(offsetof(struct native, host_gs) == OFF_HOST_RSP + 16, "layout");
 
 #define STR_(x) #x
 #define STR(x) STR_(x)
@@ -45,95 +43,91 @@ static_assert(offsetof(struct native, host_gs) == OFF_HOST_RSP + 16, "layout");
 #define HOST(n) "native+2*(" STR(OFF_OUT) ")+" STR(n) "(%rip)"
 
 void native_enter(void);
+void native_probe(void); /* two NOPs, and the end of the run */
 void native_leave(void);
 
+/* clang-format off */
 __asm__(".text\n"
-        ".globl native_enter, native_exit, native_leave\n"
-        ".hidden native_enter, native_exit, native_leave\n"
+        ".globl native_enter, native_probe, native_exit, native_leave\n"
+        ".hidden native_enter, native_probe, native_exit, native_leave\n"
         "native_enter:\n"
         "	push %rbx\n	push %rbp\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
-        "	mov %rsp, " HOST(
-		0) "\n"
-                   "	lea native(%rip), %rdi\n"
-                   "	mov $0xe7, %eax\n	xor %edx, %edx\n"
-                   "	xrstor64 192(%rdi)\n"
-                   "	mov 144(%rdi), %rax\n	wrfsbase %rax\n"
-                   "	mov 152(%rdi), %rax\n	wrgsbase %rax\n"
-                   "	mov %ss, %eax\n	push %rax\n"
-                   "	push 32(%rdi)\n	push 136(%rdi)\n"
-                   "	mov %cs, %eax\n	push %rax\n"
-                   "	push 128(%rdi)\n"
-                   "	mov 0(%rdi), %rax\n	mov 8(%rdi), %rcx\n	mov 16(%rdi), %rdx\n"
-                   "	mov 24(%rdi), %rbx\n	mov 40(%rdi), %rbp\n	mov 48(%rdi), %rsi\n"
-                   "	mov 64(%rdi), %r8\n	mov 72(%rdi), %r9\n	mov 80(%rdi), %r10\n"
-                   "	mov 88(%rdi), %r11\n	mov 96(%rdi), %r12\n	mov 104(%rdi), %r13\n"
-                   "	mov 112(%rdi), %r14\n	mov 120(%rdi), %r15\n	mov 56(%rdi), %rdi\n"
-                   "	iretq\n"
+        "	mov %rsp, " HOST(0) "\n"
+        "	lea native(%rip), %rdi\n"
+        "	mov $0xe7, %eax\n	xor %edx, %edx\n"
+        "	xrstor64 192(%rdi)\n"
+        "	mov %ss, %eax\n	push %rax\n"
+        "	push 32(%rdi)\n	push 136(%rdi)\n"
+        "	mov %cs, %eax\n	push %rax\n"
+        "	push 128(%rdi)\n"
+        "	mov 0(%rdi), %rax\n	mov 8(%rdi), %rcx\n	mov 16(%rdi), %rdx\n"
+        "	mov 24(%rdi), %rbx\n	mov 40(%rdi), %rbp\n	mov 48(%rdi), %rsi\n"
+        "	mov 64(%rdi), %r8\n	mov 72(%rdi), %r9\n	mov 80(%rdi), %r10\n"
+        "	mov 88(%rdi), %r11\n	mov 96(%rdi), %r12\n	mov 104(%rdi), %r13\n"
+        "	mov 112(%rdi), %r14\n	mov 120(%rdi), %r15\n	mov 56(%rdi), %rdi\n"
+        "	iretq\n"
 
-                   "native_exit:\n"
-                   "	mov %rax, " OUT(0) "\n	mov %rcx, " OUT(8) "\n	mov %rdx, " OUT(
-			   16) "\n"
-                               "	mov %rbx, " OUT(24) "\n	mov %rsp, " OUT(32) "\n	mov %rbp, " OUT(
-				       40) "\n"
-                                           "	mov %rsi, " OUT(48) "\n	mov %rdi, " OUT(56) "\n	mov %r8, " OUT(
-						   64) "\n"
-                                                       "	mov %r9, " OUT(72) "\n	mov %r10, " OUT(80) "\n	mov %r11, " OUT(
-							       88) "\n"
-                                                                   "	mov %r12, " OUT(96) "\n	mov %r13, " OUT(104) "\n	mov %r14, " OUT(
-									   112) "\n"
-                                                                                "	mov %r15, " OUT(
-											120) "\n"
-                                                                                             "	mov " HOST(
-												     0) ", %rsp\n"
-                                                                                                        "	pushfq\n	pop %rax\n	mov %rax, " OUT(
-														136) "\n"
-                                                                                                                     "	pushq $0x202\n	popfq\n"
-                                                                                                                     "	rdfsbase %rax\n	mov %rax, " OUT(
-															     144) "\n"
-                                                                                                                                  "	rdgsbase %rax\n	mov %rax, " OUT(
-																	  152) "\n"
-                                                                                                                                               "	mov $0xe7, %eax\n	xor %edx, %edx\n"
-                                                                                                                                               "	lea native+" STR(
-																		       OFF_OUT) "(%rip), %rdi\n"
-                                                                                                                                                                "	xsave64 192(%rdi)\n"
+        "native_probe:\n"
+        "	nop\n	nop\n"
 
-                                                                                                                                                                "native_leave:\n"
-                                                                                                                                                                "	mov " HOST(
-																					0) ", %rsp\n"
-                                                                                                                                                                           "	pushq $0x202\n	popfq\n"
-                                                                                                                                                                           "	mov " HOST(
-																						   8) ", %rax\n	wrfsbase %rax\n"
-                                                                                                                                                                                      "	mov " HOST(
-																							      16) ", %rax\n	wrgsbase %rax\n"
-                                                                                                                                                                                                  "	fninit\n	vzeroupper\n"
-                                                                                                                                                                                                  "	pushq $0x1f80\n	ldmxcsr (%rsp)\n	add $8, %rsp\n"
-                                                                                                                                                                                                  "	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n	pop %rbx\n"
-                                                                                                                                                                                                  "	ret\n");
+        "native_exit:\n"
+        "	mov %rax, " OUT(0) "\n	mov %rcx, " OUT(8) "\n	mov %rdx, " OUT(16) "\n"
+        "	mov %rbx, " OUT(24) "\n	mov %rsp, " OUT(32) "\n	mov %rbp, " OUT(40) "\n"
+        "	mov %rsi, " OUT(48) "\n	mov %rdi, " OUT(56) "\n	mov %r8, " OUT(64) "\n"
+        "	mov %r9, " OUT(72) "\n	mov %r10, " OUT(80) "\n	mov %r11, " OUT(88) "\n"
+        "	mov %r12, " OUT(96) "\n	mov %r13, " OUT(104) "\n	mov %r14, " OUT(112) "\n"
+        "	mov %r15, " OUT(120) "\n"
+        "	mov " HOST(0) ", %rsp\n"
+        "	pushfq\n	pop %rax\n	mov %rax, " OUT(136) "\n"
+        "	pushq $0x202\n	popfq\n"
+        "	mov $0xe7, %eax\n	xor %edx, %edx\n"
+        "	lea native+" STR(OFF_OUT) "(%rip), %rdi\n"
+        "	xsave64 192(%rdi)\n"
 
-static inline u64 fs_get(void)
+        "native_leave:\n"
+        "	mov " HOST(0) ", %rsp\n"
+        "	pushq $0x202\n	popfq\n"
+        "	fninit\n	vzeroupper\n"
+        "	pushq $0x1f80\n	ldmxcsr (%rsp)\n	add $8, %rsp\n"
+        "	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n	pop %rbx\n"
+        "	ret\n");
+/* clang-format on */
+
+/* ---- segment bases, by instructions where programs may use them (HWCAP2_FSGSBASE), else by the kernel ---- */
+
+static inline void arch_prctl(long code, u64 argument)
 {
-	u64 value;
+	long result = SYS_arch_prctl;
 
-	__asm__ volatile("rdfsbase %0" : "=r"(value));
-	return value;
+	__asm__ volatile("syscall"
+	                 : "+a"(result)
+	                 : "D"(code), "S"(argument)
+	                 : "rcx", "r11", "memory");
 }
 
-static inline void fs_set(u64 value)
+static inline struct native_bases bases_get(void)
 {
-	__asm__ volatile("wrfsbase %0" ::"r"(value) : "memory");
+	struct native_bases bases;
+
+	if (native.has_fsgsbase) {
+		__asm__ volatile("rdfsbase %0" : "=r"(bases.fs));
+		__asm__ volatile("rdgsbase %0" : "=r"(bases.gs));
+	} else {
+		arch_prctl(ARCH_GET_FS, (u64)&bases.fs);
+		arch_prctl(ARCH_GET_GS, (u64)&bases.gs);
+	}
+	return bases;
 }
 
-static inline u64 gs_get(void)
+static inline void bases_set(const struct native_bases *bases)
 {
-	u64 value;
-
-	__asm__ volatile("rdgsbase %0" : "=r"(value));
-	return value;
-}
-
-static inline void gs_set(u64 value)
-{
-	__asm__ volatile("wrgsbase %0" ::"r"(value) : "memory");
+	if (native.has_fsgsbase) {
+		__asm__ volatile("wrfsbase %0" ::"r"(bases->fs) : "memory");
+		__asm__ volatile("wrgsbase %0" ::"r"(bases->gs) : "memory");
+	} else {
+		arch_prctl(ARCH_SET_FS, bases->fs);
+		arch_prctl(ARCH_SET_GS, bases->gs);
+	}
 }
 
 static void take_context(const ucontext_t *uc)
@@ -177,30 +171,27 @@ static void host_signal(int signal_number)
 
 static void on_signal(int signal_number, siginfo_t *info, void *context)
 {
-	u64 fs = fs_get(), gs = gs_get();
+	const struct native_bases bases = bases_get();
 	const ucontext_t *uc = context;
 
-	fs_set(native.host_fs);
-	gs_set(native.host_gs);
+	bases_set(&native.host);
 	if (!native.running) {
 		host_signal(signal_number);
 		return;
 	}
 	if (signal_number == SIGVTALRM && watchdog_waits()) {
-		fs_set(fs);
-		gs_set(gs);
+		bases_set(&bases);
 		return;
 	}
 	take_context(uc);
-	native.out.fs = fs;
-	native.out.gs = gs;
+	native.out.fs = bases.fs;
+	native.out.gs = bases.gs;
 	if (signal_number == SIGVTALRM)
 		leave(NATIVE_ENDLESS);
 	if (signal_number == SIGTRAP && info->si_code == TRAP_TRACE && native.on_step) {
 		if (!native.on_step())
 			leave(NATIVE_ENOUGH);
-		fs_set(fs);
-		gs_set(gs);
+		bases_set(&bases);
 		return;
 	}
 	native.stop.signal = (u32)signal_number;
@@ -262,6 +253,40 @@ void native_normalize(struct native_state *state)
 	state->rflags &= RFLAGS_STATUS;
 }
 
+#define TRAP_STACK 12 /* #SS */
+#define TRAP_PROTECTION 13 /* #GP */
+#define NO_ADDRESS 0x8123456789abcdefull /* not canonical */
+
+static bool is_address(u64 value)
+{
+	return (u64)((s64)(value << 16) >> 16) == value;
+}
+
+bool native_is_lost(const struct native_stop *stop, u64 rsp)
+{
+	return native.loses_rsp && stop->kind == NATIVE_SIGNAL && !is_address(rsp) &&
+	       (stop->trap == TRAP_STACK || stop->trap == TRAP_PROTECTION);
+}
+
+static bool step_on(void)
+{
+	return true;
+}
+
+/* Two NOPs, each of them trapped, with an rsp that is no address: nothing uses it. */
+static bool loses_rsp(void)
+{
+	native.in = (struct native_state){ .rip = (u64)native_probe,
+		                           .rflags = RFLAGS_FIXED | RFLAGS_TRAP,
+		                           .fs = native.host.fs,
+		                           .gs = native.host.gs };
+	native.in.gpr[RSP] = NO_ADDRESS;
+	native.on_step = step_on;
+	native_run();
+	native.on_step = NULL;
+	return native.stop.kind == NATIVE_SIGNAL;
+}
+
 bool native_init(void)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGVTALRM };
@@ -270,10 +295,7 @@ bool native_init(void)
 		                    .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
 	u32 a, b, c, d;
 
-	if (!(getauxval(AT_HWCAP2) & 2)) { /* HWCAP2_FSGSBASE */
-		fprintf(stderr, "this CPU or kernel does not let programs write fs and gs\n");
-		return false;
-	}
+	native.has_fsgsbase = getauxval(AT_HWCAP2) & 2; /* HWCAP2_FSGSBASE */
 	__cpuid_count(1, 0, a, b, c, d);
 	if (!(c & bit_OSXSAVE) || !(c & bit_AVX)) {
 		fprintf(stderr, "this CPU has no XSAVE or no AVX\n");
@@ -295,11 +317,11 @@ bool native_init(void)
 		fprintf(stderr, "this CPU's state is larger than %d bytes\n", NATIVE_XSAVE_MAX);
 		return false;
 	}
-	native.host_fs = fs_get();
-	native.host_gs = gs_get();
+	native.host = bases_get();
 	sigaltstack(&stack, NULL);
 	for (u32 i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &action, NULL);
+	native.loses_rsp = loses_rsp();
 	return true;
 }
 
@@ -316,6 +338,14 @@ void native_run(void)
 	native.serial++;
 	memset(&native.stop, 0, sizeof(native.stop));
 	native.running = true;
+	bases_set(&(struct native_bases){ native.in.fs, native.in.gs });
 	native_enter();
+	if (native.stop.kind == NATIVE_EXIT) { /* else the handler has done it */
+		const struct native_bases bases = bases_get();
+
+		bases_set(&native.host);
+		native.out.fs = bases.fs;
+		native.out.gs = bases.gs;
+	}
 	native.running = false;
 }

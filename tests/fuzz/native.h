@@ -36,16 +36,23 @@ struct native_stop {
 	u64 addr;  /* SIGSEGV, SIGBUS: the address accessed */
 };
 
+struct native_bases {
+	u64 fs, gs;
+};
+
 struct native {
 	struct native_state in, out;
-	u64 host_rsp, host_fs, host_gs;
+	u64 host_rsp;
+	struct native_bases host;
 	struct native_stop stop;
 	/* Step mode: false ends the run; the state before the next instruction is in out. */
 	bool (*on_step)(void);
 	volatile bool running;
+	bool has_fsgsbase;
+	bool loses_rsp; /* an interrupt faults where rsp is no address: so it is in virtual machines without hardware support (PVM) */
 	volatile u32 serial; /* of the run, for the watchdog */
 	u32 xsave_size;
-	u64 xsave_mask;     /* components of this CPU */
+	u64 xsave_mask; /* components of this CPU */
 	u32 at[8], size[8]; /* of each component in the area; 0: none */
 };
 extern struct native native;
@@ -56,6 +63,9 @@ void native_watchdog(void);
 void native_run(void);
 /* Where stubs jump to. */
 void native_exit(void);
+
+/* Was this fault the machine's, and not the instruction's? */
+bool native_is_lost(const struct native_stop *stop, u64 rsp);
 
 /* Components in their initial state are written out as such, and what belongs to nobody is zero. */
 void native_normalize(struct native_state *state);

@@ -31,12 +31,20 @@ static bool only_alive(const struct trial *t)
 	return t->loose || t->states.framed;
 }
 
+/* Was it ended by this machine, and not by what it executed? */
+static bool is_lost(const struct outcome *o)
+{
+	return o->kind == OUTCOME_FAULT && native_is_lost(&o->stop, o->state.gpr[RSP]);
+}
+
 /* Do the outcomes say something about each other? */
 static bool comparable(const struct trial *t)
 {
 	const struct outcome *a = &t->original, *b = &t->translation;
 	bool spent = a->kind == OUTCOME_SPENT || b->kind == OUTCOME_SPENT;
 
+	if (is_lost(a) || is_lost(b))
+		return false;
 	if (a->kind == OUTCOME_ENDLESS || b->kind == OUTCOME_ENDLESS || a->kind == OUTCOME_ENOUGH)
 		return false;
 	if ((spent && !t->guest.exact) || shadows_strayed(&t->guest, a, b))
@@ -53,7 +61,8 @@ static bool says_something(struct trial *t, const struct outcome *translation)
 {
 	t->stack_ended = t->states.framed &&
 	                 (frames_stack_ends() || (translation && stub_ran_out(translation)));
-	return !frames_odd() && !t->stack_ended;
+	return !frames_odd() && !t->stack_ended &&
+	       !native_is_lost(&native.stop, native.out.gpr[RSP]);
 }
 
 /* Steps the original to see what is dead; false if its run says nothing. */
@@ -130,13 +139,13 @@ const char *trial_step(struct trial *t, u64 budget)
 	begin_run(t, budget, t->head);
 	what = oracle_original(&t->guest, &t->original);
 	t->steps = oracle_steps();
-	t->compared = true;
+	t->compared = !is_lost(&t->original);
 	t->stack_ended = false;
 	t->misread = what;
-	if (what)
+	if (what && t->compared)
 		return what;
 	/* Stepping takes long: the watchdog may have come. */
-	t->compared = t->original.kind != OUTCOME_ENDLESS;
+	t->compared = t->compared && t->original.kind != OUTCOME_ENDLESS;
 	if (!t->compared)
 		return NULL;
 	if (only_alive(t))

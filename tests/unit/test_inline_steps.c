@@ -136,8 +136,8 @@ static void reset(u64 rip)
 	native.in.gpr[7] = base + DATA;
 	native.in.rip = rip;
 	native.in.rflags = RFLAGS_FIXED | RFLAGS_TRAP;
-	native.in.fs = native.host_fs;
-	native.in.gs = native.host_gs;
+	native.in.fs = native.host.fs;
+	native.in.gs = native.host.gs;
 	memcpy(native.in.xsave + 24, &(u32){ 0x1f80 }, 4);
 	n_steps = n_inside = 0;
 }
