@@ -253,6 +253,7 @@ void native_normalize(struct native_state *state)
 	state->rflags &= RFLAGS_STATUS;
 }
 
+#define TRAP_OPCODE 6 /* #UD */
 #define TRAP_STACK 12 /* #SS */
 #define TRAP_PROTECTION 13 /* #GP */
 #define NO_ADDRESS 0x8123456789abcdefull /* not canonical */
@@ -265,7 +266,8 @@ static bool is_address(u64 value)
 bool native_is_lost(const struct native_stop *stop, u64 rsp)
 {
 	return native.loses_rsp && stop->kind == NATIVE_SIGNAL && !is_address(rsp) &&
-	       (stop->trap == TRAP_STACK || stop->trap == TRAP_PROTECTION);
+	       (stop->trap == TRAP_STACK || stop->trap == TRAP_PROTECTION ||
+	        stop->trap == TRAP_OPCODE);
 }
 
 static bool step_on(void)
