@@ -210,6 +210,9 @@ class Bench:
             except KeyboardInterrupt:
                 say("interrupted; what was measured is kept")
                 self.interrupted = True
+            except Failed as failure:
+                say(f"{failure}; the others go on")
+                experiment.give_up(str(failure))
             self.failures += experiment.failures
             for name, reason in experiment.skipped.items():
                 self.skip(experiment, name, reason)

@@ -169,6 +169,12 @@ class Experiment:
         else:
             self.skipped[name] = reason
 
+    def give_up(self, reason):
+        """There is nothing to compare with: no sample of it counts."""
+        self.failures.append({"program": self.program.name, "input": self.input.name, "variant": self.baseline,
+                              "reason": reason})
+        self.runs.clear()
+
 
 class Lab:
     """Measures experiments one after the other; say() shows progress."""

@@ -182,6 +182,13 @@ class Harness(Case):
         said = self.measure("crash", code=1, rounds=2, program="mine/a")
         self.assertIn("FAILED  mine/a, crash: exit code 9: the reason", said)
 
+    def test_a_baseline_that_fails_is_all_that_is_lost(self):
+        self.table.write_text(TABLE.replace('run = "$program a $n"', 'run = "false $program"'))
+        said = self.measure("equal", code=1, rounds=6)
+        self.assertIn("FAILED  mine/a, O2: mine/a: the baseline itself fails: exit code 1", said)
+        self.assertEqual([e["input"] for e in self.document()["experiments"]], ["b"])
+        self.assertIn("b/equal", self.verdicts())
+
     def test_a_build_that_fails_ends_the_run(self):
         said = self.measure("broken", code=1, rounds=2)
         self.assertIn("nonsense", said)
