@@ -630,9 +630,13 @@ static void keep_samples(void)
 
 void hot_keep(void)
 {
+	u64 cpu_ns = sys_process_ns(world->host_pid); /* since the last tick, too */
+
 	if (hot.kept || world->forked)
 		return;
 	hot.kept = true;
+	if (cpu_ns > hot.account.cpu_ns)
+		hot.account.cpu_ns = cpu_ns;
 	keep_samples();
 	remember_keep(hot.account.cpu_ns, account_change(&hot.account),
 	              world->samples >= enough(FIRST), &hot.heat, &hot.runs);
@@ -646,7 +650,9 @@ static void adapt(void)
 	const struct rate rate = { .all = world->options.all,
 		                   .sample_ns = hot.account.sample_ns,
 		                   .read = hot.read,
-		                   .paid = world->samples < FIRST || has_credit(hot.next_ns),
+		                   .paid = (!hot.account.told && world->samples < FIRST) ||
+		                           has_credit(hot.next_ns),
+		                   .told = hot.account.told && !world->batches,
 		                   .unchanged = hot.unchanged,
 		                   .look_ns = now - hot.last_batch_ns,
 		                   .phase_ns = now - hot.lively_ns };

@@ -45,4 +45,10 @@ void oracle_set_insn(const uint8_t *bytes, unsigned len);
 /* 0, or the signal. */
 int oracle_run(void);
 
+/* Of any number one that rsp may be while nothing uses it: an address, for where it is none, some hypervisors fault threads that are interrupted. */
+static inline uint64_t oracle_rsp(uint64_t any)
+{
+	return any >> 17;
+}
+
 #endif

@@ -27,6 +27,7 @@
 #define FX_XMM 160
 #define FX_ST 32
 #define FX_ST_SIZE 128
+#define RSP 4
 #define FX_WORDS 5 /* control, status and tag word */
 #define FX_MXCSR 24
 #define MXCSR_MASKED 0x1f80u
@@ -184,6 +185,7 @@ static void random_world(struct world *world)
 	memset(world, 0, sizeof(*world));
 	for (unsigned i = 0; i < ORACLE_GPRS; i++)
 		world->state.gpr[i] = random_gpr();
+	world->state.gpr[RSP] = oracle_rsp(world->state.gpr[RSP]);
 	for (unsigned i = 0; i < ORACLE_MASKS; i++)
 		world->state.mask[i] = next_random();
 	for (unsigned i = 0; i < ORACLE_VECS; i++)
@@ -258,6 +260,8 @@ static void change(struct oracle_state *state, enum kind kind, unsigned i)
 	switch (kind) {
 	case KIND_GPR:
 		state->gpr[i] ^= random_gpr() | 1;
+		if (i == RSP)
+			state->gpr[i] = oracle_rsp(state->gpr[i]);
 		break;
 	case KIND_VEC:
 		random_vector(state->vec[i]);

@@ -344,6 +344,7 @@ static void some_state(struct oracle_state *state)
 	state->flags = FLAGS | (oracle_random(&test.seed) & 0x8d5);
 	for (u32 i = 0; i < 16; i++)
 		state->gpr[i] = draw(2) ? edges[draw(16)] + draw(3) - 1 : oracle_random(&test.seed);
+	state->gpr[RSP] = oracle_rsp(state->gpr[RSP]);
 }
 
 static bool execute(const struct insn *insn, const struct oracle_state *from,

@@ -130,6 +130,7 @@ static void random_state(const struct insn *insn, u8 from, u8 to, bool narrow)
 {
 	for (u32 i = 0; i < ORACLE_GPRS; i++)
 		oracle_in.gpr[i] = oracle_random(&test.seed);
+	oracle_in.gpr[RSP] = oracle_rsp(oracle_in.gpr[RSP]);
 	for (u32 i = 0; i < insn->n_mem; i++) {
 		const struct insn_mem *mem = &insn->mem[i];
 

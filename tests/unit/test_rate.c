@@ -66,11 +66,20 @@ static void test_dear(void)
 	CU_ASSERT_EQUAL(rate_period(&rate), RATE_QUIET_NS);
 }
 
+/* What earlier runs have told of waits for the budget, from which samples are paid. */
+static void test_told(void)
+{
+	struct rate rate = { .told = true, .phase_ns = 0 };
+
+	CU_ASSERT_EQUAL(rate_period(&rate), RATE_QUIET_NS);
+	rate.paid = true;
+	CU_ASSERT_EQUAL(rate_period(&rate), RATE_FIRST_NS);
+}
+
 static const struct unit_test tests[] = {
-	{ "stages", test_stages },
-	{ "another phase", test_lively },
-	{ "for tests", test_all },
-	{ "dear samples", test_dear },
+	{ "stages", test_stages }, { "another phase", test_lively },
+	{ "for tests", test_all }, { "dear samples", test_dear },
+	{ "told", test_told },
 };
 
 int main(void)

@@ -123,6 +123,7 @@ static void random_registers(u64 gpr[16])
 		if (oracle_random(&test.seed) % 4 == 0)
 			gpr[i] = (u64)(s64)(s8)gpr[i];
 	}
+	gpr[RSP] = oracle_rsp(gpr[RSP]);
 }
 
 static void compare(const u8 *bytes, u32 len)
