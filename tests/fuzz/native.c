@@ -107,7 +107,7 @@ static inline void arch_prctl(long code, u64 argument)
 
 static inline struct native_bases bases_get(void)
 {
-	struct native_bases bases;
+	struct native_bases bases = { 0, 0 };
 
 	if (native.has_fsgsbase) {
 		__asm__ volatile("rdfsbase %0" : "=r"(bases.fs));
