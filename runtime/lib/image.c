@@ -20,8 +20,9 @@
 #include <sys/stat.h>
 
 #define READ_NS_PER_BYTE 11 /* of a file, as a whole, */
-#define RELAXED_BYTES (64u << 10) /* that an arena keeps: a page that comes back is a fault */
 #define OPEN_NS_PER_BYTE 2 /* and where only its functions are found */
+
+#define RELAXED_BYTES (64u << 10) /* that an arena keeps: a page that comes back is a fault */
 
 bool memory_arena(struct arena *arena, u64 size)
 {

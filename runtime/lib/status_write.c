@@ -180,7 +180,7 @@ bool status_disable_asked(void)
 		return false;
 	name(path, suffix);
 	return sys6(SYS_faccessat, AT_FDCWD, (long)path, F_OK, 0, 0, 0) == 0 &&
-	       sys_unlink(path) == 0; /* asking is half as dear, and mostly nobody has */
+	       sys_unlink(path) == 0; /* mostly nobody has */
 }
 
 #define PAUSE_NS 250000000u
