@@ -5,6 +5,7 @@
     PROGRAM -(harness/build.py)-> binary -(qemu-x86_64, record.c)-> path -(pathlab)-> traces, figures
                                                        binary, traces -(dynopt run, callgrind)-> counted
     PROGRAM -(harness/build.py)-> binary -(dynopt run)-> samples
+                                  binary -(callgrind, exact.py)-> samples, as good as they can be
                                                       binary, samples -(dynopt run, callgrind)-> counted
 
 Exit codes: 0; 1 something failed; 2 wrong use. docs/gains.md explains the figures.
@@ -23,6 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import exact  # noqa: E402
 import tables  # noqa: E402
 from harness import Failed, Skip, build, count, table, variants  # noqa: E402
 
@@ -35,6 +37,7 @@ EPILOG = """examples:
   /usr/bin/python3 bench/pathlab/lab.py traces lua/objects        writes build/bench/lab/lua.objects/traces
   /usr/bin/python3 bench/pathlab/lab.py measure                   all programs: traces, then callgrind
   /usr/bin/python3 bench/pathlab/lab.py sampled sqlite/main       samples of one long run, then callgrind
+  /usr/bin/python3 bench/pathlab/lab.py drawn sqlite/main         the same with samples drawn from what is executed
   /usr/bin/python3 bench/pathlab/lab.py passes                    what each pass saves in the programs' traces, by the cost model
   /usr/bin/python3 bench/pathlab/lab.py contexts --runs 40000000  does the way to an indirect jump tell where it leads?
   /usr/bin/python3 bench/pathlab/lab.py table --runs 20000000     the tables of docs/gains.md
@@ -46,7 +49,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__.splitlines()[0], epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("command", choices=["traces", "simulate", "measure", "sampled", "table", "passes", "contexts"])
+    add("command", choices=["traces", "simulate", "measure", "sampled", "drawn", "table", "passes", "contexts"])
     add("programs", nargs="*", metavar="PROGRAM/INPUT", help=f"default: {' '.join(PROGRAMS)}")
     add("--runs", type=int, default=100_000_000, metavar="N", help="end the recording after so many branches")
     add("--rules", default="", metavar="RULES", help="rules for pathlab (pathlab.c); sets are separated by ' , '")
@@ -72,7 +75,7 @@ class Lab:
         self.programs, words = table.read_programs([HERE.parent / "programs.toml", HERE.parent / "kernels.toml"])
         self.builder = build.Builder(options.compiler or options.build, self.keep, say)
         self.variants = variants.Variants(HERE.parent / "variants.toml", words, {"build": str(self.built)})
-        recorded = options.command not in ("sampled", "passes")
+        recorded = options.command not in ("sampled", "drawn", "passes")
         for tool in ("qemu-x86_64",) * recorded + ("valgrind",):
             if not shutil.which(tool):
                 raise Failed(f"{tool} is not installed (packages qemu-user, valgrind)")
@@ -140,13 +143,13 @@ class Lab:
         made.rename(path)
         return path
 
-    def callgrind(self, subject, kind, given=None):
-        """Executed instructions by module; '' is what is in no file. given: options of dynopt run; else without it."""
+    def callgrind(self, subject, kind, given=None, options=()):
+        """What callgrind has written of the program. given: options of dynopt run; else without it. options: callgrind's."""
         out = subject.folder / f"callgrind.{kind}"
         for old in subject.folder.glob(f"callgrind.{kind}.*"):
             old.unlink()
         command = ["valgrind", "-q", "--tool=callgrind", "--smc-check=all", f"--callgrind-out-file={out}.%p",
-                   *subject.command]
+                   *options, *subject.command]
         environment = self.environment()
         if given:
             modules = [f"--modules={self.options.modules}"] if self.options.modules else []
@@ -165,17 +168,21 @@ class Lab:
             if not path.suffix[1:].isdigit():
                 continue
             with open(path, encoding="utf-8", errors="replace") as file:
-                lines = file.readlines()
-            if any(line.startswith("cmd:") and line.split()[1] == str(subject.binary) for line in lines):
-                return count.by_object(lines)
+                if any(line.startswith("cmd:") and line.split()[1] == str(subject.binary) for line in file):
+                    return path
         raise Failed(f"{subject.name}: callgrind left no figures")
+
+    def by_object(self, *callgrind):
+        """Executed instructions by module; '' is what is in no file."""
+        with open(self.callgrind(*callgrind), encoding="utf-8", errors="replace") as file:
+            return count.by_object(file.readlines())
 
     def plain(self, subject):
         """The same without dynopt; counted once for a command."""
         key = build.digest(subject.command, build.file_digest(subject.binary))
         path = subject.folder / f"plain.{key}.json"
         if not path.exists():
-            path.write_text(json.dumps(self.callgrind(subject, "plain")))
+            path.write_text(json.dumps(self.by_object(subject, "plain")))
         return json.loads(path.read_text())
 
     def status(self, subject):
@@ -194,7 +201,7 @@ class Lab:
     def counted(self, subject, given):
         """What callgrind says of the program plainly and with these options of dynopt run, reading modules left out."""
         plain = self.plain(subject)
-        translated = self.callgrind(subject, "translated", given)
+        translated = self.by_object(subject, "translated", given)
         same = all(self.told(subject, kind) == self.told(subject, "plain") for kind in ("plain", "translated"))
         own = sum(n for path, n in translated.items() if path.endswith("libdynopt.so"))
         report = self.report(subject)
@@ -253,7 +260,24 @@ class Lab:
         if not (self.options.kept and path.exists() and said.exists()):
             said.write_text(json.dumps(self.sample(name, path)))
         told = json.loads(said.read_text())
-        return dict(self.counted(subject, [f"--samples={path}"]), program=name, run=told)
+        seen, wrong = self.exact(subject).seen(path, subject.binary.name)
+        return dict(self.counted(subject, [f"--samples={path}"]), program=name, run=told, seen=seen, wrong=wrong)
+
+    def exact(self, subject):
+        """What the program executes, counted once for a command."""
+        key = build.digest(subject.command, build.file_digest(subject.binary))
+        path = subject.folder / f"exact.{key}"
+        if not path.exists():
+            self.callgrind(subject, "exact", options=["--dump-instr=yes", "--collect-jumps=yes"]).rename(path)
+        return exact.Exact(path)
+
+    def drawn(self, name):
+        """One row for each of DRAWN."""
+        subject = self.subject(name)
+        path, known = subject.folder / "drawn", self.exact(subject)
+        for samples, branches in DRAWN:
+            known.draw(path, samples, branches, seed=samples)
+            yield dict(self.counted(subject, [f"--samples={path}"]), program=name, samples=samples, branches=branches)
 
     def told(self, subject, kind):
         """What the program wrote, times left out."""
@@ -277,7 +301,11 @@ def measured_line(row):
 
 SAMPLED_HEAD = ("| program | samples | heads tried | translated | samples in translated trees | in trees that would save nothing "
                 "| in trees refused otherwise | in no tree | executed from translations | executed instructions "
-                "| in the sampled run: in all, since the last batch | agent |\n" + "|---" * 12 + "|")
+                "| in the sampled run: in all, since the last batch | agent | walks, instructions of each, standing still "
+                "| branches seen, error |\n" + "|---" * 14 + "|")
+DRAWN = [(1000, False), (1000, True), (4000, False), (4000, True), (0, True)]  # samples (0: what is executed), branches known
+DRAWN_HEAD = ("| program | samples | branches | heads tried | translated | executed from translations | executed instructions |\n"
+              + "|---" * 7 + "|")
 TREES = ("TRANSLATED", "NO_GAIN", "REFUSED")  # what has become of a sample's trees (status_file.h)
 
 
@@ -293,7 +321,15 @@ def sampled_line(row):
     return (f"| {row['program']} | {run['samples']} | {row['heads']} | {row['done']} | {trees} "
             f"| {100 * row['cache'] / row['translated']:.1f} % | {100 * (row['translated'] / row['plain'] - 1):+.2f} % "
             f"| {share(run['samples_cache'], run['samples'])}, {share(run['recent_cache'], run['recent'])} "
-            f"| {run['agent_cpu_ns'] / 1e6:.0f} ms |" + ("" if row["same"] else " OUTPUT DIFFERS |"))
+            f"| {run['agent_cpu_ns'] / 1e6:.0f} ms | {run['walks']}, {run['walk_instructions'] // max(1, run['walks'])}, "
+            f"{share(run['walks_stood'], run['walks'])} | {100 * row['seen']:.0f} %, {row['wrong']:.3f} |"
+            + ("" if row["same"] else " OUTPUT DIFFERS |"))
+
+
+def drawn_line(row):
+    return (f"| {row['program']} | {row['samples'] or 'all'} | {'known' if row['branches'] else '-'} | {row['heads']} | {row['done']} "
+            f"| {100 * row['cache'] / row['translated']:.1f} % | {100 * (row['translated'] / row['plain'] - 1):+.2f} % |"
+            + ("" if row["same"] else " OUTPUT DIFFERS |"))
 
 
 def answer(lab, name):
@@ -306,6 +342,8 @@ def answer(lab, name):
         return [measured_line(row)]
     if options.command == "sampled":
         return [sampled_line(lab.sampled(name))]
+    if options.command == "drawn":
+        return [drawn_line(row) for row in lab.drawn(name)]
     if options.command == "contexts":
         row = lab.contexts(name)
         return [f"| {name} | {100 * row['plt'] / row['insns']:.2f} % | {100 * row['jumps'] / row['insns']:.2f} % | " + " | ".join(
@@ -343,7 +381,7 @@ def main(arguments):
     options = parse(arguments)
     lab = Lab(options)
     failures, programs = 0, options.programs or PROGRAMS
-    if options.command in ("measure", "sampled"):
+    if options.command in ("measure", "sampled", "drawn"):
         lab.library()
     if options.command == "contexts":
         print("| program | PLT jumps | indirect jumps | last branches: 0: right, sure | 1 | 2 | 3 | 4 | 6 | 8 |\n|---|---|---|" + "---|" * 7)
@@ -352,6 +390,8 @@ def main(arguments):
         print("| program | executed | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
     if options.command == "sampled":
         print(SAMPLED_HEAD)
+    if options.command == "drawn":
+        print(DRAWN_HEAD)
     if options.command == "measure":
         print("| program | instructions | trees asked | done | simulated: in trees | executed "
               "| counted: in the cache | executed |\n|---|---|---|---|---|---|---|---|")
