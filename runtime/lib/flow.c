@@ -9,6 +9,7 @@
 #include "flow.h"
 
 #define ROUNDS 24
+#define AS_SAMPLE 16 /* instructions of runs, which follow from one another */
 #define AT_ONCE 16u /* blocks */
 #define WEIGHT_WAY 12 /* of what comes in and of what goes out, in instructions of a block */
 #define WEIGHT_MOST 24 /* instructions of a block that count */
@@ -39,6 +40,7 @@ struct fit {
 	u64 *often; /* by block: times that its branch was seen, if that is often enough; else 0 */
 	u64 *middle; /* by block: what its executions are thought to be */
 	u64 base; /* load bias of runs */
+	u64 *passed; /* by block: times that runs have gone through it */
 	u32 *ways; /* by block: the first edge from it, and 1; 0: none */
 };
 
@@ -223,9 +225,48 @@ static void see(void *ctx, const struct run *run)
 			ways[0].seen += run->n;
 	}
 	for (; at && at < flow->blocks + flow->n_blocks && at->last < last; at++) {
+		fit->passed[at - flow->blocks] += run->n;
 		ways = ways_of(fit, (u32)(at - flow->blocks));
 		if (ways)
 			ways[1].seen += run->n;
+	}
+	if (at && at == end && end->last == last && run->to)
+		fit->passed[at - flow->blocks] += run->n;
+}
+
+/* n of `of` scaled to `to`, without overflow. */
+static u64 scaled(u64 n, u64 to, u64 of)
+{
+	while (n >> 32 || to >> 32) {
+		u64 *larger = n > to ? &n : &to;
+
+		*larger >>= 1;
+		of >>= 1;
+	}
+	n = of ? n * to / of : to;
+	return n ? n : 1;
+}
+
+/*
+ * How often each block was seen: by its samples, and by how often runs have gone through it against all others of the function, which tell how often it is executed, and not how long that
+ * takes.
+ */
+static void look(struct fit *fit)
+{
+	const struct flow *flow = fit->flow;
+	u64 walked = 0;
+
+	for (u32 i = 0; i < flow->n_blocks; i++)
+		walked += fit->passed[i] * flow->blocks[i].n_insns;
+	for (u32 i = 0; i < flow->n_blocks; i++) {
+		const struct flow_block *block = &flow->blocks[i];
+		u64 sampled = ((u64)block->samples * DOUBT + 1) * FLOW_ONE / DOUBT / block->n_insns;
+		u64 by_runs = walked ? scaled(fit->passed[i] * FLOW_ONE, flow->samples, walked) : 0;
+		u64 weight = flow->samples + walked / AS_SAMPLE;
+
+		fit->seen[i] =
+			weight ? (sampled * flow->samples + by_runs * (walked / AS_SAMPLE)) / weight
+			       : sampled;
 	}
 }
 
@@ -262,19 +303,6 @@ static u64 middle_of(const struct fit *fit, u32 block)
 		weight += WEIGHT_WAY;
 	}
 	return sum / weight;
-}
-
-/* n of `of` scaled to `to`, without overflow. */
-static u64 scaled(u64 n, u64 to, u64 of)
-{
-	while (n >> 32 || to >> 32) {
-		u64 *larger = n > to ? &n : &to;
-
-		*larger >>= 1;
-		of >>= 1;
-	}
-	n = of ? n * to / of : to;
-	return n ? n : 1;
 }
 
 /* Of FLOW_SHARE. */
@@ -396,17 +424,16 @@ static bool fit_flow(const struct flows *flows, struct flow *flow)
 	fit.seen = arena_alloc(flows->arena, n, sizeof(*fit.seen));
 	fit.often = arena_alloc(flows->arena, n, sizeof(*fit.often));
 	fit.middle = arena_alloc(flows->arena, n, sizeof(*fit.middle));
+	fit.passed = arena_alloc(flows->arena, n, sizeof(*fit.passed));
 	fit.ways = arena_alloc(flows->arena, n, sizeof(*fit.ways));
 	if (!fit.edges || !fit.in || !fit.out || !fit.seen || !fit.often || !fit.middle ||
-	    !fit.ways)
+	    !fit.passed || !fit.ways)
 		return false;
 	fit.base = flows->base;
 	add_edges(&fit, flows->text);
 	if (flows->runs)
 		runs_each(flows->runs, flow->start + fit.base, flow->end + fit.base, see, &fit);
-	for (u32 i = 0; i < flow->n_blocks; i++)
-		fit.seen[i] = ((u64)flow->blocks[i].samples * DOUBT + 1) * FLOW_ONE / DOUBT /
-		              flow->blocks[i].n_insns;
+	look(&fit);
 	for (u32 i = 0; i < flow->n_blocks; i++)
 		fit.often[i] = seen_often(&fit, i);
 	begin(&fit);

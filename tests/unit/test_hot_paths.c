@@ -406,6 +406,35 @@ static void test_flow_seen(void)
 	near(flow_block_at(flow, f - base + 15)->count, 50 * FLOW_ONE, 20);
 }
 
+/*
+ * Runs that are too few to say how often branches are taken say where control was all the same: a side has all samples, as it is slow, but control goes round the loop
+ * without it.
+ */
+static void test_flow_walked(void)
+{
+	static struct runs runs;
+	u64 f = loop(0), loops, sides;
+	const struct flow *flow;
+
+	memset(samples, 0, sizeof(samples));
+	put(f + 15, 4);
+	begin();
+	flow = flow_of(&flows, f);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow);
+	loops = flow_block_at(flow, f + 10)->count;
+	sides = flow_block_at(flow, f + 15)->count;
+
+	memset(&runs, 0, sizeof(runs));
+	begin();
+	flows.runs = &runs;
+	runs_add(&runs, f + 3, f + 12, f + 3, FLOW_SEEN - 1);
+	flow = flow_of(&flows, f);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(flow);
+	CU_ASSERT_EQUAL(flow_block_at(flow, f + 8)->seen, 0);
+	CU_ASSERT(flow_block_at(flow, f + 15)->count * loops * 100 <
+	          flow_block_at(flow, f + 10)->count * sides * 85);
+}
+
 /* Samples that contradict the flow of control: what comes in is what goes out all the same. */
 static void test_flow_contradicted(void)
 {
@@ -717,6 +746,7 @@ static const struct unit_test tests[] = {
 	{ "counts of blocks and branches", test_flow },
 	{ "counts that are released", test_flow_released },
 	{ "branches that were seen", test_flow_seen },
+	{ "blocks that were gone through", test_flow_walked },
 	{ "samples that contradict the flow", test_flow_contradicted },
 	{ "samples that wait for memory", test_flow_stalled },
 	{ "loads that are waited for", test_waits },
