@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define STATUS_FILE_MAGIC 0x31304f4e5944u /* "DYNO01", little-endian */
-#define STATUS_FILE_VERSION 10
+#define STATUS_FILE_VERSION 11
 #define STATUS_FILE_SUFFIX ".dynopt"
 #define STATUS_DISABLE_SUFFIX \
 	".disable" /* such a file beside it asks the agent to withdraw everything */
@@ -81,7 +81,7 @@ enum status_cause {
 #define STATUS_SAMPLERS(X) \
 	X(lbr, "branch stacks of the processor, and instruction addresses as ip") \
 	X(walk, \
-	  "instruction addresses as ip, and the ways that go on from there, worked out from the registers") \
+	  "instruction addresses as ip, and now and then the way on from there, worked out while the thread stands still") \
 	X(ip, "instruction addresses by perf_event_open, each millisecond of CPU time") \
 	X(timer, "instruction addresses by signal 63 of a CPU-time timer, at most 250 a second")
 enum status_sampler {
@@ -220,6 +220,8 @@ struct status_head {
 	uint64_t sample_ns; /* of its CPU time, that a sample is reckoned to take */
 	uint64_t walks, walk_runs,
 		walk_insns; /* from samples, worked out from their registers: straight runs and instructions in them */
+	uint64_t walks_stood; /* of these, for how many a thread stood still (lib/still.h) */
+	uint64_t walk_samples; /* that were taken for walks alone; not among `samples` */
 	uint64_t walk_ns; /* CPU time that this took, reading of samples included */
 	uint32_t mode; /* 0: off, 1: eager, 2: traces, 3: sampled */
 	uint32_t sampler; /* enum status_sampler */

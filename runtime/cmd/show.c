@@ -207,8 +207,9 @@ static void print_totals(const struct status_view *v, const struct status_sums *
 	print_remembered(h, out);
 	if (h->walks)
 		ROW(out, "walks",
-		    "%llu from samples, %.1f straight runs each; %.1f ms of the agent's time",
-		    (ull)h->walks, (double)h->walk_runs / (double)h->walks, ms(h->walk_ns));
+		    "%llu from samples, %.1f straight runs each, %llu of them from threads that stood still; %.1f ms of the agent's time",
+		    (ull)h->walks, (double)h->walk_runs / (double)h->walks, (ull)h->walks_stood,
+		    ms(h->walk_ns));
 	if (h->cycles)
 		ROW(out, "cycles", "%llu times undone and applied", (ull)h->cycles);
 }

@@ -188,6 +188,8 @@ void show_head_json(const struct status_view *v, struct json_object *to)
 	json_number(to, "walk_runs", h->walk_runs);
 	json_number(to, "walk_instructions", h->walk_insns);
 	json_number(to, "walk_ns", h->walk_ns);
+	json_number(to, "walks_stood", h->walks_stood);
+	json_number(to, "walk_samples", h->walk_samples);
 	json_number(to, "recent", h->recent);
 	json_number(to, "recent_cache", h->recent_cache);
 	json_number(to, "batches", h->batches);

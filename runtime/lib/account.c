@@ -26,7 +26,7 @@ static struct budget budget_of(const struct account *account)
 
 static u64 used_ns(const struct account *account)
 {
-	return sys_cpu_ns() + world->samples * account->sample_ns;
+	return sys_cpu_ns() + (world->samples + world->walks.samples) * account->sample_ns;
 }
 
 u64 account_credit(const struct account *account)

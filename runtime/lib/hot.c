@@ -30,15 +30,17 @@
 #include "status_write.h"
 #include "sys.h"
 #include "waits.h"
-#include "walker.h"
+#include "walks.h"
 
 #include <fcntl.h>
 
 #define NS_PER_MS 1000000u
 #define WARM_NS 500000000u /* of expected CPU time, that what is remembered is worth work */
 #define WALK_PART 3 /* of the budget */
-#define WALKS_ALL 64 /* walks, until then from each sample of a module that is read */
-#define WALK_ONE_OF 16 /* samples else */
+#define WALKS_ALL 64 /* walks in modules that are read */
+#define WALK_ONE_OF 16 /* samples, for which there is one more */
+#define WALKS_LEAST 8 /* at a time, as going where a thread is takes as long as a walk */
+#define WALKS_MOST 16
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
@@ -61,6 +63,7 @@ static struct {
 	bool read; /* a module was */
 	bool told_ways; /* earlier runs have seen ways */
 	struct account account;
+	int walk_tid; /* of a thread that was sampled in a module that is read; 0: none was */
 	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from; 0: none are */
 	struct heat_table heat;
 	struct runs runs;
@@ -101,8 +104,14 @@ static s64 saved_by(u64 rip)
 	return t ? (s64)hot.meter.stands_ns * t->saves / 1000 : 0;
 }
 
-static walker_code_fn code_at;
-static bool is_worth_walk(u64 rip);
+/* Most of what walks say is known after some, or from earlier runs. */
+static u32 walks_due(void)
+{
+	u64 wanted = (hot.told_ways ? 0 : WALKS_ALL) + world->samples / WALK_ONE_OF;
+	u64 n = wanted > world->walks.walks ? wanted - world->walks.walks : 0;
+
+	return n < WALKS_LEAST ? 0 : n < WALKS_MOST ? (u32)n : WALKS_MOST;
+}
 
 /* Asks the clock no more once the time is over. */
 static bool may_walk(void)
@@ -122,8 +131,11 @@ static void take(void *ctx, const struct sample *sample)
 		learn(sample->more);
 	if (!sample->timed)
 		return;
-	if (sample->more && !inside && is_worth_walk(rip) && may_walk())
-		walker_take(sample->more, code_at, &hot.runs, &world->walks);
+	if (sample->more && !inside && walks_from(rip)) {
+		hot.walk_tid = (int)sample->more->tid;
+		if (sample->more->n_regs && walks_due() && may_walk())
+			walks_from_sample(sample->more, &hot.runs);
+	}
 	world->samples++;
 	world->recent++;
 	world->samples_cache += inside;
@@ -139,38 +151,6 @@ static void take(void *ctx, const struct sample *sample)
 }
 
 /* ---- modules ---- */
-
-/* Code as it is without patches: of a module that is read as its file has it, of others, which are never patched, as it is in memory. */
-static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
-{
-	u64 end, n = 0;
-	const struct module *module = loaded_at(addr, &end);
-	const struct image *record = module ? loaded_record(module) : NULL;
-	const struct workshop *workshop = record ? workshop_find(record, module->base) : NULL;
-	const u8 *bytes;
-
-	(void)ctx;
-	if (!workshop)
-		return record && !record->n_translations ? walker_read(addr, out, size) : 0;
-	bytes = text_bytes(&workshop->reading.text, addr - module->base, &n);
-	if (!bytes)
-		return 0;
-	n = n < size ? n : size;
-	memcpy(out, bytes, n);
-	return (u32)n;
-}
-
-/* Most of what walks from a module's samples say is known after some, or from earlier runs. One that is not read yet maybe never is. */
-static bool is_worth_walk(u64 rip)
-{
-	u64 end;
-	const struct module *module = loaded_at(rip, &end);
-	const struct image *record = module ? loaded_record(module) : NULL;
-
-	return record && workshop_find(record, module->base) &&
-	       ((!hot.told_ways && world->walks.walks < WALKS_ALL) ||
-	        world->samples % WALK_ONE_OF == 0);
-}
 
 u64 hot_credit(void)
 {
@@ -218,6 +198,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 sp
 	workshop = workshop_open(record, module->base, whole);
 	if (workshop) {
 		workshop->opened_samples = world->samples;
+		workshop->opened_walks = world->walks.walks;
 		hot.read = true;
 	}
 	hot.reserved_ns = look_ns;
@@ -320,6 +301,7 @@ static void translate(struct workshop *workshop, const struct pick *pick)
 static bool knows_ways(const struct workshop *w)
 {
 	return w->judged_samples || hot.account.told || !world->options.agent ||
+	       world->walks.walks - w->opened_walks >= enough(WALKS_ALL) ||
 	       world->samples - w->opened_samples >= enough(FIRST_WALKS);
 }
 
@@ -716,16 +698,28 @@ static u64 for_walks(void)
 	return part < left ? part : left;
 }
 
-/* From samples others follow by walks. */
+/* As many as are due, in the way of a thread that was sampled in this tick. */
+static void walk(void)
+{
+	const struct walks_plan plan = { hot.walk_tid, walks_due(), hot.walking_ns };
+	u32 before = stages_enter(STATUS_STAGE_walks);
+
+	if (plan.tid && plan.n && plan.until_ns && world->sampler == STATUS_SAMPLER_walk)
+		walks_make(&plan, &hot.runs);
+	stages_enter(before);
+}
+
 static long read_samples(void)
 {
 	u64 began = sys_cpu_ns(), before_walks = world->walks.walks, walks_ns = for_walks();
 	u32 before = stages_enter(STATUS_STAGE_samples);
 	long result;
 
+	hot.walk_tid = 0;
 	hot.walking_ns = walks_ns ? began + walks_ns : 0;
-	walker_round(hot.account.cpu_ns, world->mailbox.answered);
+	walks_begin();
 	result = sampler_read(take, NULL);
+	walk();
 	if (world->walks.walks > before_walks)
 		world->walks.cpu_ns += sys_cpu_ns() - began;
 	stages_enter(before);

@@ -8,9 +8,9 @@
 #include <linux/perf_event.h>
 
 #define KNOWN \
-	(PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_ADDR | PERF_SAMPLE_BRANCH_STACK | \
-	 PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER | PERF_SAMPLE_WEIGHT | \
-	 PERF_SAMPLE_DATA_SRC)
+	(PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU | \
+	 PERF_SAMPLE_READ | PERF_SAMPLE_BRANCH_STACK | PERF_SAMPLE_REGS_USER | \
+	 PERF_SAMPLE_STACK_USER | PERF_SAMPLE_WEIGHT | PERF_SAMPLE_DATA_SRC)
 
 /* Of a record: [at, end) is not read yet. Once something does not fit, all that follows does not. */
 struct cursor {
@@ -116,6 +116,10 @@ static bool take_sample(struct cursor *c, const struct perf_layout *layout,
 	sample->pid = type & PERF_SAMPLE_TID ? take_u32(c) : 0;
 	sample->tid = type & PERF_SAMPLE_TID ? take_u32(c) : 0;
 	sample->addr = type & PERF_SAMPLE_ADDR ? take_u64(c) : 0;
+	sample->cpu = type & PERF_SAMPLE_CPU ? take_u32(c) : 0;
+	if (type & PERF_SAMPLE_CPU)
+		skip(c, 4);
+	sample->value = type & PERF_SAMPLE_READ ? take_u64(c) : 0; /* without PERF_FORMAT_... */
 	sample->n_branches = sample->n_regs = sample->n_stack = 0;
 	if (type & PERF_SAMPLE_BRANCH_STACK)
 		take_branches(c, sample);

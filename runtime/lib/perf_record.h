@@ -35,6 +35,8 @@ struct perf_branch {
 struct perf_sample {
 	u64 ip;
 	u32 pid, tid;
+	u32 cpu;
+	u64 value; /* that the event had counted */
 	u64 addr, weight, source; /* of the memory access; source: PERF_MEM_... */
 	struct perf_branch branches[PERF_BRANCHES_MAX]; /* newest first */
 	u32 n_branches;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sampler_ip.c - the software event cpu-clock of perf_event_open(2). Needs no hardware counter, and no privilege while
- * perf_event_paranoid is at most 2. Sampler `walk` is the same with the thread's registers and
- * the top of its stack in each sample (walker.h), for which there is less room where memory for rings is short (perf_event_mlock_kb).
+ * perf_event_paranoid is at most 2. Sampler `walk` is the same, where threads can be looked at while they stand still, too (still.h).
  */
 #include "sampler_ip.h"
 
-#include "walker.h"
+#include "still.h"
+#include "sys.h"
 
 #define RING_PAGES 8
-#define RING_PAGES_WALK 16 /* for 90 samples */
 #define FIRST_PERIOD_NS 1000000u
 
 static struct {
@@ -32,12 +31,19 @@ long sampler_ip_open(int pid)
 
 static long walk_open(int pid)
 {
-	struct perf_event_attr attr = event;
+	long result = still_open(pid);
 
-	attr.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
-	attr.sample_regs_user = WALKER_REGS;
-	attr.sample_stack_user = WALKER_STACK;
-	return perf_rings_open(&ip.rings, &attr, pid, RING_PAGES_WALK);
+	if (!sys_failed(result))
+		result = sampler_ip_open(pid);
+	if (sys_failed(result))
+		still_close();
+	return result;
+}
+
+static void walk_close(void)
+{
+	still_close();
+	sampler_ip_close();
 }
 
 u64 sampler_ip_period(u64 ns)
@@ -74,4 +80,4 @@ const struct sampler sampler_ip = {
 	"ip", sampler_ip_open, sampler_ip_period, sampler_ip_rest, sampler_ip_read, sampler_ip_close
 };
 const struct sampler sampler_walk = { "walk",          walk_open,       sampler_ip_period,
-	                              sampler_ip_rest, sampler_ip_read, sampler_ip_close };
+	                              sampler_ip_rest, sampler_ip_read, walk_close };

@@ -122,6 +122,8 @@ static void put_head(struct writer *w, const struct status_heat *heat, u32 n_fun
 	head.walk_runs = world->walks.runs;
 	head.walk_insns = world->walks.insns;
 	head.walk_ns = world->walks.cpu_ns;
+	head.walks_stood = world->walks.stood;
+	head.walk_samples = world->walks.samples;
 	head.recent = world->recent;
 	head.recent_cache = world->recent_cache;
 	head.batches = world->batches;

@@ -4,7 +4,7 @@
  */
 #include "walk.h"
 
-#include "reencode.h"
+#include "walk_native.h"
 #include "walk_private.h"
 
 #define RCX 1
@@ -16,6 +16,8 @@ void walk_begin_round(struct walk *w)
 {
 	memset(w->places, 0, sizeof(w->places));
 	w->n_code = w->last = 0;
+	if (w->native)
+		walk_native_forget(w->native);
 }
 
 /* The place of the instruction at addr, or the free one that it is to take. */
@@ -26,29 +28,6 @@ static u16 *place_of(struct walk *w, u64 addr)
 	while (w->places[i] && w->code[w->places[i] - 1u].insn.addr != addr)
 		i = (i + 1) & (WALK_PLACES - 1);
 	return &w->places[i];
-}
-
-static struct walk_form form_of(const struct insn *insn)
-{
-	struct walk_form form = { .modrm_at = (u8)reencode_modrm_at(insn) };
-
-	for (u32 i = 0; i < insn->opcode_at; i++) {
-		u8 byte = insn->bytes[i];
-
-		if (byte == 0xc4 || byte == 0xc5 || byte == 0x62 || byte == 0x8f || byte == 0x67)
-			return form;
-		if (byte == 0x66)
-			form.word = true;
-		else if (byte == 0xf2 || byte == 0xf3)
-			form.prefix = byte;
-		else if ((byte & 0xf0) == 0x40 && i + 1u == insn->opcode_at)
-			form.rex = byte;
-	}
-	form.size = form.rex & 8 ? 8 : form.word ? 2 : 4;
-	form.memory = form.modrm_at && insn->n_mem && insn->bytes[form.modrm_at] < 0xc0;
-	form.whole = !form.memory || insn->mem[0].size ||
-	             !(insn->mem[0].load || insn->mem[0].store);
-	return form;
 }
 
 /* Decodes one that is not there yet; false: it cannot be read, or decoded; w->end says which. */
@@ -62,15 +41,15 @@ static bool add_code(struct walk *w, u64 addr, u16 *place)
 	w->end = n ? WALK_SYSTEM : WALK_UNREAD;
 	if (!n || decode_insn(bytes, n, addr, w->decoder, &code->insn, &fail))
 		return false;
-	code->form = form_of(&code->insn);
-	code->behind = 0;
+	code->form = walk_form(&code->insn);
+	code->behind = code->slot = 0;
 	*place = (u16)++w->n_code;
 	w->end = WALK_LIMIT;
 	return true;
 }
 
 /* The instruction at addr, which comes behind w->last; NULL: w->end says why. */
-static const struct walk_code *code_at(struct walk *w, u64 addr)
+static struct walk_code *code_at(struct walk *w, u64 addr)
 {
 	u32 at = w->code[w->last].behind;
 	u16 *place;
@@ -125,9 +104,13 @@ static void spoil(struct walk_step *s)
 	for (u32 i = 0; i < 16 && !s->ended; i++) {
 		if (insn->def.gpr >> i & 1)
 			m->gpr[i].known = 0;
-		if (insn->def.vec >> i & 1)
-			m->vec[i][0].known = m->vec[i][1].known = 0;
 	}
+	for (u32 i = 0; i < WALK_VECTORS && !s->ended; i++)
+		if (insn->def.vec >> i & 1)
+			m->vec_known[i] = 0;
+	for (u32 i = 0; i < 8 && !s->ended; i++)
+		if (insn->def.mask >> i & 1)
+			m->mask[i].known = 0;
 	m->flags_known &= (u16)~insn->flags_def;
 }
 
@@ -201,12 +184,14 @@ static void transfer(struct walk_step *s, u64 *start)
 }
 
 /* An instruction that is to be executed now. */
-static struct walk_step begin(struct walk *w, const struct walk_code *code)
+static struct walk_step begin(struct walk *w, struct walk_code *code)
 {
 	const struct insn *insn = &code->insn;
 	const struct walk_form *form = &code->form;
 	struct walk_step s = { .w = w,
 		               .insn = insn,
+		               .code = code,
+		               .form = form,
 		               .op = insn->bytes + insn->opcode_at,
 		               .rex = form->rex,
 		               .modrm = form->modrm_at ? insn->bytes[form->modrm_at] : 0,
@@ -221,7 +206,7 @@ static struct walk_step begin(struct walk *w, const struct walk_code *code)
 }
 
 /* False: the walk ends in front of this instruction. */
-static bool step(struct walk *w, const struct walk_code *code, u64 *start)
+static bool step(struct walk *w, struct walk_code *code, u64 *start)
 {
 	const struct insn *insn = &code->insn;
 	struct walk_step s = begin(w, code);
@@ -229,7 +214,7 @@ static bool step(struct walk *w, const struct walk_code *code, u64 *start)
 	switch (insn->role) {
 	case ROLE_PLAIN:
 		if (!(insn->flags & INSN_NOP) &&
-		    (!code->form.whole || (!walk_insn(&s) && !walk_vec(&s))))
+		    (!code->form.whole || (!walk_insn(&s) && !walk_vec(&s) && !walk_native(&s))))
 			spoil(&s);
 		if (!s.ended)
 			w->m.rip += insn->len;
@@ -263,7 +248,7 @@ void walk_on(struct walk *w, u32 runs, u32 insns)
 	w->n_insns = w->n_runs = 0;
 	w->end = WALK_LIMIT;
 	while (w->n_runs < runs && w->n_insns < insns) {
-		const struct walk_code *code = code_at(w, w->m.rip);
+		struct walk_code *code = code_at(w, w->m.rip);
 
 		if (!code || !step(w, code, &start))
 			break;

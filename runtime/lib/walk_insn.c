@@ -742,6 +742,8 @@ static bool short_opcode(struct walk_step *s)
 
 bool walk_insn(struct walk_step *s)
 {
+	if (s->form->encoding != WALK_LEGACY)
+		return false;
 	if (s->prefix && (s->op[0] != 0x0f || (s->op[1] != 0xbc && s->op[1] != 0xbd)))
 		return false;
 	return s->op[0] == 0x0f ? long_opcode(s) : short_opcode(s);

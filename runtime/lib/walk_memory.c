@@ -26,7 +26,7 @@ static u32 place_of(const struct walk *w, u64 at, bool *there)
 /* A byte that the walk has not written. */
 static bool byte_at(struct walk *w, u64 addr, u8 *out)
 {
-	const u8 *piece;
+	const u8 *page;
 
 	if (addr - w->stack_at < w->n_stack) {
 		*out = w->stack[addr - w->stack_at];
@@ -36,23 +36,23 @@ static bool byte_at(struct walk *w, u64 addr, u8 *out)
 		*out = (u8)(w->world->guard >> 8 * (addr - LOCALS - GUARD_OFFSET));
 		return true;
 	}
-	piece = addr >> 48 ? NULL : w->world->piece(w->world->ctx, addr & ~(u64)(WALK_PIECE - 1));
-	if (piece)
-		*out = piece[addr % WALK_PIECE];
-	return piece;
+	page = addr >> 48 ? NULL : w->world->page(w->world->ctx, addr & ~(u64)(WALK_PAGE - 1));
+	if (page)
+		*out = page[addr % WALK_PAGE];
+	return page;
 }
 
 /* An aligned word's bytes that the walk has not written, as far as they are asked for. */
 static void fill(struct walk *w, u64 at, u8 wanted, struct walk_word *word)
 {
-	const u8 *piece;
+	const u8 *page;
 
 	if (wanted == WALK_ALL && !(at >> 48) &&
 	    at + 8 - w->stack_at > (u64)w->n_stack + 8) { /* all in the program's memory */
-		piece = w->world->piece(w->world->ctx, at & ~(u64)(WALK_PIECE - 1));
-		if (piece)
-			memcpy(&word->value, piece + at % WALK_PIECE, sizeof(word->value));
-		word->known = piece ? WALK_ALL : 0;
+		page = w->world->page(w->world->ctx, at & ~(u64)(WALK_PAGE - 1));
+		if (page)
+			memcpy(&word->value, page + at % WALK_PAGE, sizeof(word->value));
+		word->known = page ? WALK_ALL : 0;
 		return;
 	}
 	for (u32 i = 0; i < 8; i++) {
@@ -173,7 +173,7 @@ void walk_push(struct walk_step *s, struct walk_value value)
 		rsp->value -= 8;
 }
 
-struct walk_value walk_return_address(const struct walk_step *s)
+struct walk_value walk_return_address(struct walk_step *s)
 {
 	const struct walk_word *rsp = &s->w->m.gpr[RSP];
 	struct walk *w = s->w;
@@ -187,9 +187,9 @@ struct walk_value walk_return_address(const struct walk_step *s)
 		return (struct walk_value){ w->stores[i].word.value,
 			                    (w->stores[i].word.known & w->stores[i].written) ==
 			                            WALK_ALL };
-	if (rsp->value < w->stack_at || rsp->value + 8 > w->stack_at + w->n_stack)
+	if (!w->still && (rsp->value < w->stack_at || rsp->value + 8 > w->stack_at + w->n_stack))
 		return (struct walk_value){ 0, false };
-	return (struct walk_value){ walk_load_bytes(w, rsp->value, 8).value, true };
+	return walk_load(s, rsp->value, true, 8);
 }
 
 struct walk_value walk_pop(struct walk_step *s)
@@ -218,7 +218,7 @@ u64 walk_address(const struct walk *w, const struct insn *insn, u32 number, bool
 		sum += w->m.gpr[mem->index].value * mem->scale;
 	}
 	if (mem->segment == 'f')
-		sum += LOCALS;
+		sum += w->locals ? w->locals : LOCALS;
 	else if (mem->segment)
 		*known = false;
 	return sum;

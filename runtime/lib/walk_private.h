@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk_private.h - parts of a walk: memory (walk_memory.c), integer instructions (walk_insn.c), vector ones (walk_vec.c).
+ * walk_private.h - parts of a walk: memory (walk_memory.c), integer instructions (walk_insn.c), vector ones (walk_vec.c), those that the processor executes (walk_native.c).
  */
 #ifndef DYNOPT_WALK_PRIVATE_H
 #define DYNOPT_WALK_PRIVATE_H
@@ -19,6 +19,8 @@ struct walk_value {
 struct walk_step {
 	struct walk *w;
 	const struct insn *insn;
+	struct walk_code *code;
+	const struct walk_form *form;
 	const u8 *op; /* its opcode */
 	u8 rex, modrm, prefix; /* prefix: f2, f3 or 0 */
 	bool word, memory; /* prefix 66; the operand of ModRM lies in memory */
@@ -62,13 +64,16 @@ void walk_store(struct walk_step *s, u64 addr, bool addr_known, struct walk_valu
 void walk_push(struct walk_step *s, struct walk_value value);
 struct walk_value walk_pop(struct walk_step *s);
 /* What a return would pop, as far as it can be relied on. */
-struct walk_value walk_return_address(const struct walk_step *s);
+struct walk_value walk_return_address(struct walk_step *s);
 /* Operand `number` of insn->mem. */
 u64 walk_address(const struct walk *w, const struct insn *insn, u32 number, bool *known);
 
 /* False: it is none of theirs, and nothing is changed. They change all but rip. */
 bool walk_insn(struct walk_step *s);
 bool walk_vec(struct walk_step *s);
+bool walk_native(struct walk_step *s);
+
+struct walk_form walk_form(const struct insn *insn);
 
 /* Does condition `cc` hold? False: that is not known. */
 bool walk_condition(const struct walk_machine *m, u8 cc, bool *holds);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk_vec.c - vector registers as far as integers and the flow of control come by them: moves, clearing, and comparisons of two floating-point numbers, which need
- * no arithmetic. Legacy encodings of 128 bits alone.
+ * walk_vec.c - vector registers as far as integers and the flow of control come by them: moves, byte by byte, and comparisons of two floating-point numbers, which need
+ * no arithmetic. All else is the processor's (walk_native.c).
  */
 #include "walk_private.h"
+
+#define WORDS 8 /* of a register */
+
+static const struct walk_word zero = { 0, WALK_ALL };
 
 static struct walk_word part(struct walk_word word, u32 size)
 {
@@ -12,103 +16,114 @@ static struct walk_word part(struct walk_word word, u32 size)
 	return word;
 }
 
-static const struct walk_word zero = { 0, WALK_ALL };
-
-/* The operand of ModRM, of 4, 8 or 16 bytes. */
-static void load(struct walk_step *s, u32 size, struct walk_word out[2])
+static struct walk_word get(const struct walk_machine *m, u32 reg, u32 word)
 {
-	const struct walk_word nothing = { 0, 0 };
+	return (struct walk_word){ m->vec[reg][word], (u8)(m->vec_known[reg] >> 8 * word) };
+}
 
-	out[1] = nothing;
-	if (!s->memory) {
-		out[0] = part(s->w->m.vec[walk_rm_field(s)][0], size < 8 ? size : 8);
-		if (size == 16)
-			out[1] = s->w->m.vec[walk_rm_field(s)][1];
-		return;
-	}
-	out[0] = nothing;
+static void set(struct walk_machine *m, u32 reg, u32 word, struct walk_word value)
+{
+	m->vec[reg][word] = value.value;
+	m->vec_known[reg] = (m->vec_known[reg] & ~((u64)0xff << 8 * word)) | (u64)value.known
+	                                                                             << 8 * word;
+}
+
+/* Words from `from` on are cleared: up to 16 bytes, or with VEX all. */
+static void clear_from(struct walk_step *s, u32 reg, u32 from)
+{
+	u32 to = s->form->encoding == WALK_LEGACY ? 2 : WORDS;
+
+	for (u32 i = from; i < to; i++)
+		set(&s->w->m, reg, i, zero);
+}
+
+/* A word of the operand of ModRM, of `size` bytes. */
+static struct walk_word load(struct walk_step *s, u32 word, u32 size)
+{
+	if (!s->memory)
+		return part(get(&s->w->m, s->form->rm, word), size);
 	if (!s->addr_known)
-		return;
-	out[0] = walk_load_bytes(s->w, s->addr, size < 8 ? size : 8);
-	if (size == 16)
-		out[1] = walk_load_bytes(s->w, s->addr + 8, 8);
+		return (struct walk_word){ 0, 0 };
+	return walk_load_bytes(s->w, s->addr + 8 * word, size);
 }
 
 static void store(struct walk_step *s, u32 size)
 {
-	const struct walk_word *from = s->w->m.vec[walk_reg_field(s)];
-
-	if (!s->addr_known) {
+	if (!s->addr_known)
 		walk_stop(s, WALK_STORE);
-		return;
-	}
-	walk_store_bytes(s, s->addr, from[0], size < 8 ? size : 8);
-	if (size == 16 && !s->ended)
-		walk_store_bytes(s, s->addr + 8, from[1], 8);
+	for (u32 at = 0; at < size && !s->ended; at += 8)
+		walk_store_bytes(s, s->addr + at, get(&s->w->m, s->form->reg, at / 8),
+		                 size - at < 8 ? size - at : 8);
 }
 
-/* Loads of 4 and 8 bytes clear the rest; moves between registers leave it. */
-static void move(struct walk_step *s, u32 size, bool to_rm)
+/* The low `size` bytes, fewer than a vector's, between registers: the rest of `to` stays. */
+static void merge(struct walk_step *s, u32 to, u32 from, u32 size)
 {
-	struct walk_word *to = s->w->m.vec[to_rm ? walk_rm_field(s) : walk_reg_field(s)], value[2];
+	struct walk_word old = get(&s->w->m, to, 0), new = part(get(&s->w->m, from, 0), size);
+	u64 bits = size == 8 ? ~(u64)0 : 0xffffffff;
 
+	set(&s->w->m, to, 0,
+	    (struct walk_word){ (old.value & ~bits) | new.value,
+	                        (u8)((old.known & ~walk_mask(size)) | new.known) });
+}
+
+static bool move(struct walk_step *s, u32 size, bool to_rm)
+{
+	struct walk_machine *m = &s->w->m;
+	u32 to = to_rm ? s->form->rm : s->form->reg, from = to_rm ? s->form->reg : s->form->rm;
+	u32 words = (size + 7) / 8;
+
+	if (s->form->mask || (!s->memory && size < 16 && s->form->encoding != WALK_LEGACY))
+		return false; /* that has three operands */
 	if (to_rm && s->memory) {
 		store(s, size);
-		return;
-	}
-	load(s, size, value);
-	if (to_rm) {
-		value[0] = part(s->w->m.vec[walk_reg_field(s)][0], size < 8 ? size : 8);
-		value[1] = s->w->m.vec[walk_reg_field(s)][1];
-	}
-	if (size == 16) {
-		to[0] = value[0];
-		to[1] = value[1];
 	} else if (s->memory) {
-		value[0].known |= (u8)~walk_mask(size);
-		to[0] = value[0];
-		to[1] = zero;
-	} else {
-		u64 bits = size == 8 ? ~(u64)0 : 0xffffffff;
+		for (u32 i = 0; i < words; i++) {
+			struct walk_word word = load(s, i, size < 8 ? size : 8);
 
-		to[0].value = (to[0].value & ~bits) | value[0].value;
-		to[0].known = (u8)((to[0].known & ~walk_mask(size)) | value[0].known);
+			if (size < 8)
+				word.known |= (u8)~walk_mask(size);
+			set(m, to, i, word);
+		}
+		clear_from(s, to, words);
+	} else if (size < 16) {
+		merge(s, to, from, size);
+	} else {
+		for (u32 i = 0; i < words; i++)
+			set(m, to, i, get(m, from, i));
+		clear_from(s, to, words);
 	}
+	return true;
 }
 
-/* movd, movq between general and vector registers or memory; size: 4 or 8. */
+/* movd, movq between general and vector registers or memory. */
 static void move_general(struct walk_step *s, bool to_rm)
 {
-	u32 size = s->rex & 8 ? 8 : 4;
-	struct walk_word *vec = s->w->m.vec[walk_reg_field(s)];
-	struct walk_word *gpr = &s->w->m.gpr[walk_rm_field(s)];
+	u32 size = s->form->rex & 8 ? 8 : 4;
+	struct walk_machine *m = &s->w->m;
+	struct walk_word word;
 
 	if (to_rm && s->memory) {
 		store(s, size);
-	} else if (to_rm) {
-		*gpr = part(vec[0], size);
-		gpr->known |= (u8)~walk_mask(size);
-	} else {
-		struct walk_word value[2];
-
-		if (s->memory)
-			load(s, size, value);
-		else
-			value[0] = part(*gpr, size);
-		value[0].known |= (u8)~walk_mask(size);
-		vec[0] = value[0];
-		vec[1] = zero;
+		return;
 	}
+	word = to_rm       ? part(get(m, s->form->reg, 0), size)
+	       : s->memory ? load(s, 0, size)
+	                   : part(m->gpr[s->form->rm & 15], size);
+	word.known |= (u8)~walk_mask(size);
+	if (to_rm) {
+		m->gpr[s->form->rm & 15] = word;
+		return;
+	}
+	set(m, s->form->reg, 0, word);
+	clear_from(s, s->form->reg, 1);
 }
 
-/* movq xmm, xmm/m64: the upper half is cleared. */
-static void move_low(struct walk_step *s)
+/* movq between vector registers, or from memory: what is above is cleared. */
+static void move_low(struct walk_step *s, u32 to, struct walk_word word)
 {
-	struct walk_word value[2];
-
-	load(s, 8, value);
-	s->w->m.vec[walk_reg_field(s)][0] = value[0];
-	s->w->m.vec[walk_reg_field(s)][1] = zero;
+	set(&s->w->m, to, 0, word);
+	clear_from(s, to, 1);
 }
 
 static bool is_nan(u64 bits, bool wide)
@@ -127,86 +142,89 @@ static s64 order(u64 bits, bool wide)
 /* ucomiss, ucomisd, comiss, comisd */
 static void compare(struct walk_step *s)
 {
-	bool wide = s->word;
+	bool wide = s->form->word;
 	u32 size = wide ? 8 : 4;
 	u8 mask = walk_mask(size);
-	struct walk_word a = part(s->w->m.vec[walk_reg_field(s)][0], size), b[2];
+	struct walk_word a = part(get(&s->w->m, s->form->reg, 0), size), b = load(s, 0, size);
 	s64 x, y;
 	u16 flags;
 
-	load(s, size, b);
-	if (a.known != mask || b[0].known != mask) {
+	if (a.known != mask || b.known != mask) {
 		s->w->m.flags_known &= (u16) ~(FLAG_ZF | FLAG_PF | FLAG_CF);
 		walk_set_flags(&s->w->m, FLAG_OF | FLAG_SF | FLAG_AF, 0);
 		return;
 	}
 	x = order(a.value, wide);
-	y = order(b[0].value, wide);
+	y = order(b.value, wide);
 	flags = x < y ? FLAG_CF : x == y ? FLAG_ZF : 0;
-	if (is_nan(a.value, wide) || is_nan(b[0].value, wide))
+	if (is_nan(a.value, wide) || is_nan(b.value, wide))
 		flags = FLAG_ZF | FLAG_PF | FLAG_CF;
 	walk_set_flags(&s->w->m, FLAG_ZF | FLAG_PF | FLAG_CF | FLAG_OF | FLAG_SF | FLAG_AF, flags);
 }
 
+/* xorps, xorpd, pxor of a register with itself; pxor without 66 is of MMX registers. */
 static bool clear(struct walk_step *s)
 {
-	if (s->memory || walk_reg_field(s) != walk_rm_field(s))
+	if (s->form->encoding != WALK_LEGACY || s->memory || s->form->reg != s->form->rm ||
+	    (s->form->opcode == 0xef && !s->form->word))
 		return false;
-	s->w->m.vec[walk_reg_field(s)][0] = s->w->m.vec[walk_reg_field(s)][1] = zero;
+	clear_from(s, s->form->reg, 0);
 	return true;
 }
 
-/* Bytes that 0f 10, 11 move; by prefix. */
-static u32 moved(const struct walk_step *s)
+/* Bytes that 10, 11 move; by prefix. */
+static u32 moved(const struct walk_form *form)
 {
-	return s->prefix == 0xf2 ? 8 : s->prefix == 0xf3 ? 4 : 16;
+	return form->prefix == 0xf2 ? 8 : form->prefix == 0xf3 ? 4 : form->width;
+}
+
+static bool is_vector_move(const struct walk_form *form)
+{
+	return form->word || form->prefix == 0xf3 ||
+	       (form->encoding == WALK_EVEX && form->prefix == 0xf2);
 }
 
 bool walk_vec(struct walk_step *s)
 {
-	if (s->op[0] != 0x0f)
+	const struct walk_form *form = s->form;
+
+	if (form->map != 1)
 		return false;
-	switch (s->op[1]) {
+	switch (form->opcode) {
 	case 0x10:
 	case 0x11:
-		move(s, moved(s), s->op[1] == 0x11);
-		return true;
+		return move(s, moved(form), form->opcode == 0x11);
 	case 0x28:
 	case 0x29:
-		move(s, 16, s->op[1] == 0x29);
-		return true;
+		return !form->prefix && move(s, form->width, form->opcode == 0x29);
 	case 0x2e:
 	case 0x2f:
+		if (form->prefix)
+			return false;
 		compare(s);
 		return true;
-	case 0x57: /* xorps, xorpd */
-		return clear(s);
-	case 0xef: /* pxor; without 66 of MMX registers */
-		return s->word && clear(s);
+	case 0x57:
+	case 0xef:
+		return !form->prefix && clear(s);
 	case 0x6e:
 	case 0x7e:
-		if (s->prefix == 0xf3 && s->op[1] == 0x7e)
-			move_low(s);
-		else if (s->word && !s->prefix)
-			move_general(s, s->op[1] == 0x7e);
+		if (form->prefix == 0xf3 && form->opcode == 0x7e)
+			move_low(s, form->reg, load(s, 0, 8));
+		else if (form->word && !form->prefix)
+			move_general(s, form->opcode == 0x7e);
 		else
 			return false;
 		return true;
 	case 0x6f:
 	case 0x7f:
-		if (!s->word && s->prefix != 0xf3)
+		return is_vector_move(form) && move(s, form->width, form->opcode == 0x7f);
+	case 0xd6:
+		if (!form->word || form->prefix)
 			return false;
-		move(s, 16, s->op[1] == 0x7f);
-		return true;
-	case 0xd6: /* movq to memory or to a register, whose upper half it clears */
-		if (!s->word || s->prefix)
-			return false;
-		if (s->memory) {
+		if (s->memory)
 			store(s, 8);
-		} else {
-			s->w->m.vec[walk_rm_field(s)][0] = s->w->m.vec[walk_reg_field(s)][0];
-			s->w->m.vec[walk_rm_field(s)][1] = zero;
-		}
+		else
+			move_low(s, form->rm, get(&s->w->m, form->reg, 0));
 		return true;
 	default:
 		return false;

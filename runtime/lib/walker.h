@@ -17,18 +17,16 @@
 
 struct walker_sums {
 	u64 walks, runs, insns;
+	u64 samples; /* that were taken for walks alone */
+	u64 stood; /* walks for which a thread stood still */
 	u64 cpu_ns; /* with reading the samples */
 };
 
 /* As world.code in walk.h. */
 typedef u32 walker_code_fn(void *ctx, u64 addr, u8 *out, u32 size);
 
-/*
- * Before samples are read. What was read of the program's memory earlier is used for WALKER_FRESH_NS of its CPU time, about as much as lies between two ticks where it
- * runs alone; what was read of its code as long as `modules` is the same number.
- */
-#define WALKER_FRESH_NS 50000000u
-void walker_round(u64 cpu_ns, u32 modules);
+/* Before walks of one time: which of the program's pages can be read is asked anew; what was read of its code is used as long as `modules` is the same number. */
+void walker_round(u32 modules);
 /* Adds what a walk from this sample has seen; nothing if it has no registers. */
 void walker_take(const struct perf_sample *sample, walker_code_fn *code, struct runs *runs,
                  struct walker_sums *sums);

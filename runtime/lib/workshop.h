@@ -28,7 +28,7 @@ struct workshop {
 	u8 *fates; /* for each byte of text: what became of the head there: enum status, FATE_TRANSLATED, or 0 */
 	u64 *slots; /* addresses of the text's slots, and which are taken */
 	u8 *taken;
-	u64 opened_samples; /* all, when it was opened (hot.c) */
+	u64 opened_samples, opened_walks; /* all, when it was opened (hot.c) */
 	u64 judged_samples; /* of the module, when it was looked at last (hot.c); 0: not yet */
 	struct pool traces; /* by which sites were translated from samples (batch_again.c) */
 	struct cache cache; /* areas in the order of the images' */

@@ -54,10 +54,10 @@ static u32 code_at(void *ctx, u64 addr, u8 *out, u32 size)
 	return size;
 }
 
-static const u8 *piece_at(void *ctx, u64 at)
+static const u8 *page_at(void *ctx, u64 at)
 {
 	(void)ctx;
-	require(at % WALK_PIECE == 0, "whole pieces");
+	require(at % WALK_PAGE == 0, "whole pages");
 	return at - DATA_AT < AREA   ? data + (at - DATA_AT)
 	       : at - CODE_AT < AREA ? code + (at - CODE_AT)
 	                             : NULL;
@@ -116,9 +116,14 @@ static void one(struct walk *w, u64 number)
 	}
 	for (u32 i = 0; i < 16; i++) {
 		w->m.gpr[i] = any_word();
-		w->m.vec[i][0] = any_word();
-		w->m.vec[i][1] = any_word();
 	}
+	for (u32 i = 0; i < WALK_VECTORS; i++) {
+		for (u32 k = 0; k < 8; k++)
+			w->m.vec[i][k] = any_value();
+		w->m.vec_known[i] = rnd_chance(&rnd, 90) ? ~(u64)0 : rnd_next(&rnd);
+	}
+	for (u32 i = 0; i < 8; i++)
+		w->m.mask[i] = any_word();
 	for (u32 i = 0; i < sizeof(stack); i++)
 		stack[i] = (u8)rnd_next(&rnd);
 	w->m.rip = expected = CODE_AT + rnd_below(&rnd, AREA);
@@ -139,7 +144,9 @@ static void one(struct walk *w, u64 number)
 int main(int argc, char **argv)
 {
 	static struct walk walk;
-	static const struct walk_world world = { code_at, piece_at, note, NULL, 0x1234 };
+	static const struct walk_world world = {
+		.code = code_at, .page = page_at, .run = note, .guard = 0x1234
+	};
 
 	if (!options_read(argc, argv, &run.count, &run.seed, &run.start))
 		return 2;

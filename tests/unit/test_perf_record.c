@@ -186,6 +186,36 @@ static void test_machine(void)
 	CU_ASSERT_EQUAL(found.kind, PERF_KIND_BROKEN);
 }
 
+/* Where it ran, and what was counted, stand between the thread and the rest. */
+static void test_place(void)
+{
+	const u64 type = TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_READ | PERF_SAMPLE_BRANCH_STACK;
+
+	begin(RING - 40);
+	put_time(0x401000);
+	put32(3);
+	put32(0xffffffff); /* reserved */
+	put64(123456789);
+	put64(1);
+	put64(0x10);
+	put64(0x20);
+	put64(0);
+	close_record();
+	CU_ASSERT_TRUE_FATAL(next(type, 0));
+	CU_ASSERT_EQUAL(found.kind, PERF_KIND_SAMPLE);
+	CU_ASSERT_EQUAL(found.sample.cpu, 3);
+	CU_ASSERT_EQUAL(found.sample.value, 123456789);
+	CU_ASSERT_EQUAL_FATAL(found.sample.n_branches, 1);
+	CU_ASSERT_EQUAL(found.sample.branches[0].to, 0x20);
+
+	begin(0);
+	put_time(0x401000);
+	put32(3);
+	close_record(); /* cut off */
+	CU_ASSERT_TRUE_FATAL(next(type, 0));
+	CU_ASSERT_EQUAL(found.kind, PERF_KIND_BROKEN);
+}
+
 static void test_lost_and_others(void)
 {
 	begin(0);
@@ -288,7 +318,7 @@ static void test_layouts(void)
 {
 	CU_ASSERT_TRUE(
 		perf_layout_known(&(struct perf_layout){ STACK | LOAD | MACHINE, 0xff0fff }));
-	CU_ASSERT_FALSE(perf_layout_known(&(struct perf_layout){ TIME | PERF_SAMPLE_READ, 0 }));
+	CU_ASSERT_FALSE(perf_layout_known(&(struct perf_layout){ TIME | PERF_SAMPLE_PERIOD, 0 }));
 	CU_ASSERT_FALSE(perf_layout_known(&(struct perf_layout){ MACHINE, 0x1ffffff }));
 }
 
@@ -382,6 +412,7 @@ static const struct unit_test tests[] = {
 	{ "round the ring's end", test_round_the_end },
 	{ "loads", test_load },
 	{ "registers and stack", test_machine },
+	{ "processors and counts", test_place },
 	{ "lost records and others", test_lost_and_others },
 	{ "damaged", test_damaged },
 	{ "huge counts", test_huge_counts },

@@ -55,7 +55,7 @@ static u32 code(void *ctx, u64 addr, u8 *out, u32 size)
 	return size;
 }
 
-static const u8 *piece(void *ctx, u64 at)
+static const u8 *page(void *ctx, u64 at)
 {
 	(void)ctx;
 	(void)at;
@@ -71,7 +71,7 @@ static void run(void *ctx, u64 start, u64 last, u64 to)
 
 static void begin(void)
 {
-	static const struct walk_world world = { code, piece, run, NULL, 0 };
+	static const struct walk_world world = { .code = code, .page = page, .run = run };
 	static u8 scratch[1 << 16] __attribute__((aligned(16)));
 
 	CU_ASSERT_FATAL(decode_scratch_size() <= sizeof(scratch));
