@@ -30,8 +30,9 @@ enum { LEVEL_SSE, LEVEL_AVX, LEVEL_AVX512, LEVELS };
 #define STORE_GPR(n, reg) "mov %%" #reg ", " GPR_AT #n "(%%rdi)\n"
 #define GPRS(DO) \
 	DO(0, rax) \
-	DO(1, rcx) DO(2, rdx) DO(3, rbx) DO(5, rbp) DO(6, rsi) DO(8, r8) DO(9, r9) DO(10, r10) \
-		DO(11, r11) DO(12, r12) DO(13, r13) DO(14, r14) DO(15, r15)
+	DO(1, rcx) \
+	DO(2, rdx) DO(3, rbx) DO(5, rbp) DO(6, rsi) DO(8, r8) DO(9, r9) DO(10, r10) DO(11, r11) \
+		DO(12, r12) DO(13, r13) DO(14, r14) DO(15, r15)
 #define LOW "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"
 #define ALL LOW ",16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31"
 #define EACH(list, insn) ".irp i," list "\n" insn "\n.endr\n"
@@ -244,11 +245,33 @@ static bool is_by_byte(const struct walk_form *form)
 	        (form->map == 3 && (form->opcode == 0x3e || form->opcode == 0x3f) && form->word));
 }
 
-/* Of a move by byte: it is replaced where bytes go in, and stays elsewhere. */
+/*
+ * Old instructions keep what is above the low 16 bytes, or above the number, so their destination goes in as well as out; of these nothing of it matters
+ * to what comes out: roots, conversions, shuffles of one operand.
+ */
+static bool overwrites(const struct walk_form *form)
+{
+	static const u8 map1[] = { 0x51, 0x52, 0x53, 0x5a, 0x5b, 0x70, 0xe6 };
+
+	if (form->encoding != WALK_LEGACY)
+		return false;
+	if (form->map == 2) /* pabsb to pabsd; pmovsxbw to pmovzxdq */
+		return (form->opcode >= 0x1c && form->opcode <= 0x1e) ||
+		       (form->opcode >= 0x20 && form->opcode <= 0x25) ||
+		       (form->opcode >= 0x30 && form->opcode <= 0x35);
+	for (u32 i = 0; form->map == 1 && i < sizeof(map1); i++)
+		if (form->opcode == map1[i])
+			return true;
+	return false;
+}
+
+/* The register whose old bytes need not be known, as they are replaced, or stay where a mask says so; WALK_VECTORS: there is none. */
 static u32 destination(const struct walk_step *s)
 {
 	const struct walk_form *form = s->form;
 
+	if (overwrites(form) && (s->memory || form->reg != form->rm))
+		return form->reg;
 	if (!is_by_byte(form) || form->map != 1 || (form->opcode == 0x7f && s->memory))
 		return WALK_VECTORS;
 	return form->opcode == 0x7f ? form->rm : form->reg;
