@@ -28,11 +28,21 @@ enum { LEVEL_SSE, LEVEL_AVX, LEVEL_AVX512, LEVELS };
 #define GPR_AT "%c[gpr]+16*"
 #define LOAD_GPR(n, reg) "mov " GPR_AT #n "(%%rdi), %%" #reg "\n"
 #define STORE_GPR(n, reg) "mov %%" #reg ", " GPR_AT #n "(%%rdi)\n"
-#define GPRS(DO) \
-	DO(0, rax) \
-	DO(1, rcx) \
-	DO(2, rdx) DO(3, rbx) DO(5, rbp) DO(6, rsi) DO(8, r8) DO(9, r9) DO(10, r10) DO(11, r11) \
-		DO(12, r12) DO(13, r13) DO(14, r14) DO(15, r15)
+#define GPRS(X) \
+	X(0, rax) \
+	X(1, rcx) \
+	X(2, rdx) \
+	X(3, rbx) \
+	X(5, rbp) \
+	X(6, rsi) \
+	X(8, r8) \
+	X(9, r9) \
+	X(10, r10) \
+	X(11, r11) \
+	X(12, r12) \
+	X(13, r13) \
+	X(14, r14) \
+	X(15, r15)
 #define LOW "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"
 #define ALL LOW ",16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31"
 #define EACH(list, insn) ".irp i," list "\n" insn "\n.endr\n"
