@@ -47,27 +47,30 @@ enum { LEVEL_SSE, LEVEL_AVX, LEVEL_AVX512, LEVELS };
 #define ALL LOW ",16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31"
 #define EACH(list, insn) ".irp i," list "\n" insn "\n.endr\n"
 
-/* From the machine's registers but rsp, through the copy, and back into them. back: the label behind it. */
+#define PUSH_ALL \
+	"push %%rbx\npush %%rbp\npush %%r12\npush %%r13\npush %%r14\npush %%r15\npush %%rdi\n"
+#define POP_ALL "pop %%r15\npop %%r14\npop %%r13\npop %%r12\npop %%rbp\npop %%rbx\nret\n"
+#define SET_SLOT "pushq (%%rsi)\npopq dynopt_walk_slot(%%rip)\n"
+#define LOAD_FLAGS "pushq %c[flags](%%rdi)\npopfq\n"
+#define STORE_FLAGS "pushfq\npopq %c[flags](%%rdi)\ncld\n"
+#define LOAD_GPRS GPRS(LOAD_GPR) LOAD_GPR(7, rdi)
+/* The machine's address lies on the stack; moves leave the flags alone. */
+#define STORE_GPRS \
+	"xchg %%rdi, (%%rsp)\n" GPRS(STORE_GPR) "pop %%rax\nmov %%rax, " GPR_AT "7(%%rdi)\n"
+#define JUMP "jmp *dynopt_walk_slot(%%rip)\n"
+
+/* From the machine's registers but rsp, through the copy, which jumps back behind JUMP, and back into them. */
 #define ENTER(name, load, store, last) \
 	static __attribute__((naked)) void name(struct walk_machine *m, u64 *to) \
 	{ \
-		__asm__ volatile( \
-			"push %%rbx\npush %%rbp\npush %%r12\npush %%r13\npush %%r14\npush %%r15\npush %%rdi\n" \
-			"pushq (%%rsi)\npopq dynopt_walk_slot(%%rip)\n" load \
-			"pushq %c[flags](%%rdi)\npopfq\n" GPRS(LOAD_GPR) LOAD_GPR( \
-				7, \
-				rdi) "jmp *dynopt_walk_slot(%%rip)\n" \
-				     "dynopt_" #name "_back:\n" \
-				     "xchg %%rdi, (%%rsp)\n" GPRS( \
-					     STORE_GPR) "pop %%rax\nmov %%rax, " GPR_AT \
-							"7(%%rdi)\n" \
-							"pushfq\npopq %c[flags](%%rdi)\ncld\n" store last \
-							"pop %%r15\npop %%r14\npop %%r13\npop %%r12\npop %%rbp\npop %%rbx\nret\n" \
-			: \
-			: [gpr] "i"(offsetof(struct walk_machine, gpr)), \
-			  [vec] "i"(offsetof(struct walk_machine, vec)), \
-			  [mask] "i"(offsetof(struct walk_machine, mask)), \
-			  [flags] "i"(offsetof(struct walk_machine, flags_in_out))); \
+		__asm__ volatile(PUSH_ALL SET_SLOT load LOAD_FLAGS LOAD_GPRS JUMP \
+		                 "dynopt_" #name \
+		                 "_back:\n" STORE_GPRS STORE_FLAGS store last POP_ALL \
+		                 : \
+		                 : [gpr] "i"(offsetof(struct walk_machine, gpr)), \
+		                   [vec] "i"(offsetof(struct walk_machine, vec)), \
+		                   [mask] "i"(offsetof(struct walk_machine, mask)), \
+		                   [flags] "i"(offsetof(struct walk_machine, flags_in_out))); \
 	} \
 	__attribute__((visibility("hidden"))) extern const u8 back_of_##name[] __asm__( \
 		"dynopt_" #name "_back");
