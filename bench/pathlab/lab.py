@@ -55,6 +55,7 @@ def parse(arguments):
     add("--rules", default="", metavar="RULES", help="rules for pathlab (pathlab.c); sets are separated by ' , '")
     add("--plain", action="store_true", help="built without -fdynopt-jumpstations")
     add("--modules", default="", metavar="NAMES", help="measure: translate only in these modules (colons)")
+    add("--budget", metavar="N", help="sampled: of dynopt run; that of dynopt run by itself")
     add("--kept", action="store_true", help="sampled: what was sampled last, if it is there, instead of another run")
     add("--all", action="store_true", help="measure: publish what the engine thinks saves nothing, too")
     add("--jobs", type=int, default=1, metavar="N", help="programs at a time")
@@ -243,8 +244,8 @@ class Lab:
     def sample(self, name, path):
         """Samples of one run at full size, kept in `path`; what its report says of them."""
         subject = self.subject(name, SAMPLED_SIZE)
-        command = [str(self.built / "bin/dynopt"), "run", f"--status-dir={self.status(subject)}", f"--keep-samples={path}", "--",
-                   *subject.command]
+        command = [str(self.built / "bin/dynopt"), "run", f"--status-dir={self.status(subject)}", f"--keep-samples={path}"]
+        command += [f"--budget={self.options.budget}"] * bool(self.options.budget) + ["--", *subject.command]
         with open(subject.stdin, "rb") as stdin, open(subject.folder / "sample.log", "wb") as log:
             done = subprocess.run(command, cwd=subject.where, stdin=stdin, stdout=subprocess.DEVNULL, stderr=log,
                                   check=False, env=self.environment())
@@ -303,7 +304,7 @@ SAMPLED_HEAD = ("| program | samples | heads tried | translated | samples in tra
                 "| in trees refused otherwise | in no tree | executed from translations | executed instructions "
                 "| in the sampled run: in all, since the last batch | agent | walks, instructions of each, standing still "
                 "| branches seen, error |\n" + "|---" * 14 + "|")
-DRAWN = [(1000, False), (1000, True), (4000, False), (4000, True), (0, True)]  # samples (0: what is executed), branches known
+DRAWN = [(2000, False), (2000, True), (20000, False), (20000, True), (0, True)]  # samples (0: what is executed), branches known
 DRAWN_HEAD = ("| program | samples | branches | heads tried | translated | executed from translations | executed instructions |\n"
               + "|---" * 7 + "|")
 TREES = ("TRANSLATED", "NO_GAIN", "REFUSED")  # what has become of a sample's trees (status_file.h)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -69,8 +70,18 @@ long still_open(int tid)
 	return 0;
 }
 
+/* Who goes before all others would keep the agent from its processor, and from whoever waits for the agent. */
+static bool is_ordinary(int tid)
+{
+	long policy = sys6(SYS_sched_getscheduler, tid, 0, 0, 0, 0, 0);
+
+	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
+}
+
 bool still_begin(int tid)
 {
+	if (!is_ordinary(tid))
+		return false;
 	if (still.tid != tid) {
 		still_close();
 		if (sys_failed(still_open(tid)))

@@ -14,7 +14,7 @@
 
 /* Can threads of the program be sampled so? 0 or -errno; nothing is sampled yet. */
 long still_open(int tid);
-/* From here to still_end() the agent is asleep, or where the thread is. False: `tid` is gone, or the kernel does not let us. */
+/* From here to still_end() the agent is asleep, or where the thread is. False: `tid` is gone, goes before others (SCHED_FIFO and its like), or the kernel does not let us. */
 bool still_begin(int tid);
 /* The next sample, with registers and stack; NULL: none came within so many ms. */
 const struct perf_sample *still_next(u32 ms);

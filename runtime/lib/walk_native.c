@@ -126,6 +126,8 @@ bool walk_native_open(struct walk_native *native)
 	    sys_mmap((u64)code, CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED,
 	             native->file, 0) != code) {
 		sys_close(native->file);
+		if (!sys_failed(code))
+			sys_munmap((u64)code, CODE_BYTES + PAGE);
 		return false;
 	}
 	native->code = (u64)code;
@@ -298,6 +300,8 @@ static u64 bytes_used(const struct walk_step *s)
 	return is_by_byte(s->form) ? s->w->m.mask[s->form->mask].value & all : all;
 }
 
+#define GROUP_15 0xae /* 0f ae: ldmxcsr and its like change what the agent computes with */
+
 static bool has_effects(const struct walk_step *s)
 {
 	const struct insn *insn = s->insn;
@@ -305,6 +309,7 @@ static bool has_effects(const struct walk_step *s)
 
 	return (insn->flags & (INSN_OPAQUE | INSN_REP | INSN_STACK | INSN_FENCE)) ||
 	       ((insn->use.other | insn->def.other) & others) || insn->n_mem > 1 ||
+	       (s->form->map == 1 && s->form->opcode == GROUP_15) ||
 	       ((insn->gpr_values | insn->def.gpr) & 1u << RSP) ||
 	       (insn->n_mem && (!s->memory || !insn->mem[0].size || insn->mem[0].size > BUFFER ||
 	                        insn->mem[0].segment));

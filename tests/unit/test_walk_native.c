@@ -287,10 +287,27 @@ static void test_stored(void)
 	}
 }
 
+/* The agent's own state is none of a walk's business. */
+static void test_left_alone(void)
+{
+	static const u8 ldmxcsr[] = { 0x0f, 0xae, 0x16 }; /* (%rsi) */
+	u32 before, after;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(before));
+	memcpy(memory, &(u32){ before ^ 0x6000 }, 4); /* another rounding */
+	draw(&walk.m, (u64)(uintptr_t)ldmxcsr);
+	walk.m.gpr[RSI].value = AREA_AT;
+	walk_on(&walk, 1, 1);
+	CU_ASSERT_EQUAL(walk.m.rip, (u64)(uintptr_t)(ldmxcsr + sizeof(ldmxcsr)));
+	__asm__ volatile("stmxcsr %0" : "=m"(after));
+	CU_ASSERT_EQUAL((after ^ before) & 0xffc0, 0);
+}
+
 static const struct unit_test tests[] = {
 	{ "nothing known depends on what is not", test_unknown },
 	{ "parts of registers", test_parts },
 	{ "stores", test_stored },
+	{ "what is left alone", test_left_alone },
 };
 
 int main(void)
