@@ -92,9 +92,28 @@ static void test_gone(void)
 	still_close();
 }
 
+/* One that goes before all others would keep the agent from where it is. */
+static void test_before_others(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	CU_ASSERT_FATAL(pid > 0);
+	if (sched_setscheduler(pid, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }) !=
+	    0) {
+		printf("\n    SKIP: SCHED_FIFO is refused here (%s)\n    ", strerror(errno));
+	} else {
+		CU_ASSERT_FALSE(still_begin(pid));
+	}
+	end_child(pid);
+}
+
 static const struct unit_test tests[] = {
 	{ "registers and memory", test_agree },
 	{ "a thread that has ended", test_gone },
+	{ "a thread that goes before others", test_before_others },
 };
 
 int main(void)
