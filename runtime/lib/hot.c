@@ -45,7 +45,8 @@
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
 #define READ_WORTH 60
-#define FIRST_WALKS 64 /* samples to walk from before the first look where no ways are known */
+#define FIRST_WALKS \
+	64 /* samples before the first look where no ways are known, if there are fewer than WALKS_ALL walks by then */
 #define FIRST 200 /* samples of a module */
 #define SURE 1000 /* samples from which a second look that changes nothing is the last for long */
 #define FOREIGN 4 /* one of so many samples in code without notes: the module is read as a whole */

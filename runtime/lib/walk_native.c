@@ -17,7 +17,6 @@
 #define CODE_BYTES (SLOTS * SLOT)
 #define BACK_AT (CODE_BYTES - SLOT) /* the last slot: where copies jump to, by level */
 #define BUFFER 64u /* bytes, behind the code */
-#define PAGE 4096u
 #define RSP 4
 #define JMP_MEM_LEN 6 /* jmp [rip+disp32] */
 
@@ -119,15 +118,15 @@ bool walk_native_open(struct walk_native *native)
 	if (sys_failed(file))
 		return false;
 	native->file = (int)file;
-	code = sys_mmap(0, CODE_BYTES + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-	                -1, 0);
+	code = sys_mmap(0, CODE_BYTES + WALK_PAGE, PROT_READ | PROT_WRITE,
+	                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed(code) || sys6(SYS_ftruncate, file, CODE_BYTES, 0, 0, 0, 0) ||
 	    !write_code(native, backs, sizeof(backs), BACK_AT) ||
 	    sys_mmap((u64)code, CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED,
 	             native->file, 0) != code) {
 		sys_close(native->file);
 		if (!sys_failed(code))
-			sys_munmap((u64)code, CODE_BYTES + PAGE);
+			sys_munmap((u64)code, CODE_BYTES + WALK_PAGE);
 		return false;
 	}
 	native->code = (u64)code;

@@ -2,8 +2,8 @@
 /*
  * walker.h - walks (walk.h) in the agent: from samples, in the program's memory.
  *
- * Memory is read by process_vm_readv(2), which refuses what is not there and what is a device's. No page of the program is written to,
- * and no instruction of its is executed here.
+ * Memory is the program's own, each page asked for by process_vm_readv(2) first, which refuses what is not there and what is a device's; a fault ends the walk (guard.h).
+ * No page of the program is written to. Copies of its instructions may be executed, on what the walk knows (walk_native.h).
  */
 #ifndef DYNOPT_WALKER_H
 #define DYNOPT_WALKER_H
