@@ -15,6 +15,8 @@
 #endif
 #define DEPTH 4
 #define FORBIDDEN 32 /* calls that do not pay */
+#define APART 16 /* loops that stand by themselves */
+#define ROUNDS 16 /* at least, of such a loop, for each time that it is entered: a jump into its own tree is nothing to that */
 #define MOST_BACK (GROW_ONE - GROW_ONE / 64) /* of a loop's executions that come back */
 #define CALL_AND_RETURN 2
 #define JUMPS_AROUND_CALL \
@@ -74,11 +76,12 @@ struct tree {
 	struct frame frames[GROW_BLOCKS];
 	u64 back[GROW_BLOCKS]; /* of a node's executions, how many come back to it */
 	u64 forbidden[FORBIDDEN]; /* calls */
+	u64 apart[APART]; /* where loops begin */
 	struct open open[2 * GROW_BLOCKS]; /* by node and way */
 	struct step steps[2 * GROW_BLOCKS];
 	u64 above[GROW_BLOCKS]; /* of a node: bits of itself and of its ancestors */
 	u8 lists[LISTS], same[GROW_BLOCKS]; /* nodes by where they begin, the last ones first */
-	u32 n_nodes, n_frames, n_forbidden, n_insns, n_open, n_steps;
+	u32 n_nodes, n_frames, n_forbidden, n_apart, n_insns, n_open, n_steps;
 };
 
 /* ---- ways ---- */
@@ -125,6 +128,20 @@ static bool turns(struct tree *t, u32 node, u32 head, u64 target, u32 frame)
 	       (!head || loop_head(t, t->nodes[head].parent, target, frame) == NO_NODE);
 }
 
+/* Is an address among n, from number `from` on? 0 is none. */
+static bool is_among(const u64 *addrs, u32 from, u32 n, u64 addr)
+{
+	for (u32 i = from; i < n; i++)
+		if (addrs[i] == addr)
+			return true;
+	return false;
+}
+
+static bool is_apart(const struct tree *t, u64 addr)
+{
+	return is_among(t->apart, 0, t->n_apart, addr);
+}
+
 static struct way way_to(struct tree *t, u32 node, u64 target, u32 frame, u32 share)
 {
 	struct way way = { .target = target, .share = share, .most = share, .frame = (u8)frame };
@@ -135,19 +152,16 @@ static struct way way_to(struct tree *t, u32 node, u64 target, u32 frame, u32 sh
 	if (head != NO_NODE && !turns(t, node, head, target, frame)) {
 		way.kind = WAY_BACK;
 		way.node = (u8)head;
-	} else if (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE)) {
+	} else if (!(marks & TEXT_INSN) || (marks & TEXT_NO_TRANSLATE) || is_apart(t, target)) {
 		way.kind = WAY_EXIT;
 	}
 	return way;
 }
 
-/* Is a call among those that are forbidden, from `from` on? 0 is none. */
+/* Is a call among those that are forbidden, from `from` on? */
 static bool is_forbidden(const struct tree *t, u64 call, u32 from)
 {
-	for (u32 i = from; i < t->n_forbidden; i++)
-		if (t->forbidden[i] == call)
-			return true;
-	return false;
+	return is_among(t->forbidden, from, t->n_forbidden, call);
 }
 
 static bool may_go_in(const struct tree *t, u64 call, u64 callee, u32 frame)
@@ -275,7 +289,8 @@ static void walk(struct tree *t, u32 node)
 			n->ways[0] = way_to(t, node, addr, n->frame, GROW_ONE);
 			return; /* falls back into a loop */
 		}
-		if (!block || (text_marks(t->flows->text, addr) & here) != TEXT_INSN) {
+		if (!block || (text_marks(t->flows->text, addr) & here) != TEXT_INSN ||
+		    (addr != n->start && is_apart(t, addr))) {
 			n->ways[0] = way_out(addr);
 			return;
 		}
@@ -620,6 +635,32 @@ static void forbid_calls(struct tree *t)
 	}
 }
 
+/* Can a tree begin here, by one jump? */
+static bool may_begin(const struct tree *t, u64 addr)
+{
+	u64 site;
+	u32 len;
+
+	return (text_marks(t->flows->text, addr) & TEXT_LOOP) && t->flows->decoder &&
+	       text_site(t->flows->text, addr, t->flows->decoder, &site, &len, NULL) == STATUS_OK &&
+	       len >= JMP_REL32_LEN;
+}
+
+/*
+ * Loops that go round often stand in their own trees only, where those can begin: one more copy is code that saves nothing more. In inlined calls, which it is dear
+ * to leave, they stay.
+ */
+static void set_apart(struct tree *t)
+{
+	for (u32 i = 1; i < t->n_nodes && t->n_apart < APART; i++) {
+		const struct node *n = &t->nodes[i];
+
+		if (n->is_head && !n->frame && t->back[i] >= GROW_ONE - GROW_ONE / ROUNDS &&
+		    n->start != t->nodes[0].start && !is_apart(t, n->start) && may_begin(t, n->start))
+			t->apart[t->n_apart++] = n->start;
+	}
+}
+
 /*
  * Calls from `from` on are forbidden now: the tree as it was before one of them was met. All that follows from a tree follows from its
  * nodes, in whatever way it has come to them, so it grows on as if they had always been forbidden.
@@ -658,18 +699,20 @@ u64 grow_samples(const struct grow_sum *sum, u64 heads)
 	return entries * insns / FLOW_ONE;
 }
 
-/* Until all calls pay that are gone into. */
+/* Until all calls pay that are gone into, and loops that go round often are left to their own trees. */
 static void grow_on(struct tree *t)
 {
-	for (u32 n = 0;;) {
+	for (u32 calls = 0, loops = 0;;) {
 		forbid_calls(t);
-		if (t->n_forbidden == n)
+		set_apart(t);
+		if (t->n_forbidden == calls && t->n_apart == loops)
 			return;
-		if (is_forbidden(t, t->nodes[0].ways[0].call, n))
+		if (t->n_apart > loops || is_forbidden(t, t->nodes[0].ways[0].call, calls))
 			plant(t, t->nodes[0].start);
 		else
-			go_back(t, n);
-		n = t->n_forbidden;
+			go_back(t, calls);
+		calls = t->n_forbidden;
+		loops = t->n_apart;
 		grow(t);
 	}
 }
@@ -682,7 +725,7 @@ bool grow_warm(struct flows *flows, u64 site, bool inline_calls, u64 heads, u64 
 
 	t.flows = flows;
 	t.inline_calls = inline_calls;
-	t.n_forbidden = 0;
+	t.n_forbidden = t.n_apart = 0;
 	plant(&t, site);
 	grow(&t);
 	sum_up(&t, &all);

@@ -237,6 +237,58 @@ static void test_loops(void)
 	CU_ASSERT(closed > 10);
 }
 
+/* A loop with a block in front of it and one behind, and how often it goes round for each time that it is entered. */
+#define LOOP_AT 4 /* its head, from the function's start */
+#define LOOP_END 13
+static const char loop_hex[] = "ffc0ffc0"
+			       "b801000000ffc074f7"
+			       "ffc0c3";
+static const char short_loop_hex[] = "ffc0ffc0"
+				     "ffc0b80100000074f7" /* no jump fits its head */
+				     "ffc0c3";
+
+static u32 loop_heat(const void *ctx, u64 addr, u64 *next)
+{
+	u64 at = addr - functions[0];
+
+	*next = addr + 1;
+	return at >= LOOP_AT && at < LOOP_END ? 100 * *(const u32 *)ctx : 100;
+}
+
+static void make_loop(const char *hex, u32 *rounds)
+{
+	text_image_init(&img);
+	functions[0] = text_image_function(&img, hex, 0);
+	begin();
+	flows.heat = loop_heat;
+	flows.ctx = rounds;
+}
+
+/* One that goes round often is in the tree that begins with it, and in no other; one that does not, or can begin none, is. */
+static void test_apart(void)
+{
+	u32 few = 6, often = 40;
+	struct grow_sum sum;
+	struct grown grown;
+
+	make_loop(loop_hex, &few);
+	grow_hot(&flows, functions[0], true, &grown, &sum);
+	CU_ASSERT(has_child(&grown, 0, functions[0] + LOOP_AT));
+
+	make_loop(loop_hex, &often);
+	grow_hot(&flows, functions[0], true, &grown, &sum);
+	CU_ASSERT_EQUAL(grown.trace.n_blocks, 1);
+	CU_ASSERT_EQUAL(sum.heads, GROW_ONE);
+	CU_ASSERT_EQUAL(sum.insns, 2 * GROW_ONE);
+	grow_hot(&flows, functions[0] + LOOP_AT, true, &grown, &sum);
+	CU_ASSERT(sum.heads > 16 * (u64)GROW_ONE);
+	CU_ASSERT(has_child(&grown, 0, functions[0] + LOOP_END));
+
+	make_loop(short_loop_hex, &often);
+	grow_hot(&flows, functions[0], true, &grown, &sum);
+	CU_ASSERT(has_child(&grown, 0, functions[0] + LOOP_AT));
+}
+
 /* ---- calls ---- */
 
 /* A tree without the calls that do not pay is the one that grows if they cannot be gone into from the beginning. */
@@ -385,6 +437,7 @@ static void test_blocks(void)
 static const struct unit_test tests[] = {
 	{ "ways that are taken most", test_ways },
 	{ "loops", test_loops },
+	{ "loops that stand apart", test_apart },
 	{ "calls that turn out not to pay", test_calls },
 	{ "cold ones", test_warm },
 	{ "trees that are kept", test_kept },
