@@ -43,6 +43,8 @@ def parse(arguments):
     add("--size", choices=table.SIZES, help="how long each run is (default: quick; full with --full)")
     add("--precision", type=float, default=2.0, metavar="PERCENT",
         help="half width of an interval that is good enough (default: 2)")
+    add("--together", action="store_true", help="all variants of an input at the same time on one processor, not in turns: less noise "
+        "by what happens to the machine, some by what they take from each other's caches; wall times say nothing")
     add("--no-emulation", action="store_true", help="without valgrind, qemu and DynamoRIO")
     add("--no-counts", action="store_true", help="without executed instructions")
     add("--table", action="append", default=[], metavar="FILE", help="programs and variants of your own")
@@ -202,7 +204,8 @@ class Bench:
         return made
 
     def measure_all(self, experiments):
-        lab = measure.Lab(self.runner, self.builder.places, self.keep / "work", say)
+        processor = max(os.sched_getaffinity(0)) if self.options.together else None
+        lab = measure.Lab(self.runner, self.builder.places, self.keep / "work", say, processor)
         for number, experiment in enumerate(experiments, 1):
             say(f"[{number}/{len(experiments)}] {experiment.name}")
             try:
@@ -237,7 +240,7 @@ class Bench:
         return {
             "schema": results.SCHEMA, "started": started, "seconds": round(time.monotonic() - clock, 1),
             "interrupted": self.interrupted,
-            "revision": machine.revision(HERE), "rounds": self.rounds, "size": self.size, "precision": precision,
+            "revision": machine.revision(HERE), "rounds": self.rounds, "together": self.options.together, "size": self.size, "precision": precision,
             "machine": dict(machine.describe(self.builder.build_folder), load_before=load, load_after=machine.load()),
             "programs": results.programs_record(experiments), "variants": results.variants_record(experiments),
             "experiments": records, "summary": results.summary(experiments, precision),

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Runs variants in turns and records what each run cost.
+"""Runs variants in turns, or together, and records what each run cost.
 
 One experiment is one program, one input, one size, and the variants that could be
 built. Every variant is run once to warm the machine up and to compare outputs, then
 once a round (or as often as it says before that); odd rounds go backwards, so that a slow drift of the machine hits all
-the same. Invariant: no sample enters a result unless its output equals the
+the same. Together means that all variants of a round run at the same time, on one processor that they share: whatever
+happens to the machine meanwhile hits all of them alike, and a processor's clock and neighbours are the same for all. Invariant: no sample enters a result unless its output equals the
 baseline's; a difference is recorded and fails the run as a whole.
 
 What an optimizer does inside the process that it optimizes is never warmed up: each run
@@ -18,7 +19,8 @@ import signal
 import shutil
 import subprocess
 import time
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from . import Failed
@@ -50,6 +52,7 @@ class Outcome:
     status: int
     output: str
     late: bool
+    message: str  # the last line that it wrote to its standard error
 
 
 def cpu_ticks():
@@ -72,12 +75,24 @@ class Runner:
         self.work = Path(work)
         self.environment = environment
 
-    def run(self, given, size, places, wrap, round_number=0, position=0):
-        """One run of one input; the digest of its output included."""
+    def beside(self, number):
+        """Another one, whose runs may take place at the same time."""
+        return Runner(self.tool, self.work / f"beside.{number}", self.environment)
+
+    def where(self, folder, alone):
+        """The folder to run in; if others may write the same files in it at the same time, an own one with links to what it holds."""
         work = self.work / "run"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        where = Path(given.place(given.folder, size, places) or work)
+        if not folder or alone:
+            return Path(folder or work)
+        for entry in Path(folder).iterdir():
+            (work / entry.name).symlink_to(entry)
+        return work
+
+    def run(self, given, size, places, wrap, round_number=0, position=0, alone=True):
+        """One run of one input; the digest of its output included."""
+        where = self.where(given.place(given.folder, size, places), alone)
         produced = where / given.output if given.output else None
         if produced:
             produced.unlink(missing_ok=True)
@@ -91,7 +106,8 @@ class Runner:
         sample = Sample(round_number, position, user / 1e6, system / 1e6, helper / 1e6, wall / 1e6, peak,
                         round(max(0.0, (after - before - spent) / (wall / 1e6)), 3) if wall else 0.0,
                         round(stolen - stolen_before, 3))
-        return Outcome(sample, status, self.digest_output(given, status, out, produced), bool(late))
+        lines = err.read_text(errors="replace").strip().splitlines() if err.exists() else []
+        return Outcome(sample, status, self.digest_output(given, status, out, produced), bool(late), lines[-1] if lines else "")
 
     def call(self, arguments, where):
         read, write = os.pipe()
@@ -128,11 +144,6 @@ class Runner:
             with open(path, "rb") as read:
                 total.update(hashlib.file_digest(read, "sha256").digest())
         return total.hexdigest()
-
-    def message(self):
-        """The last line the last run wrote to its standard error."""
-        lines = (self.work / "stderr").read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
 
 
 @dataclass
@@ -177,19 +188,44 @@ class Experiment:
 
 
 class Lab:
-    """Measures experiments one after the other; say() shows progress."""
+    """Measures experiments one after the other; say() shows progress. processor: where the variants of a round run together; None: in turns."""
 
-    def __init__(self, runner, places, work, say):
+    def __init__(self, runner, places, work, say, processor=None):
+        self.processor = processor
         self.runner = runner
         self.places = places
         self.status = work / "status"
         self.remembered = work / "remembered"
         self.say = say
 
-    def once(self, experiment, name, round_number=0, position=0):
+    def once(self, experiment, name, round_number=0, position=0, runner=None):
         variant, binary = experiment.variants[name]
         places = self.places(experiment.program, experiment.input, experiment.size, binary)
-        return self.runner.run(experiment.input, experiment.size, places, variant.wrap, round_number, position)
+        return (runner or self.runner).run(experiment.input, experiment.size, places, variant.wrap, round_number, position,
+                                           alone=not runner)
+
+    def in_turns(self, experiment, number):
+        order = list(experiment.variants)
+        if number % 2:
+            order.reverse()
+        for position, name in enumerate(order):
+            yield name, self.once(experiment, name, number, position)
+
+    def together(self, experiment, number):
+        """All at the same time; who else was busy is known of the round only."""
+        def one(position, name):
+            os.sched_setaffinity(0, {self.processor})  # of this thread, and of what it starts
+            return self.once(experiment, name, number, position, self.runner.beside(position))
+
+        names = list(experiment.variants)
+        names = names[number % len(names):] + names[:number % len(names)]
+        start, (before, _) = time.monotonic(), cpu_ticks()
+        with ThreadPoolExecutor(len(names)) as pool:
+            outcomes = list(pool.map(one, range(len(names)), names))
+        spent = sum(outcome.sample.cpu_s for outcome in outcomes)
+        others = max(0.0, (cpu_ticks()[0] - before - spent) / (time.monotonic() - start))
+        for name, outcome in zip(names, outcomes):
+            yield name, replace(outcome, sample=replace(outcome.sample, others=round(others, 3)))
 
     def warm_up(self, experiment):
         """Returns the seconds one round takes; drops what is wrong, crashes or does nothing."""
@@ -198,7 +234,7 @@ class Lab:
         baseline = self.once(experiment, experiment.baseline)
         if baseline.status != 0:
             raise Failed(f"{experiment.name}: the baseline itself fails: {says(baseline.status)}: "
-                         f"{self.runner.message()}")
+                         f"{baseline.message}")
         experiment.output = baseline.output
         took[experiment.baseline] = baseline.sample.wall_s
         for name in list(experiment.variants):
@@ -241,7 +277,7 @@ class Lab:
             raise Failed(f"{experiment.name}: two runs of the baseline print different things")
         variant = experiment.variants[name][0]
         reason = f"{says(outcome.status)}" + (", time ran out" if outcome.late else "")
-        message = self.runner.message()
+        message = outcome.message
         if os.WIFEXITED(outcome.status) and outcome.status == 0:
             reason = "wrong output"
             message = ""
@@ -260,11 +296,7 @@ class Lab:
         self.say(f"{experiment.name}: {len(experiment.variants)} variants, {experiment.rounds} rounds, "
                  f"about {per_round * experiment.rounds:.0f} s")
         for number in range(experiment.rounds):
-            order = list(experiment.variants)
-            if number % 2:
-                order.reverse()
-            for position, name in enumerate(order):
-                outcome = self.once(experiment, name, number, position)
+            for name, outcome in (self.in_turns if self.processor is None else self.together)(experiment, number):
                 if self.judge(experiment, name, outcome):
                     experiment.runs[name].append(outcome.sample)
         self.seconds = time.monotonic() - start

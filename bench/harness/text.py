@@ -110,7 +110,8 @@ def reason_lines(document):
 
 def legend(document):
     noise = document["noise"]
-    return ["", "ratio: CPU time (user + system, helpers included) to the baseline's, paired by round",
+    how = ", all at the same time on one processor" if document.get("together") else ""
+    return ["", f"ratio: CPU time (user + system, helpers included) to the baseline's, paired by round{how}",
             "- faster, + slower, ? too few rounds to say, blank: the interval holds 1 (no difference seen)",
             f"more: rounds to come to +-{100 * document['precision']:.1f} %; insns: executed instructions, by callgrind",
             f"The baseline's own middle half spread over {100 * noise['baseline_quartile_spread']:.1f} %; others "

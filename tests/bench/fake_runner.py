@@ -28,7 +28,7 @@ def next_number(path):
     try:
         with open(path, encoding="ascii") as file:
             number = int(file.read()) + 1
-    except OSError:
+    except (OSError, ValueError):  # none yet, or another one is writing it
         number = 1
     with open(path, "w", encoding="ascii") as file:
         file.write(str(number))

@@ -63,6 +63,10 @@ wrap = ["sh", "-c", '[ $(cat "$HOME/runs") -lt 12 ] || kill -TERM $(cut -d" " -f
 [variants.remembers]
 wrap = ["sh", "-c", 'mkdir -p "$0"; echo >>"$0/runs"; "$@"', "$remembered"]
 before = 4
+[variants.meets]
+wrap = ["sh", "-c", 'case $PWD in */beside.*) for i in $(seq 200); do [ -e ../../met.$2.$3 ] && break; sleep 0.1; done; [ $i -lt 200 ] || exit 1;; esac; "$@"', "sh"]
+[variants.met]
+wrap = ["sh", "-c", 'case $PWD in */beside.*) : >../../met.$2.$3; nproc >>"$HOME/processors";; esac; "$@"', "sh"]
 [variants.missing]
 wrap = ["/nonexistent/tool"]
 probe = ["/nonexistent/tool"]
@@ -169,6 +173,21 @@ class Harness(Case):
         self.assertEqual([s["position"] for s in samples["O2"]], [0, 2, 0, 2])
         self.assertEqual([s["position"] for s in samples["equal"]], [2, 0, 2, 0])
         self.assertEqual([s["round"] for s in samples["equal"]], [0, 1, 2, 3])
+
+    def test_together_is_at_the_same_time_on_one_processor(self):
+        said = self.measure("meets,met", "--together", rounds=3)
+        samples = [e["samples"] for e in self.document()["experiments"]]
+        self.assertEqual([sorted(s["position"] for s in one["met"]) for one in samples], [[0, 1, 2]] * 2)
+        self.assertEqual(set((self.folder / "processors").read_text().split()), {"1"})
+        self.assertTrue(self.document()["together"])
+        self.assertIn("all at the same time on one processor", said)
+
+    def test_together_a_wrong_output_fails_the_run(self):
+        said = self.measure("equal,wrong,file,crash", "--together", code=1, rounds=2)
+        self.assertIn("FAILED  mine/a, wrong: wrong output", said)
+        self.assertIn("FAILED  mine/b, file: wrong output", said)
+        self.assertIn("FAILED  mine/a, crash: exit code 9: the reason", said)
+        self.assertIn("b/equal", self.verdicts())
 
     def test_a_wrong_output_fails_the_run(self):
         said = self.measure("equal,wrong,file", code=1, rounds=6)
