@@ -69,6 +69,15 @@ def says(status):
     return f"exit code {os.waitstatus_to_exitcode(status)}"
 
 
+def own_folder(path, folder):
+    """`path`, with links to what `folder` holds, and nothing else."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    for entry in Path(folder).iterdir() if folder else ():
+        (path / entry.name).symlink_to(entry)
+    return path
+
+
 class Runner:
     def __init__(self, tool, work, environment):
         self.tool = tool
@@ -80,15 +89,9 @@ class Runner:
         return Runner(self.tool, self.work / f"beside.{number}", self.environment)
 
     def where(self, folder, alone):
-        """The folder to run in; if others may write the same files in it at the same time, an own one with links to what it holds."""
-        work = self.work / "run"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        if not folder or alone:
-            return Path(folder or work)
-        for entry in Path(folder).iterdir():
-            (work / entry.name).symlink_to(entry)
-        return work
+        """The folder to run in: an own one, empty or with links to what `folder` holds, if others may write the same files at the same time."""
+        own = own_folder(self.work / "run", None if alone else folder)
+        return Path(folder) if folder and alone else own
 
     def run(self, given, size, places, wrap, round_number=0, position=0, alone=True):
         """One run of one input; the digest of its output included."""

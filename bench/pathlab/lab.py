@@ -7,6 +7,7 @@
     PROGRAM -(harness/build.py)-> binary -(dynopt run)-> samples
                                   binary -(callgrind, exact.py)-> samples, as good as they can be
                                                       binary, samples -(dynopt run, callgrind)-> counted
+                                                      binary, samples -(dynopt run, timed.py)-> times
 
 Exit codes: 0; 1 something failed; 2 wrong use. docs/gains.md explains the figures.
 """
@@ -26,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import exact  # noqa: E402
 import tables  # noqa: E402
+import timed  # noqa: E402
 from harness import Failed, Skip, build, count, table, variants  # noqa: E402
 
 PROGRAMS = ["sqlite/main", "lua/objects", "duktape/objects", "tcc/compile", "mawk/text", "bzip2/compress",
@@ -38,6 +40,7 @@ EPILOG = """examples:
   /usr/bin/python3 bench/pathlab/lab.py measure                   all programs: traces, then callgrind
   /usr/bin/python3 bench/pathlab/lab.py sampled sqlite/main       samples of one long run, then callgrind
   /usr/bin/python3 bench/pathlab/lab.py drawn sqlite/main         the same with samples drawn from what is executed
+  /usr/bin/python3 bench/pathlab/lab.py timed --rounds 6 lua/objects   the same samples in time, with and without translations
   /usr/bin/python3 bench/pathlab/lab.py passes                    what each pass saves in the programs' traces, by the cost model
   /usr/bin/python3 bench/pathlab/lab.py contexts --runs 40000000  does the way to an indirect jump tell where it leads?
   /usr/bin/python3 bench/pathlab/lab.py table --runs 20000000     the tables of docs/gains.md
@@ -49,7 +52,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__.splitlines()[0], epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("command", choices=["traces", "simulate", "measure", "sampled", "drawn", "table", "passes", "contexts"])
+    add("command", choices=["traces", "simulate", "measure", "sampled", "drawn", "timed", "table", "passes", "contexts"])
     add("programs", nargs="*", metavar="PROGRAM/INPUT", help=f"default: {' '.join(PROGRAMS)}")
     add("--runs", type=int, default=100_000_000, metavar="N", help="end the recording after so many branches")
     add("--rules", default="", metavar="RULES", help="rules for pathlab (pathlab.c); sets are separated by ' , '")
@@ -57,6 +60,10 @@ def parse(arguments):
     add("--modules", default="", metavar="NAMES", help="measure: translate only in these modules (colons)")
     add("--budget", metavar="N", help="sampled: of dynopt run; that of dynopt run by itself")
     add("--kept", action="store_true", help="sampled: what was sampled last, if it is there, instead of another run")
+    add("--drawn", action="store_true", help="timed: by all that is executed, not by what was sampled last")
+    add("--beside", action="append", default=[], metavar="DIR", help="timed: a folder where another revision is built, for the same samples; as often as you like")
+    add("--rounds", type=int, default=6, metavar="N", help="timed: how often (6)")
+    add("--size", choices=table.SIZES, default=SAMPLED_SIZE, help=f"timed: how long each run is ({SAMPLED_SIZE})")
     add("--all", action="store_true", help="measure: publish what the engine thinks saves nothing, too")
     add("--jobs", type=int, default=1, metavar="N", help="programs at a time")
     add("--build", default=str(HERE.parent.parent / "build"), metavar="DIR", help="where dynopt is built (build)")
@@ -76,7 +83,7 @@ class Lab:
         self.programs, words = table.read_programs([HERE.parent / "programs.toml", HERE.parent / "kernels.toml"])
         self.builder = build.Builder(options.compiler or options.build, self.keep, say)
         self.variants = variants.Variants(HERE.parent / "variants.toml", words, {"build": str(self.built)})
-        recorded = options.command not in ("sampled", "drawn", "passes")
+        recorded = options.command not in ("sampled", "drawn", "timed", "passes")
         for tool in ("qemu-x86_64",) * recorded + ("valgrind",):
             if not shutil.which(tool):
                 raise Failed(f"{tool} is not installed (packages qemu-user, valgrind)")
@@ -280,6 +287,17 @@ class Lab:
             known.draw(path, samples, branches, seed=samples)
             yield dict(self.counted(subject, [f"--samples={path}"]), program=name, samples=samples, branches=branches)
 
+    def timed(self, name):
+        """Lines of its table, with the samples of the last `sampled`."""
+        subject = self.subject(name)
+        path = subject.folder / ("drawn" if self.options.drawn else "samples")
+        if self.options.drawn:
+            self.exact(subject).draw(path, 0, True, seed=0)
+        elif not path.exists():
+            raise Failed(f"{name}: nothing was sampled yet (lab.py sampled {name})")
+        builds = [self.built, *(Path(build).resolve() for build in self.options.beside)]
+        return list(timed.Timed(self, name, path, builds, max(os.sched_getaffinity(0))).lines(self.options.rounds))
+
     def told(self, subject, kind):
         """What the program wrote, times left out."""
         return re.sub(rb" +[0-9]+\.[0-9]+s", b"", (subject.folder / f"callgrind.{kind}.stdout").read_bytes())
@@ -345,6 +363,8 @@ def answer(lab, name):
         return [sampled_line(lab.sampled(name))]
     if options.command == "drawn":
         return [drawn_line(row) for row in lab.drawn(name)]
+    if options.command == "timed":
+        return lab.timed(name)
     if options.command == "contexts":
         row = lab.contexts(name)
         return [f"| {name} | {100 * row['plt'] / row['insns']:.2f} % | {100 * row['jumps'] / row['insns']:.2f} % | " + " | ".join(
@@ -393,6 +413,8 @@ def main(arguments):
         print(SAMPLED_HEAD)
     if options.command == "drawn":
         print(DRAWN_HEAD)
+    if options.command == "timed":
+        print(timed.HEAD)
     if options.command == "measure":
         print("| program | instructions | trees asked | done | simulated: in trees | executed "
               "| counted: in the cache | executed |\n|---|---|---|---|---|---|---|---|")

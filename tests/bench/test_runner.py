@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: MIT
 """bench-run: everything a command leaves behind is counted; callgrind files are read right; what
-several processes share is told from what they do not; a build is made once."""
+several processes share is told from what they do not; a build is made once; what is timed together prints the same."""
 
 import concurrent.futures
 import os
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 from common import BENCH, Case
-from harness import Skip, build, count, sharing, table, variants
+from harness import Failed, Skip, build, count, sharing, table, variants
+
+sys.path.insert(0, str(BENCH / "pathlab"))
+import timed  # noqa: E402
 
 BUSY = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done"
 
@@ -183,6 +188,46 @@ class Folders(Case):
             builder.kept("builds", "p", "key", fail)
         folder = builder.kept("builds", "p", "key", lambda folder: None)
         self.assertEqual([p.name for p in folder.iterdir()], ["done"])
+
+
+class Timed(Case):
+    """With a dynopt that runs the program, and with one that prints something else when it translates."""
+
+    def setUp(self):
+        super().setUp()
+        for build, more in (("good", ":"), ("bad", '[ "$options" = "--off " ] || echo more')):
+            (self.folder / build / "bin").mkdir(parents=True)
+            script = self.write(f"{build}/bin/dynopt", '#!/bin/sh\nshift; options=\nwhile [ "$1" != -- ]; do case $1 in --status-dir=*) ;; '
+                                '*) options="$options$1 ";; esac; shift; done; shift\n' + f'"$@"; {more}\n')
+            script.chmod(0o755)
+        (self.folder / "data").mkdir()
+        self.write("data/input", "what is read\n")
+        self.options = SimpleNamespace(size="quick")
+
+    def subject(self, _, size):
+        return SimpleNamespace(command=["sh", "-c", f"cat input; echo {size}; echo >made"], stdin=os.devnull,
+                               where=self.folder / "data", folder=self.folder)
+
+    def environment(self):
+        return {"PATH": os.environ["PATH"]}
+
+    def timed(self, *builds):
+        return timed.Timed(self, "mine/a", "samples", [self.folder / build for build in builds], max(os.sched_getaffinity(0)))
+
+    def test_all_run_as_often(self):
+        times = self.timed("good").rounds("count", 3)
+        self.assertEqual([len(one) for one in times.values()], [3, 3, 3])
+        self.assertFalse((self.folder / "data/made").exists(), "each writes into a folder of its own")
+
+    def test_rows(self):
+        rows = list(self.timed("good").lines(2))
+        self.assertEqual(len(rows), 2)
+        self.assertIn("| mine/a | again |", rows[0])
+        self.assertIn(f"| mine/a | {self.folder}/good |", rows[1])
+
+    def test_another_output_is_no_result(self):
+        with self.assertRaisesRegex(Failed, "outputs differ"):
+            self.timed("good", "bad").rounds("count", 1)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
     tests/measure/progress.py BUILD ROUNDS [--pty] PROGRAM [ARGUMENT...]
 
 PROGRAM has to write at a steady pace: how far it has come is told by the bytes that it has written, and when, by its own CPU time (the agent's is not in it). It is run
-alone and under dynopt, in turns. Each STEP of the time alone is a window: the ratio is that of the time under dynopt for the same bytes, the median of the rounds with its
+alone and under dynopt, at the same time on one processor (the last one of those allowed), so that what happens to the machine happens to both. Each STEP of the time alone is a window: the ratio is that of the time under dynopt for the same bytes, the median of the rounds with its
 lowest and highest. The final ratio is that of the last quarter. --pty: it writes into a terminal, and so line by line.
 """
 import os
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 STEP_S = 1.0
 LAST = 4
@@ -68,8 +69,11 @@ def bytes_at(found, seconds):
 
 def one_round(dynopt, command, terminal):
     """The ratio in each window."""
-    alone = milestones(command, terminal)
-    under = milestones([dynopt, "run", "--no-remember", "--", *command], terminal)
+    there = ["taskset", "-c", str(max(os.sched_getaffinity(0)))]
+    with ThreadPoolExecutor(2) as pool:
+        alone = pool.submit(milestones, [*there, *command], terminal)
+        under = pool.submit(milestones, [*there, dynopt, "run", "--no-remember", "--", *command], terminal).result()
+        alone = alone.result()
     windows = int(alone[-1][1] / STEP_S)
     marks = [bytes_at(alone, k * STEP_S) for k in range(windows + 1)]
     return [(time_at(under, b) - time_at(under, a)) / (time_at(alone, b) - time_at(alone, a)) for a, b in zip(marks, marks[1:])]
