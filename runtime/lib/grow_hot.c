@@ -16,7 +16,7 @@
 #define DEPTH 4
 #define FORBIDDEN 32 /* calls that do not pay */
 #define APART 16 /* loops that stand by themselves */
-#define ROUNDS 16 /* at least, of such a loop, for each time that it is entered: a jump into its own tree is nothing to that */
+#define ROUNDS 16 /* of such a loop, at least, for each time that control comes into it */
 #define MOST_BACK (GROW_ONE - GROW_ONE / 64) /* of a loop's executions that come back */
 #define CALL_AND_RETURN 2
 #define JUMPS_AROUND_CALL \
@@ -656,7 +656,8 @@ static void set_apart(struct tree *t)
 		const struct node *n = &t->nodes[i];
 
 		if (n->is_head && !n->frame && t->back[i] >= GROW_ONE - GROW_ONE / ROUNDS &&
-		    n->start != t->nodes[0].start && !is_apart(t, n->start) && may_begin(t, n->start))
+		    n->start != t->nodes[0].start && !is_apart(t, n->start) &&
+		    may_begin(t, n->start))
 			t->apart[t->n_apart++] = n->start;
 	}
 }
