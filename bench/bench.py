@@ -240,7 +240,8 @@ class Bench:
         return {
             "schema": results.SCHEMA, "started": started, "seconds": round(time.monotonic() - clock, 1),
             "interrupted": self.interrupted,
-            "revision": machine.revision(HERE), "rounds": self.rounds, "together": self.options.together, "size": self.size, "precision": precision,
+            "revision": machine.revision(HERE), "rounds": self.rounds, "together": self.options.together,
+            "size": self.size, "precision": precision,
             "machine": dict(machine.describe(self.builder.build_folder), load_before=load, load_after=machine.load()),
             "programs": results.programs_record(experiments), "variants": results.variants_record(experiments),
             "experiments": records, "summary": results.summary(experiments, precision),

@@ -75,7 +75,7 @@ class Timed:
                 continue
             preparing = 0 if kind == "again" else median(small[kind]) - median(small["off"] + small["again"])
             ratio = stats.paired_ratio([seconds - preparing for seconds in times], base if kind != "again" else full["off"])
-            yield (f"| {self.name} | {os.path.basename(kind) if kind == 'again' else kind} | {median(base):.2f} s | {1000 * preparing:.0f} ms "
+            yield (f"| {self.name} | {kind} | {median(base):.2f} s | {1000 * preparing:.0f} ms "
                    f"| {ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) |")
 
 
