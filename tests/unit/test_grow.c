@@ -237,56 +237,72 @@ static void test_loops(void)
 	CU_ASSERT(closed > 10);
 }
 
-/* A loop with a block in front of it and one behind, and how often it goes round for each time that it is entered. */
-#define LOOP_AT 4 /* its head, from the function's start */
-#define LOOP_END 13
-static const char loop_hex[] = "ffc0ffc0"
-			       "b801000000ffc074f7"
-			       "ffc0c3";
-static const char short_loop_hex[] = "ffc0ffc0"
-				     "ffc0b80100000074f7" /* no jump fits its head */
-				     "ffc0c3";
+/* A loop with something in front of it and behind, and how often it goes round for each time that it is entered. */
+struct looping {
+	const char *hex;
+	u32 at, end; /* of the loop, from the function's start */
+	u32 front; /* instructions in front of it */
+};
+static const struct looping fallen_into = { "ffc0ffc0"
+	                                    "b801000000ffc074f7"
+	                                    "ffc0c3",
+	                                    4, 13, 2 };
+static const struct looping jumped_into = { "ffc0eb029090"
+	                                    "b801000000ffc074f7"
+	                                    "ffc0c3",
+	                                    6, 15, 2 };
+static const struct looping of_blocks = { "ffc0ffc0"
+	                                  "b8010000007402ffc0ffc074f3"
+	                                  "ffc0c3",
+	                                  4, 17, 2 };
+static const struct looping short_head = { "ffc0ffc0"
+	                                   "ffc0b80100000074f7" /* no jump fits there */
+	                                   "ffc0c3",
+	                                   4, 13, 2 };
+static const struct looping *looping;
 
 static u32 loop_heat(const void *ctx, u64 addr, u64 *next)
 {
 	u64 at = addr - functions[0];
 
 	*next = addr + 1;
-	return at >= LOOP_AT && at < LOOP_END ? 100 * *(const u32 *)ctx : 100;
+	return at >= looping->at && at < looping->end ? 100 * *(const u32 *)ctx : 100;
 }
 
-static void make_loop(const char *hex, u32 *rounds)
+static void make_loop(const struct looping *which, u32 *rounds)
 {
+	looping = which;
 	text_image_init(&img);
-	functions[0] = text_image_function(&img, hex, 0);
+	functions[0] = text_image_function(&img, looping->hex, 0);
 	begin();
 	flows.heat = loop_heat;
 	flows.ctx = rounds;
 }
 
-/* One that goes round often is in the tree that begins with it, and in no other; one that does not, or can begin none, is. */
+/* One that goes round often is in the tree that begins with it, and in no other, however control comes to it; one that does not, or can begin none, is. */
 static void test_apart(void)
 {
+	static const struct looping *const all[] = { &fallen_into, &jumped_into, &of_blocks };
 	u32 few = 6, often = 40;
 	struct grow_sum sum;
 	struct grown grown;
 
-	make_loop(loop_hex, &few);
-	grow_hot(&flows, functions[0], true, &grown, &sum);
-	CU_ASSERT(has_child(&grown, 0, functions[0] + LOOP_AT));
+	for (u32 i = 0; i < 3; i++) {
+		make_loop(all[i], &few);
+		grow_hot(&flows, functions[0], true, &grown, &sum);
+		CU_ASSERT(sum.insns > 2 * (looping->front * (u64)GROW_ONE));
 
-	make_loop(loop_hex, &often);
+		make_loop(all[i], &often);
+		grow_hot(&flows, functions[0], true, &grown, &sum);
+		CU_ASSERT_EQUAL(grown.trace.n_blocks, 1);
+		CU_ASSERT_EQUAL(sum.heads, GROW_ONE);
+		CU_ASSERT_EQUAL(sum.insns, looping->front * GROW_ONE);
+		grow_hot(&flows, functions[0] + looping->at, true, &grown, &sum);
+		CU_ASSERT(sum.heads > 16 * (u64)GROW_ONE);
+	}
+	make_loop(&short_head, &often);
 	grow_hot(&flows, functions[0], true, &grown, &sum);
-	CU_ASSERT_EQUAL(grown.trace.n_blocks, 1);
-	CU_ASSERT_EQUAL(sum.heads, GROW_ONE);
-	CU_ASSERT_EQUAL(sum.insns, 2 * GROW_ONE);
-	grow_hot(&flows, functions[0] + LOOP_AT, true, &grown, &sum);
-	CU_ASSERT(sum.heads > 16 * (u64)GROW_ONE);
-	CU_ASSERT(has_child(&grown, 0, functions[0] + LOOP_END));
-
-	make_loop(short_loop_hex, &often);
-	grow_hot(&flows, functions[0], true, &grown, &sum);
-	CU_ASSERT(has_child(&grown, 0, functions[0] + LOOP_AT));
+	CU_ASSERT(has_child(&grown, 0, functions[0] + looping->at));
 }
 
 /* ---- calls ---- */
