@@ -12,7 +12,7 @@
 #include "engine_status.h"
 #include "port.h"
 
-#define CACHE_ALIGN 16
+#define CACHE_ALIGN 64 /* a cache line, which is also what x86 processors fetch from their caches of decoded instructions by */
 #define CACHE_AREAS 8
 
 struct cache_area {

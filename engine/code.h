@@ -66,6 +66,7 @@ struct code {
 	u32 n_stubs;
 	u32 n_insns; /* original instructions in it */
 	u16 done[PASS_N]; /* how much each pass did (passes.def) */
+	u64 cost_nops; /* NOPs that the encoder has added, executed for COST_ENTRY entries */
 	u64 cost_original,
 		cost; /* instructions executed for COST_ENTRY entries, in original text and here: an estimate (cost.h) */
 };

@@ -241,19 +241,6 @@ static u64 cost_branch(const struct ir_block *block, u8 role)
 	}
 }
 
-/* The NOP in front of a loop's head, for who falls into it. */
-static u64 cost_align(const struct ir_tree *tree, u32 b)
-{
-	const struct ir_block *block = &tree->blocks[b], *parent;
-
-	if (!block->align)
-		return 0;
-	parent = &tree->blocks[block->parent];
-	if (layout_follower(parent) != b)
-		return 0;
-	return layout_leads_to(&parent->next, b) ? parent->next.flow : parent->taken.flow;
-}
-
 u64 cost_of(const struct ir_tree *tree)
 {
 	u64 sum = 0;
@@ -265,7 +252,6 @@ u64 cost_of(const struct ir_tree *tree)
 
 		sum += (u64)block->freq * (block->n - built);
 		sum += cost_branch(block, role);
-		sum += cost_align(tree, b);
 		sum += cost_stub(tree, &block->next) + cost_stub(tree, &block->taken);
 	}
 	return sum;

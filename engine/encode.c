@@ -12,6 +12,7 @@
  *   - the field of every exit and back-edge lies in one aligned 8-byte word of a code placed at a multiple of
  *     CACHE_ALIGN, so that one store redirects it.
  */
+#include "cache.h"
 #include "code.h"
 #include "layout.h"
 #include "limits.h"
@@ -19,14 +20,21 @@
 
 /* What a block may need beyond its instructions' own bytes: a counting branch is the largest (encode_count). */
 #define TAIL_MAX 32
-#define ALIGN_MAX INSN_MAX_LEN /* of NOPs in front of it */
+#define LINE CACHE_ALIGN
+#define ALIGN_NOPS ((LINE - 1 + INSN_MAX_LEN - 1) / INSN_MAX_LEN) /* in front of a loop's head, at most */
 #define PREFIX_PAD 0x2e /* cs: without meaning on a branch since NetBurst (SDM 2A, 2.1.1) */
 #define FIELD_LEN 4
+#define NEAR_MAX 127 /* that a field of one byte reaches */
 #define FIELD_WORD 8
 
-/* A jump to a child that is placed later: the field is filled in when all are. */
+/* A jump to a child that is placed later: the field, of one byte or four, is filled in when all are. */
 struct link {
 	u32 at, block;
+};
+
+/* A loop whose head is to be placed well: its hottest way back, as it stood when all was laid out last. */
+struct round {
+	u32 bytes, flow;
 };
 
 /* A way out that owes something: the field of its jump, or the fixup of a back-edge, leads to a stub behind all blocks. */
@@ -45,21 +53,23 @@ struct encoder {
 	u32 *offset; /* of each block */
 	u32 *stack; /* children still to be placed */
 	struct link *links;
+	u8 *far; /* of each link: a byte does not reach */
+	struct round *rounds; /* of each block */
 	struct debt *debts;
 	struct ir_state *states; /* the code's, writable */
 	struct ir_pending *pendings;
 	u32 depth, n_links, n_debts;
 };
 
-/* An opcode without its field. */
+/* A branch without its field: before one of four bytes, and before one of one byte. */
 struct opcode {
-	u8 bytes[2], len;
+	u8 bytes[2], len, near;
 };
-static const struct opcode jmp_rel32 = { { 0xe9 }, 1 };
+static const struct opcode jmp = { { 0xe9 }, 1, 0xeb };
 
-static struct opcode jcc_rel32(u8 cc)
+static struct opcode jcc(u8 cc)
 {
-	return (struct opcode){ { 0x0f, (u8)(0x80 | cc) }, 2 };
+	return (struct opcode){ { 0x0f, (u8)(0x80 | cc) }, 2, (u8)(0x70 | cc) };
 }
 
 static void emit(struct encoder *e, const u8 *bytes, u32 n)
@@ -143,6 +153,11 @@ static void emit_back(struct encoder *e, const struct ir_edge *edge, u32 at)
 {
 	u16 state = state_along(e, edge);
 	u64 target = address_along(e, edge);
+	struct round *round = &e->rounds[edge->block];
+
+	if (edge->flow >= round->flow)
+		*round = (struct round){ at + FIELD_LEN - e->offset[edge->block],
+			                 edge->flow };
 
 	if (state)
 		e->debts[e->n_debts++] =
@@ -150,7 +165,21 @@ static void emit_back(struct encoder *e, const struct ir_edge *edge, u32 at)
 	add_fixup(e, FIXUP_BACK, target, at, at + FIELD_LEN, e->offset[edge->block]);
 }
 
-/* A branch with a 32-bit field along an edge; in the code it stands for `origin`. */
+/* A branch to a child: of two bytes if that reaches. */
+static void emit_link(struct encoder *e, struct opcode opcode, u32 block)
+{
+	static const u8 field[FIELD_LEN];
+	bool far = e->far[e->n_links];
+
+	if (far)
+		emit(e, opcode.bytes, opcode.len);
+	else
+		emit(e, &opcode.near, 1);
+	e->links[e->n_links++] = (struct link){ e->code->size, block };
+	emit(e, field, far ? FIELD_LEN : 1);
+}
+
+/* A branch along an edge; in the code it stands for `origin`. What may be redirected later has a 32-bit field. */
 static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir_edge *edge,
                         u64 origin, u16 state)
 {
@@ -159,14 +188,16 @@ static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir
 	u32 at;
 
 	begin_insn(e, origin, state);
-	if (edge->kind != EDGE_CHILD && !owes)
+	if (edge->kind == EDGE_CHILD) {
+		emit_link(e, opcode, edge->block);
+		return;
+	}
+	if (!owes)
 		align_field(e, e->code->size + opcode.len);
 	emit(e, opcode.bytes, opcode.len);
 	at = e->code->size;
 	emit(e, field, FIELD_LEN);
-	if (edge->kind == EDGE_CHILD)
-		e->links[e->n_links++] = (struct link){ at, edge->block };
-	else if (owes)
+	if (owes)
 		e->debts[e->n_debts++] =
 			(struct debt){ edge->target, at, edge->flow, 0, edge->state, false };
 	else if (edge->kind == EDGE_BACK)
@@ -179,7 +210,7 @@ static void emit_branch(struct encoder *e, struct opcode opcode, const struct ir
 static void go_on(struct encoder *e, const struct ir_edge *edge, u32 follower)
 {
 	if (!layout_leads_to(edge, follower))
-		emit_branch(e, jmp_rel32, edge, address_along(e, edge), state_along(e, edge));
+		emit_branch(e, jmp, edge, address_along(e, edge), state_along(e, edge));
 }
 
 /* An odd condition is the negation of the even one below it (SDM 2D, B.1.4.7). */
@@ -190,12 +221,12 @@ static void encode_jcc(struct encoder *e, const struct insn *insn, const struct 
 	               !layout_leads_to(&block->next, follower);
 
 	if (layout_leads_to(&block->taken, follower) || (neither && layout_inverts(block))) {
-		emit_branch(e, jcc_rel32(insn->cc ^ 1), &block->next, insn->addr,
+		emit_branch(e, jcc(insn->cc ^ 1), &block->next, insn->addr,
 		            state_of(e, insn));
 		go_on(e, &block->taken, follower);
 		return;
 	}
-	emit_branch(e, jcc_rel32(insn->cc), &block->taken, insn->addr, state_of(e, insn));
+	emit_branch(e, jcc(insn->cc), &block->taken, insn->addr, state_of(e, insn));
 	go_on(e, &block->next, follower);
 }
 
@@ -229,12 +260,12 @@ static void encode_count(struct encoder *e, const struct insn *insn, const struc
 		emit(e, jmp_over, sizeof(jmp_over));
 		over = e->code->size;
 		land_here(e, end);
-		emit_branch(e, jmp_rel32, &block->taken, address_along(e, &block->taken),
+		emit_branch(e, jmp, &block->taken, address_along(e, &block->taken),
 		            state_along(e, &block->taken));
 		land_here(e, over);
 		return;
 	}
-	emit_branch(e, jmp_rel32, &block->next, address_along(e, &block->next),
+	emit_branch(e, jmp, &block->next, address_along(e, &block->next),
 	            state_along(e, &block->next));
 	land_here(e, end);
 	go_on(e, &block->taken, follower);
@@ -326,7 +357,7 @@ static void encode_block(struct encoder *e, const struct ir_block *block, u32 fo
 	switch (last ? last->role : ROLE_PLAIN) {
 	case ROLE_JMP:
 		if (!layout_leads_to(&block->next, follower))
-			emit_branch(e, jmp_rel32, &block->next, last->addr, state_of(e, last));
+			emit_branch(e, jmp, &block->next, last->addr, state_of(e, last));
 		break;
 	case ROLE_JCC:
 		encode_jcc(e, last, block, follower);
@@ -360,16 +391,39 @@ static void emit_nop(struct encoder *e, u32 n)
 	emit(e, n <= 7 ? shorter[n - 1] : longest + INSN_MAX_LEN - n, n);
 }
 
-/* A NOP up to where the block is to begin: executed by who falls into it, and a part of it for the origin table. */
-static void align_block(struct encoder *e, const struct ir_block *block)
+static u32 lines(u32 at, u32 bytes)
 {
-	const struct insn *first = &e->tree->ops[block->first];
-	u32 n = block->align ? -e->code->size % block->align : 0;
+	return (at % LINE + bytes + LINE - 1) / LINE;
+}
 
-	if (!n)
+/* How often control falls into a block that stands behind its parent. */
+static u64 fall_in(const struct ir_tree *tree, u32 b)
+{
+	const struct ir_block *parent = &tree->blocks[tree->blocks[b].parent];
+
+	if (layout_follower(parent) != b)
+		return 0;
+	return layout_leads_to(&parent->next, b) ? parent->next.flow : parent->taken.flow;
+}
+
+/*
+ * NOPs up to the next line if who goes round from this block would need fewer lines from there. They are executed by who falls into
+ * the block, and for the origin table a part of it.
+ */
+static void align_block(struct encoder *e, u32 b)
+{
+	const struct ir_block *block = &e->tree->blocks[b];
+	const struct insn *first = &e->tree->ops[block->first];
+	u32 bytes = block->aligned ? e->rounds[b].bytes : 0, n;
+
+	if (!bytes || bytes > LIMIT_ALIGN_LOOP || lines(e->code->size, bytes) == lines(0, bytes))
 		return;
-	begin_insn(e, first->addr, state_of(e, first));
-	emit_nop(e, n);
+	for (u32 left = -e->code->size % LINE; left; left -= n) {
+		n = left < INSN_MAX_LEN ? left : INSN_MAX_LEN;
+		begin_insn(e, first->addr, state_of(e, first));
+		emit_nop(e, n);
+		e->code->cost_nops += fall_in(e->tree, b);
+	}
 }
 
 static void encode_blocks(struct encoder *e)
@@ -380,7 +434,8 @@ static void encode_blocks(struct encoder *e)
 		const struct ir_block *block = &e->tree->blocks[at];
 		u32 follower = layout_follower(block);
 
-		align_block(e, block);
+		align_block(e, at);
+		e->rounds[at] = (struct round){ 0 };
 		e->offset[at] = e->code->size;
 		encode_block(e, block, follower);
 		push_others(e, block, follower);
@@ -390,13 +445,50 @@ static void encode_blocks(struct encoder *e)
 	}
 }
 
+/* How far a link's jump goes from the end of its field; children stand behind their parents. */
+static u32 distance(const struct encoder *e, u32 link)
+{
+	const struct link *l = &e->links[link];
+
+	return e->offset[l->block] - (l->at + (e->far[link] ? FIELD_LEN : 1));
+}
+
+/* Finds links that a byte does not reach any more. */
+static bool lengthen(struct encoder *e)
+{
+	bool found = false;
+
+	for (u32 i = 0; i < e->n_links; i++) {
+		if (e->far[i] || distance(e, i) <= NEAR_MAX)
+			continue;
+		e->far[i] = 1;
+		found = true;
+	}
+	return found;
+}
+
+/* All blocks, laid out until each link reaches; once more at least, as only then it is known how long loops are. */
+static void lay_out(struct encoder *e)
+{
+	bool again = true;
+
+	memset(e->far, 0, 2ul * e->tree->n_blocks);
+	memset(e->rounds, 0, e->tree->n_blocks * sizeof(*e->rounds));
+	for (u32 i = 0; again; i++) {
+		e->code->size = e->code->n_origins = e->code->n_fixups = 0;
+		e->code->cost_nops = 0;
+		e->n_links = e->n_debts = 0;
+		encode_blocks(e);
+		again = lengthen(e) || !i;
+	}
+}
+
 static void fill_links(struct encoder *e)
 {
 	for (u32 i = 0; i < e->n_links; i++) {
-		u32 at = e->links[i].at;
-		u32 value = e->offset[e->links[i].block] - (at + FIELD_LEN);
+		u32 value = distance(e, i);
 
-		memcpy(e->code->bytes + at, &value, FIELD_LEN);
+		memcpy(e->code->bytes + e->links[i].at, &value, e->far[i] ? FIELD_LEN : 1);
 	}
 }
 
@@ -429,7 +521,7 @@ static void encode_stubs(struct encoder *e)
 			e->debts[k].state = 0;
 		}
 		stub_emit(e->code, e->states, e->pendings, debt.state, debt.target);
-		emit_branch(e, jmp_rel32, &out, debt.target, 0);
+		emit_branch(e, jmp, &out, debt.target, 0);
 		e->code->n_stubs++;
 	}
 }
@@ -487,18 +579,20 @@ static bool allocate(struct encoder *e, struct arena *arena, u64 *mark)
 		bound_edge(e->tree, &e->tree->blocks[i].taken, &b);
 	}
 	code->bytes = arena_alloc(
-		arena, ops * INSN_MAX_LEN + blocks * (TAIL_MAX + ALIGN_MAX) + b.bytes, 1);
+		arena, ops * INSN_MAX_LEN + blocks * (TAIL_MAX + LINE) + b.bytes, 1);
 	code->fixups = arena_alloc(arena, ops + 2 * blocks + b.insns, sizeof(*code->fixups));
-	code->origins = arena_alloc(arena, ops + 3 * blocks + b.insns, sizeof(*code->origins));
+	code->origins = arena_alloc(arena, ops + (2 + ALIGN_NOPS) * blocks + b.insns, sizeof(*code->origins));
 	if (!copy_states(e, arena, &b))
 		return false;
 	*mark = arena_mark(arena);
 	e->offset = arena_alloc(arena, blocks, sizeof(*e->offset));
 	e->stack = arena_alloc(arena, blocks, sizeof(*e->stack));
 	e->links = arena_alloc(arena, 2 * blocks, sizeof(*e->links));
+	e->far = arena_alloc(arena, 2 * blocks, sizeof(*e->far));
+	e->rounds = arena_alloc(arena, blocks, sizeof(*e->rounds));
 	e->debts = arena_alloc(arena, b.debts + 1, sizeof(*e->debts));
 	return e->debts && code->bytes && code->fixups && code->origins && e->offset && e->stack &&
-	       e->links;
+	       e->links && e->far && e->rounds;
 }
 
 enum status encode_tree(const struct ir_tree *tree, struct arena *arena, struct code *code,
@@ -515,7 +609,7 @@ enum status encode_tree(const struct ir_tree *tree, struct arena *arena, struct 
 		arena_release(arena, before);
 		return failed(fail, STATUS_WORKSPACE, tree->head, arena->size);
 	}
-	encode_blocks(&e);
+	lay_out(&e);
 	fill_links(&e);
 	encode_stubs(&e);
 	arena_release(arena, mark);

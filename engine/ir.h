@@ -74,7 +74,7 @@ struct ir_block {
 	u32 weight, branch; /* of the trace */
 	u32 frame; /* index in tree.frames */
 	u32 freq; /* how often it runs for COST_ENTRY entries of the tree (cost.h) */
-	u8 align; /* its code begins at a multiple of it, at most CACHE_ALIGN; 0: anywhere */
+	bool aligned; /* a loop's head: who goes round should have few cache lines to fetch (align.c) */
 	struct ir_edge next; /* falling through, or a direct jump's target */
 	struct ir_edge taken; /* of a conditional branch; else EDGE_NONE */
 };

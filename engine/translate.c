@@ -123,7 +123,7 @@ static enum status make(const struct text *text, const struct ir_tree *lifted,
 	code->n_insns = lifted->n_ops;
 	memcpy(code->done, best.pass.done, sizeof(code->done));
 	code->cost_original = cost_original(lifted);
-	code->cost = best.cost;
+	code->cost = best.cost + code->cost_nops;
 	return options->prove ? validate(text, lifted, code, arena, fail) : STATUS_OK;
 }
 

@@ -19,7 +19,7 @@
 #include "reading.h"
 #include "translate.h"
 
-#define CACHE_ROUND 16 /* CACHE_ALIGN: fields of links then lie in one page */
+#define CACHE_ROUND 64 /* CACHE_ALIGN: fields of links then lie in one page */
 
 /* One trace that became code. */
 struct making {

@@ -17,18 +17,18 @@ static void test_clipping(void)
 
 	cache_init(&c);
 	CU_ASSERT_EQUAL(cache_reserve(&c, 1, &addr, &fail), STATUS_CACHE_FULL);
-	CU_ASSERT_EQUAL(cache_add(&c, 0x1001, 0x100f), STATUS_OK); /* nothing left */
-	CU_ASSERT_EQUAL(cache_add(&c, 0x1001, 0x101f), STATUS_OK); /* from 0x1010 to 0x1010 */
+	CU_ASSERT_EQUAL(cache_add(&c, 0x1001, 0x103f), STATUS_OK); /* nothing left */
+	CU_ASSERT_EQUAL(cache_add(&c, 0x1001, 0x107f), STATUS_OK); /* from 0x1040 to 0x1040 */
 	CU_ASSERT_EQUAL(cache_add(&c, 0x2000, 0x1000), STATUS_OK);
 	CU_ASSERT_EQUAL(cache_add(&c, ~(u64)0 - 3, ~(u64)0), STATUS_OK);
 	CU_ASSERT_EQUAL(c.n_areas, 0);
-	CU_ASSERT_EQUAL(cache_add(&c, 0x1001, 0x103f), STATUS_OK);
-	CU_ASSERT_EQUAL(c.areas[0].start, 0x1010);
-	CU_ASSERT_EQUAL(c.areas[0].end, 0x1030);
-	CU_ASSERT_FALSE(cache_holds(&c, 0x100f));
-	CU_ASSERT(cache_holds(&c, 0x1010));
-	CU_ASSERT(cache_holds(&c, 0x102f));
-	CU_ASSERT_FALSE(cache_holds(&c, 0x1030));
+	CU_ASSERT_EQUAL(cache_add(&c, 0x1001, 0x10ff), STATUS_OK);
+	CU_ASSERT_EQUAL(c.areas[0].start, 0x1040);
+	CU_ASSERT_EQUAL(c.areas[0].end, 0x10c0);
+	CU_ASSERT_FALSE(cache_holds(&c, 0x103f));
+	CU_ASSERT(cache_holds(&c, 0x1040));
+	CU_ASSERT(cache_holds(&c, 0x10bf));
+	CU_ASSERT_FALSE(cache_holds(&c, 0x10c0));
 	CU_ASSERT_EQUAL(addr, 1); /* untouched by the failure */
 }
 
@@ -49,30 +49,30 @@ static void test_reservations(void)
 	u64 a = 0, b = 0;
 
 	cache_init(&c);
-	CU_ASSERT_EQUAL(cache_add(&c, 0x1000, 0x1040), STATUS_OK);
-	CU_ASSERT_EQUAL(cache_reserve(&c, 65, &a, &fail), STATUS_CACHE_FULL);
-	CU_ASSERT(fail.status == STATUS_CACHE_FULL && fail.detail == 65);
+	CU_ASSERT_EQUAL(cache_add(&c, 0x1000, 0x1100), STATUS_OK);
+	CU_ASSERT_EQUAL(cache_reserve(&c, 257, &a, &fail), STATUS_CACHE_FULL);
+	CU_ASSERT(fail.status == STATUS_CACHE_FULL && fail.detail == 257);
 	CU_ASSERT_EQUAL(cache_reserve(&c, ~(u64)0, &a, &fail), STATUS_CACHE_FULL);
-	CU_ASSERT_EQUAL(cache_reserve(&c, 17, &a, &fail), STATUS_OK);
+	CU_ASSERT_EQUAL(cache_reserve(&c, 65, &a, &fail), STATUS_OK);
 	CU_ASSERT_EQUAL(a, 0x1000);
 	/* One at a time in an area; the next area serves the other. */
 	CU_ASSERT_EQUAL(cache_reserve(&c, 1, &b, &fail), STATUS_CACHE_FULL);
-	CU_ASSERT_EQUAL(cache_add(&c, 0x2000, 0x2020), STATUS_OK);
+	CU_ASSERT_EQUAL(cache_add(&c, 0x2000, 0x2080), STATUS_OK);
 	CU_ASSERT_EQUAL(cache_reserve(&c, 0, &b, &fail), STATUS_OK);
 	CU_ASSERT_EQUAL(b, 0x2000);
 	cache_abort(&c, b);
-	cache_abort(&c, 0x2010); /* no reservation there */
+	cache_abort(&c, 0x2040); /* no reservation there */
 	cache_commit(&c, a);
 	cache_commit(&c, a); /* no longer open */
-	CU_ASSERT_EQUAL(cache_reserve(&c, 32, &a, &fail), STATUS_OK);
-	CU_ASSERT_EQUAL(a, 0x1020);
+	CU_ASSERT_EQUAL(cache_reserve(&c, 128, &a, &fail), STATUS_OK);
+	CU_ASSERT_EQUAL(a, 0x1080);
 	cache_commit(&c, a);
-	CU_ASSERT_EQUAL(cache_reserve(&c, 32, &b, &fail), STATUS_OK);
+	CU_ASSERT_EQUAL(cache_reserve(&c, 128, &b, &fail), STATUS_OK);
 	CU_ASSERT_EQUAL(b, 0x2000); /* as if the aborted one had not been */
 	cache_commit(&c, b);
 	CU_ASSERT_EQUAL(cache_reserve(&c, 0, &b, &fail), STATUS_CACHE_FULL);
 	cache_reset(&c);
-	CU_ASSERT_EQUAL(cache_reserve(&c, 64, &b, &fail), STATUS_OK);
+	CU_ASSERT_EQUAL(cache_reserve(&c, 256, &b, &fail), STATUS_OK);
 	CU_ASSERT_EQUAL(b, 0x1000);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cache.h"
 #include "code.h"
 #include "cost.h"
 #include "limits.h"
@@ -14,7 +15,7 @@
 #include "unit.h"
 
 #define MAX_BLOCKS 8
-#define MAX_OPS 64
+#define MAX_OPS 512
 #define HEAD 0x1000
 #define OUT 0x5000 /* exits in the tests lead here and behind */
 
@@ -47,7 +48,7 @@ static void make_tree(const struct block_row *rows, u32 n)
 	memset(blocks, 0, sizeof(blocks));
 	for (u32 b = 0; b < n; b++) {
 		struct ir_block *block = &blocks[tree.n_blocks++];
-		u8 bytes[64];
+		u8 bytes[MAX_OPS];
 		u32 size = toy_hex(rows[b].hex, bytes, sizeof(bytes));
 
 		*block = (struct ir_block){ .start = rows[b].start,
@@ -200,31 +201,31 @@ static const struct expected layouts[] = {
 	  { { HEAD, "7210", TO(0x1002, 1), TO(0x1012, 2), 0 },
 	    { 0x1002, "c3", NOWHERE, NOWHERE, 0 },
 	    { 0x1012, "90 c3", NOWHERE, NOWHERE, 9 } },
-	  "0f 82 01 00 00 00 c3 90 c3",
-	  "0:1000 6:1002 7:1012 8:1013",
+	  "72 01 c3 90 c3",
+	  "0:1000 2:1002 3:1012 4:1013",
 	  "" },
 	{ "two children, the taken one is hotter",
 	  { { HEAD, "7210", TO(0x1002, 1), TO(0x1012, 2), 1000 },
 	    { 0x1002, "c3", NOWHERE, NOWHERE, 499 },
 	    { 0x1012, "90 c3", NOWHERE, NOWHERE, 500 } },
-	  "0f 83 02 00 00 00 90 c3 c3",
-	  "0:1000 6:1012 7:1013 8:1002",
+	  "73 02 90 c3 c3",
+	  "0:1000 2:1012 3:1013 4:1002",
 	  "" },
 	{ "two children, equally hot",
 	  { { HEAD, "7210", TO(0x1002, 1), TO(0x1012, 2), 1000 },
 	    { 0x1002, "c3", NOWHERE, NOWHERE, 500 },
 	    { 0x1012, "90 c3", NOWHERE, NOWHERE, 500 } },
-	  "0f 82 01 00 00 00 c3 90 c3",
-	  "0:1000 6:1002 7:1012 8:1013",
+	  "72 01 c3 90 c3",
+	  "0:1000 2:1002 3:1012 4:1013",
 	  "" },
 	{ "a later child is reached by a jump, an earlier block by a back-edge",
 	  { { HEAD, "7410", TO(0x1002, 1), TO(0x1012, 2), 0 },
 	    { 0x1002, "9090", TO(0x1004, 3), NOWHERE, 0 },
 	    { 0x1012, "ebec", BACK(HEAD, 0), NOWHERE, 0 },
 	    { 0x1004, "ebfc", BACK(0x1002, 1), NOWHERE, 0 } },
-	  "0f 84 07 00 00 00 90 90 e9 00 00 00 00 2e 2e e9 00 00 00 00",
-	  "0:1000 6:1002 7:1003 8:1004 13:1012",
-	  "b9-13>1002/6 b16-20>1000/0" },
+	  "74 0a 90 90 2e 2e 2e e9 00 00 00 00 2e 2e 2e e9 00 00 00 00",
+	  "0:1000 2:1002 3:1003 4:1004 12:1012",
+	  "b8-12>1002/2 b16-20>1000/0" },
 	{ "count, next follows",
 	  { { HEAD, "e210", TO(0x1002, 1), EXIT(0x1012), 0 },
 	    { 0x1002, "c3", NOWHERE, NOWHERE, 0 } },
@@ -246,8 +247,8 @@ static const struct expected layouts[] = {
 	  { { HEAD, "e110", TO(0x1002, 1), TO(0x1012, 2), 0 },
 	    { 0x1002, "c3", NOWHERE, NOWHERE, 0 },
 	    { 0x1012, "90 c3", NOWHERE, NOWHERE, 0 } },
-	  "e1 02 eb 05 e9 01 00 00 00 c3 90 c3",
-	  "0:1000 2:1002 4:1012 9:1002 10:1012 11:1013",
+	  "e1 02 eb 02 eb 01 c3 90 c3",
+	  "0:1000 2:1002 4:1012 6:1002 7:1012 8:1013",
 	  "" },
 	{ "a block without instructions",
 	  { { HEAD, "90", TO(0x1001, 1), NOWHERE, 0 }, { 0x1001, "", EXIT(0x1001), NOWHERE, 0 } },
@@ -429,38 +430,128 @@ static void test_workspace(void)
 	CU_ASSERT(refused > 100 && refused < 2000);
 }
 
-/* A head that is to be aligned: one NOP of every length in front of it, of the head's origin, and the way back behind it. */
+/* NOPs from `at` up to `end`, each of the origin; 0 if anything else stands there. */
+static u32 count_nops(u32 at, u32 end, u64 origin, void *decoder)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; at < end; n++) {
+		struct insn nop;
+
+		while (i < code.n_origins && code.origins[i].at < at)
+			i++;
+		if (decode_insn(code.bytes + at, end - at, HEAD, decoder, &nop, &fail) ||
+		    !(nop.flags & INSN_NOP) || nop.flags & INSN_LOAD || i == code.n_origins ||
+		    code.origins[i].at != at || code.origins[i].origin != origin)
+			return 0;
+		at += nop.len;
+	}
+	return n;
+}
+
+/*
+ * A loop of 8 to 11 bytes, wherever it falls: it never needs a second line, what is in front of it are as few NOPs as can be, of its
+ * head's origin, and the way back leads behind them.
+ */
 static void test_align(void)
 {
 	void *decoder = malloc(decode_scratch_size());
+	u32 padded = 0;
 
-	for (u32 n = 1; n <= 16; n++) {
-		char before[64] = "";
+	for (u32 n = 1; n <= 2 * CACHE_ALIGN; n++) {
+		char before[4 * CACHE_ALIGN + 1] = "";
 		struct block_row rows[] = {
 			{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 0 },
 			{ HEAD + n, "89c8 75fc", EXIT(OUT), BACK(HEAD + n, 1), 0 },
 		};
-		u32 pad = n < 16 ? 16 - n : 0;
-		struct insn nop;
+		const struct code_fixup *back;
+		u32 pad;
 
 		for (u32 i = 0; i < n; i++)
 			strcat(before, "90");
 		make_tree(rows, 2);
 		blocks[1].parent = 0;
-		blocks[1].align = 16;
+		blocks[1].aligned = true;
 		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
-		CU_ASSERT_FATAL(code.n_fixups == 2 && code.fixups[0].kind == FIXUP_BACK);
-		CU_ASSERT_EQUAL(code.fixups[0].to, 16);
-		CU_ASSERT(code.bytes[16] == 0x89 && code.bytes[17] == 0xc8);
-		CU_ASSERT_EQUAL(code.n_origins, n + (pad != 0) + 3);
+		back = &code.fixups[0];
+		CU_ASSERT_FATAL(code.n_fixups == 2 && back->kind == FIXUP_BACK);
+		CU_ASSERT(code.bytes[back->to] == 0x89 && code.bytes[back->to + 1] == 0xc8);
+		CU_ASSERT_EQUAL(back->to / CACHE_ALIGN, (back->end - 1) / CACHE_ALIGN);
+		CU_ASSERT_FATAL(back->to >= n);
+		pad = back->to - n;
+		CU_ASSERT_EQUAL(code.n_origins, n + (pad + 14) / 15 + 3);
+		CU_ASSERT_EQUAL(count_nops(n, back->to, HEAD + n, decoder), (pad + 14) / 15);
 		if (!pad)
 			continue;
-		CU_ASSERT_EQUAL_FATAL(decode_insn(code.bytes + n, pad, HEAD, decoder, &nop, &fail),
-		                      STATUS_OK);
-		CU_ASSERT(nop.len == pad && (nop.flags & INSN_NOP) && !(nop.flags & INSN_LOAD));
-		CU_ASSERT(code.origins[n].at == n && code.origins[n].origin == HEAD + n);
+		padded++;
+		CU_ASSERT(back->to % CACHE_ALIGN == 0 && pad <= 10);
 	}
+	CU_ASSERT(padded >= 2 * 7 && padded <= 2 * 10);
 	free(decoder);
+}
+
+/* A longer one, that needs two lines from anywhere or three from somewhere; and one that is too long to be moved. */
+static void test_align_longer(void)
+{
+	static const u32 bodies[] = { 100, LIMIT_ALIGN_LOOP };
+
+	for (u32 k = 0; k < 2; k++) {
+		for (u32 n = 1; n <= CACHE_ALIGN; n++) {
+			char before[2 * CACHE_ALIGN + 1] = "", body[2 * LIMIT_ALIGN_LOOP + 8] = "";
+			struct block_row rows[] = {
+				{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 0 },
+				{ HEAD + n, body, EXIT(OUT), BACK(HEAD + n, 1), 0 },
+			};
+			const struct code_fixup *back;
+
+			for (u32 i = 0; i < n; i++)
+				strcat(before, "90");
+			for (u32 i = 0; i < bodies[k]; i++)
+				strcat(body, "90");
+			strcat(body, "75fc");
+			make_tree(rows, 2);
+			blocks[1].parent = 0;
+			blocks[1].aligned = true;
+			CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
+			back = &code.fixups[0];
+			if (k)
+				CU_ASSERT_EQUAL(back->to, n);
+			if (!k)
+				CU_ASSERT_EQUAL(
+					(back->end - 1) / CACHE_ALIGN - back->to / CACHE_ALIGN, 1);
+		}
+	}
+}
+
+/* Jumps to children: of two bytes as far as those reach, which is decided for all of them together. */
+static void test_links(void)
+{
+	for (u32 n = 1; n < 140; n++) {
+		char between[2 * 140 + 1] = "";
+		struct block_row rows[] = {
+			{ HEAD, "7402", TO(HEAD + 2, 1), TO(OUT, 2), 0 },
+			{ HEAD + 2, between, EXIT(OUT + 9), NOWHERE, 0 },
+			{ OUT, "90c3", NOWHERE, NOWHERE, 0 },
+		};
+		u32 to;
+
+		for (u32 i = 0; i < n; i++)
+			strcat(between, "90");
+		make_tree(rows, 3);
+		blocks[1].parent = blocks[2].parent = 0;
+		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
+		to = code.size - 2;
+		CU_ASSERT(code.bytes[to] == 0x90 && code.bytes[to + 1] == 0xc3);
+		if (to - 2 <= 127) {
+			CU_ASSERT(code.bytes[0] == 0x74 && code.bytes[1] == to - 2);
+		} else {
+			s32 distance;
+
+			memcpy(&distance, code.bytes + 2, sizeof(distance));
+			CU_ASSERT(code.bytes[0] == 0x0f && code.bytes[1] == 0x84);
+			CU_ASSERT_EQUAL(distance, (s32)(to - 6));
+		}
+	}
 }
 
 /* ---- place ---- */
@@ -568,7 +659,9 @@ int main(void)
 		{ "alignment", test_alignment },
 		{ "roles", test_roles },
 		{ "prefixes", test_prefixes },
-		{ "aligned heads", test_align },
+		{ "loops in few lines", test_align },
+		{ "longer loops in few lines", test_align_longer },
+		{ "jumps to children", test_links },
 		{ "limits", test_limits },
 		{ "workspace", test_workspace },
 		{ "place", test_place },
