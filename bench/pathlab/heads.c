@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * heads.c - what it gives that a loop's head is aligned (engine/align.c).
+ * heads.c - what it gives that a loop needs few cache lines (engine/align.c).
  *
  *     cmake --build build --target pathlab-heads && build/bench/tool/pathlab-heads
  *
- * Loops of four lengths are copied to each of 64 places of a cache line. Printed is CPU time of one round, the best of some tries:
- * where heads stand at multiples of 16, and the worst of all places.
+ * Loops of four lengths are copied to each of 64 places of a cache line, and visited: for many rounds each time, and for one to eight, nobody
+ * knows how many, so that leaving is predicted wrong. Printed is CPU time, the best of some tries for each place: the worst of the places where the
+ * loop needs one line, and of those where it needs two.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
-#define ROUNDS 100000
+#define LONG 100000 /* rounds */
+#define VISITS 16384
+#define SHORT 8 /* rounds of a short visit, at most */
 #define TRIES 15
 #define LINE 64
-#define ALIGNED 16
 #define APART 4096 /* between two places */
 
 /* dec %edi; jnz, as the encoder makes it, back by so many bytes */
@@ -40,23 +43,48 @@ static const struct {
 	      { three, sizeof(three) } };
 #define N_LOOPS (sizeof(loops) / sizeof(loops[0]))
 
-static double time_of(const unsigned char *code)
+static unsigned visits[VISITS];
+
+/* Visits of so many rounds each; ns for all of them. */
+static double time_of(const unsigned char *code, const unsigned *rounds, unsigned n)
 {
 	struct timespec from, to;
-	unsigned rounds = ROUNDS;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-	__asm__ volatile("mov %1, %%edi\n\tcall *%0"
-	                 :
-	                 : "r"(code), "r"(rounds)
-	                 : "rdi", "rdx", "r8", "r9", "r10", "r11", "memory", "cc");
+	for (unsigned i = 0; i < n; i++)
+		__asm__ volatile("mov %1, %%edi\n\tcall *%0"
+		                 :
+		                 : "r"(code), "r"(rounds[i])
+		                 : "rdi", "rdx", "r8", "r9", "r10", "r11", "memory", "cc");
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) /
-	       ROUNDS;
+	return (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
+}
+
+/* A row's half: the worst place of those that need one line, and of the others. */
+static void print_worst(const unsigned char *code, unsigned size, const unsigned *rounds,
+                        unsigned n, unsigned parts)
+{
+	double worst[2] = { 0 }, best[LINE];
+
+	for (unsigned try = 0; try < TRIES; try++) {
+		for (unsigned at = 0; at < LINE; at++) {
+			double took = time_of(code + at * APART + at, rounds, n) / parts;
+
+			if (try == 0 || took < best[at])
+				best[at] = took;
+		}
+	}
+	for (unsigned at = 0; at < LINE; at++) {
+		double *of = &worst[at + size > LINE];
+
+		*of = best[at] > *of ? best[at] : *of;
+	}
+	printf(" %5.2f %5.2f ns", worst[0], worst[1]);
 }
 
 int main(void)
 {
+	static const unsigned once[] = { LONG };
 	unsigned char *code = mmap(NULL, (size_t)LINE * APART, PROT_READ | PROT_WRITE | PROT_EXEC,
 	                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -64,30 +92,21 @@ int main(void)
 		perror("mmap");
 		return 1;
 	}
+	srandom(1);
+	for (unsigned i = 0; i < VISITS; i++)
+		visits[i] = 1 + (unsigned)random() % SHORT;
+	puts("in one line, in two: a round of many, a visit of one to eight rounds");
 	for (unsigned i = 0; i < N_LOOPS; i++) {
-		double best[LINE] = { 0 }, aligned = 0, worst = 0;
-
 		for (unsigned at = 0; at < LINE; at++) {
 			unsigned char *place = code + at * APART + at;
 
 			memcpy(place, loops[i].bytes, loops[i].size);
 			place[loops[i].size] = 0xc3; /* ret */
 		}
-		for (unsigned try = 0; try < TRIES; try++) {
-			for (unsigned at = 0; at < LINE; at++) {
-				double took = time_of(code + at * APART + at);
-
-				if (try == 0 || took < best[at])
-					best[at] = took;
-			}
-		}
-		for (unsigned at = 0; at < LINE; at++) {
-			worst = best[at] > worst ? best[at] : worst;
-			if (at % ALIGNED == 0)
-				aligned = best[at] > aligned ? best[at] : aligned;
-		}
-		printf("%2u bytes: aligned %.2f ns, anywhere %.2f ns\n", loops[i].size, aligned,
-		       worst);
+		printf("%2u bytes:", loops[i].size);
+		print_worst(code, loops[i].size, once, 1, LONG);
+		print_worst(code, loops[i].size, visits, VISITS, VISITS);
+		puts("");
 	}
 	return 0;
 }

@@ -31,8 +31,11 @@ static s64 paid(const struct budget *b, u64 cpu_ns)
 /* Of how much CPU time the pay is there already. */
 static u64 beforehand(const struct budget *b)
 {
-	u64 ns = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE ? b->cpu_ns * BUDGET_HASTE
-	                                                     : BUDGET_BEFORE_NS;
+	u64 past_ns = b->cpu_ns > BUDGET_BEFORE_NS ? b->cpu_ns - BUDGET_BEFORE_NS : 0;
+	u64 ahead_ns = past_ns < BUDGET_AHEAD_NS ? past_ns : BUDGET_AHEAD_NS;
+	u64 ns = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE
+	                 ? b->cpu_ns * BUDGET_HASTE
+	                 : BUDGET_BEFORE_NS + past_ns + ahead_ns;
 	u64 known_ns = b->expected_ns / BUDGET_AT_ONCE;
 
 	if (known_ns > BUDGET_AT_ONCE_NS)

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# demo.sh BUILD [QUICK] - runs programs alone and under `dynopt run`, in turns, and says what came of it: sqlite (its own benchmark) and
+# demo.sh BUILD [QUICK] - runs programs alone and under `dynopt run`, both at once, and says what came of it: sqlite (its own benchmark) and
 # lua, compiled from Debian's sources with the flag, and perl as Debian has compiled it, without. Called by `./dev demo`.
 #
 # Every output is compared. Time is CPU time, user and system, the agent's included, the ratio with its interval (demo/ratio.awk),
-# whatever it says. With QUICK: lua and perl, two short rounds, for the tests.
+# whatever it says. Both share one processor, so that whatever else happens on the machine hits both alike. With QUICK: lua and perl, two short rounds, for the tests.
 #
 # Exit code 0 if all outputs are equal; 77 with the reason when the sources cannot be had.
 
@@ -20,6 +20,7 @@ rounds=${quick:+2}
 rounds=${rounds:-4}
 remember=--no-remember # each run begins cold
 limit_s=600
+processor=$(taskset -pc $$ | sed 's/.*[^0-9]//') # the last one that is allowed
 mkdir -p "$demo"
 export DYNOPT_PROGRAM_LDFLAGS=-fuse-ld=lld
 
@@ -34,54 +35,45 @@ without_times()
 	sed 's/ *[0-9][0-9.]*s$//'
 }
 
-# Runs a command; its output goes to $demo/out, its CPU time to $cpu_us.
-run() # COMMAND...
+# Runs a command; its output goes to $demo/KIND.out, its CPU time in microseconds to $demo/KIND.time.
+run() # KIND COMMAND...
 {
-	result=$("$measure" $limit_s /dev/null "$demo/out.raw" "$demo/err" "$@" 3>&1)
+	kind=$demo/$1
+	shift
+	result=$(taskset -c "$processor" "$measure" $limit_s /dev/null "$kind.raw" "$kind.err" "$@" 3>&1)
 	# shellcheck disable=SC2086 # status, user, system, helpers, ...: see bench/run.c
 	set -- "$*" $result
 	[ "$2" = 0 ] || {
 		echo "FAILED (wait status $2): $1"
-		tail -n 20 "$demo/err"
+		tail -n 20 "$kind.err"
 		exit 1
 	}
-	cpu_us=$(($3 + $4 + $5))
-	without_times <"$demo/out.raw" >"$demo/out"
+	echo $(($3 + $4 + $5)) >"$kind.time"
+	without_times <"$kind.raw" >"$kind.out"
 }
 
-alone()
+under() # KIND COMMAND...
 {
-	run "$@"
-	alone_us=$cpu_us
-	mv "$demo/out" "$demo/out.alone"
+	kind=$1
+	shift
+	run "$kind" "$dynopt" run --sample $remember --status-dir="$demo/status" --report="$demo/$kind.report" -- "$@"
 }
 
-under()
-{
-	run "$dynopt" run --sample $remember --status-dir="$demo/status" --report="$demo/$name.report" -- "$@"
-	under_us=$cpu_us
-	mv "$demo/out" "$demo/out.dynopt"
-}
-
-# In turns, and who is first takes turns, too.
 compare() # NAME PROGRAM [ARGUMENT...]
 {
 	name=$1
 	shift
-	say "$name: $rounds rounds, alone and under dynopt run"
+	say "$name: $rounds rounds, alone and under dynopt run at once"
 	: >"$demo/$name.times"
 	for round in $(seq "$rounds"); do
-		if [ $((round % 2)) = 1 ]; then
-			alone "$@"
-			under "$@"
-		else
-			under "$@"
-			alone "$@"
-		fi
-		cmp "$demo/out.alone" "$demo/out.dynopt"
-		echo "$alone_us $under_us" >>"$demo/$name.times"
+		run alone "$@" &
+		other=$!
+		under "$name" "$@"
+		wait $other
+		cmp "$demo/alone.out" "$demo/$name.out"
+		echo "$(cat "$demo/alone.time") $(cat "$demo/$name.time")" >>"$demo/$name.times"
 	done
-	printf '    output    %d lines, equal in all rounds\n' "$(wc -l <"$demo/out.alone")"
+	printf '    output    %d lines, equal in all rounds\n' "$(wc -l <"$demo/alone.out")"
 	printf '    CPU time  %s\n' "$(awk -f "$here/demo/ratio.awk" "$demo/$name.times")"
 }
 
@@ -113,7 +105,7 @@ compare sqlite "$demo/speedtest1/speedtest1" --size 250 :memory:
 compare lua "$demo/lua/lua" "$here/demo/sort.lua" 600
 say "the same, half as long, as it runs the second time and later: earlier runs are remembered"
 remember=
-run "$dynopt" run --sample --status-dir="$demo/status" -- "$demo/lua/lua" "$here/demo/sort.lua" 300
+under lua-first "$demo/lua/lua" "$here/demo/sort.lua" 300
 compare lua-again "$demo/lua/lua" "$here/demo/sort.lua" 300
 remember=--no-remember
 compare perl /usr/bin/perl "$here/demo/words.pl" 3000
