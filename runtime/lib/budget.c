@@ -31,11 +31,8 @@ static s64 paid(const struct budget *b, u64 cpu_ns)
 /* Of how much CPU time the pay is there already. */
 static u64 beforehand(const struct budget *b)
 {
-	u64 past_ns = b->cpu_ns > BUDGET_BEFORE_NS ? b->cpu_ns - BUDGET_BEFORE_NS : 0;
-	u64 ahead_ns = past_ns < BUDGET_AHEAD_NS ? past_ns : BUDGET_AHEAD_NS;
-	u64 ns = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE
-	                 ? b->cpu_ns * BUDGET_HASTE
-	                 : BUDGET_BEFORE_NS + past_ns + ahead_ns;
+	u64 ns = b->cpu_ns < BUDGET_BEFORE_NS / BUDGET_HASTE ? b->cpu_ns * BUDGET_HASTE
+	                                                     : BUDGET_BEFORE_NS;
 	u64 known_ns = b->expected_ns / BUDGET_AT_ONCE;
 
 	if (known_ns > BUDGET_AT_ONCE_NS)
@@ -43,14 +40,29 @@ static u64 beforehand(const struct budget *b)
 	return known_ns > ns ? known_ns : ns;
 }
 
+/* What is paid to who is past the first second, for as long again. */
+static s64 ahead(const struct budget *b)
+{
+	u64 past_ns = b->cpu_ns > BUDGET_BEFORE_NS ? b->cpu_ns - BUDGET_BEFORE_NS : 0;
+	s64 pay = part(b, past_ns < BUDGET_AHEAD_NS ? past_ns : BUDGET_AHEAD_NS);
+	s64 most = part(b, BUDGET_BEFORE_NS) + (b->saved_ns > 0 ? b->saved_ns : 0);
+
+	return pay < most ? pay : most;
+}
+
+static s64 larger(s64 a, s64 b)
+{
+	return a > b ? a : b;
+}
+
 /* Who has something left is paid less beforehand. */
 u64 budget_credit(const struct budget *b)
 {
 	s64 now = paid(b, b->cpu_ns) + b->left_ns;
-	s64 before = part(b, beforehand(b)) + (b->left_ns < 0 ? b->left_ns : 0);
-	s64 sum = now > before ? now : before;
+	s64 before = larger(part(b, beforehand(b)), part(b, b->cpu_ns) + ahead(b)) +
+	             (b->left_ns < 0 ? b->left_ns : 0);
 
-	return sum > 0 ? (u64)sum : 0;
+	return (u64)larger(larger(now, before), 0);
 }
 
 s64 budget_change(const struct budget *b, u64 used_ns)

@@ -3,7 +3,7 @@
  * budget.h - CPU time that the agent may use: an account for each program, carried on from run to run.
  *
  * It is paid `per_mille` of the CPU time that the program uses, and a small part of what translations are reckoned to have saved; what the agent uses is taken from it. What BUDGET_BEFORE_NS will have earned is paid beforehand,
- * BUDGET_HASTE times as fast: nobody gets anything done of less. Who is past that is expected to run as long again, and is paid for that, up to BUDGET_AHEAD_NS of it. Where it is known how long earlier runs were, half of what this one is expected to earn is there at once; what earlier runs have left counts as paid beforehand. So a program that gains nothing loses `per_mille`, in the mean over its runs and, but for what its account has, in each that takes
+ * BUDGET_HASTE times as fast: nobody gets anything done of less. Who is past that is expected to run as long again, and is paid for that, up to BUDGET_AHEAD_NS of it, but not much more than translations have saved. Where it is known how long earlier runs were, half of what this one is expected to earn is there at once; what earlier runs have left counts as paid beforehand. So a program that gains nothing loses `per_mille`, in the mean over its runs and, but for what its account has, in each that takes
  * that long.
  */
 #ifndef DYNOPT_BUDGET_H
