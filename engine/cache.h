@@ -12,13 +12,13 @@
 #include "engine_status.h"
 #include "port.h"
 
-#define CACHE_ALIGN 64 /* a cache line, which is also what x86 processors fetch from their caches of decoded instructions by */
+#define CACHE_ALIGN 64 /* a cache line; decoded instructions are fetched by it, too */
 #define CACHE_AREAS 8
 
 struct cache_area {
 	u64 start, end; /* module addresses */
-	u64 used;       /* bytes committed from start on */
-	u64 held;       /* bytes of the open reservation behind them; 0: none */
+	u64 used; /* bytes committed from start on */
+	u64 held; /* bytes of the open reservation behind them; 0: none */
 };
 
 struct cache {

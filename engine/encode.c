@@ -21,7 +21,7 @@
 /* What a block may need beyond its instructions' own bytes: a counting branch is the largest (encode_count). */
 #define TAIL_MAX 32
 #define LINE CACHE_ALIGN
-#define ALIGN_NOPS ((LINE - 1 + INSN_MAX_LEN - 1) / INSN_MAX_LEN) /* in front of a loop's head, at most */
+#define ALIGN_NOPS ((LINE + INSN_MAX_LEN - 2) / INSN_MAX_LEN) /* at a loop's head, at most */
 #define PREFIX_PAD 0x2e /* cs: without meaning on a branch since NetBurst (SDM 2A, 2.1.1) */
 #define FIELD_LEN 4
 #define NEAR_MAX 127 /* that a field of one byte reaches */
@@ -156,8 +156,7 @@ static void emit_back(struct encoder *e, const struct ir_edge *edge, u32 at)
 	struct round *round = &e->rounds[edge->block];
 
 	if (edge->flow >= round->flow)
-		*round = (struct round){ at + FIELD_LEN - e->offset[edge->block],
-			                 edge->flow };
+		*round = (struct round){ at + FIELD_LEN - e->offset[edge->block], edge->flow };
 
 	if (state)
 		e->debts[e->n_debts++] =
@@ -221,8 +220,7 @@ static void encode_jcc(struct encoder *e, const struct insn *insn, const struct 
 	               !layout_leads_to(&block->next, follower);
 
 	if (layout_leads_to(&block->taken, follower) || (neither && layout_inverts(block))) {
-		emit_branch(e, jcc(insn->cc ^ 1), &block->next, insn->addr,
-		            state_of(e, insn));
+		emit_branch(e, jcc(insn->cc ^ 1), &block->next, insn->addr, state_of(e, insn));
 		go_on(e, &block->taken, follower);
 		return;
 	}
@@ -578,10 +576,11 @@ static bool allocate(struct encoder *e, struct arena *arena, u64 *mark)
 		bound_edge(e->tree, &e->tree->blocks[i].next, &b);
 		bound_edge(e->tree, &e->tree->blocks[i].taken, &b);
 	}
-	code->bytes = arena_alloc(
-		arena, ops * INSN_MAX_LEN + blocks * (TAIL_MAX + LINE) + b.bytes, 1);
+	code->bytes =
+		arena_alloc(arena, ops * INSN_MAX_LEN + blocks * (TAIL_MAX + LINE) + b.bytes, 1);
 	code->fixups = arena_alloc(arena, ops + 2 * blocks + b.insns, sizeof(*code->fixups));
-	code->origins = arena_alloc(arena, ops + (2 + ALIGN_NOPS) * blocks + b.insns, sizeof(*code->origins));
+	code->origins = arena_alloc(arena, ops + (2 + ALIGN_NOPS) * blocks + b.insns,
+	                            sizeof(*code->origins));
 	if (!copy_states(e, arena, &b))
 		return false;
 	*mark = arena_mark(arena);

@@ -5,7 +5,7 @@
  *     cmake --build build --target pathlab-heads && build/bench/tool/pathlab-heads
  *
  * Loops of four lengths are copied to each of 64 places of a cache line, and visited: for many rounds each time, and for one to eight, nobody
- * knows how many, so that leaving is predicted wrong. Printed is CPU time, the best of some tries for each place: the worst of the places where the
+ * knows how many, so that leaving is predicted wrong. Printed is CPU time, the best of some tries for each place: the mean of the places where the
  * loop needs one line, and of those where it needs two.
  */
 #define _GNU_SOURCE
@@ -60,26 +60,25 @@ static double time_of(const unsigned char *code, const unsigned *rounds, unsigne
 	return (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
 }
 
-/* A row's half: the worst place of those that need one line, and of the others. */
-static void print_worst(const unsigned char *code, unsigned size, const unsigned *rounds,
+/* A row's half: the mean of the places where the loop needs one line, and of the others. */
+static void print_means(const unsigned char *code, unsigned size, const unsigned *rounds,
                         unsigned n, unsigned parts)
 {
-	double worst[2] = { 0 }, best[LINE];
+	double sum[2] = { 0 };
+	unsigned places[2] = { 0 };
 
-	for (unsigned try = 0; try < TRIES; try++) {
-		for (unsigned at = 0; at < LINE; at++) {
-			double took = time_of(code + at * APART + at, rounds, n) / parts;
-
-			if (try == 0 || took < best[at])
-				best[at] = took;
-		}
-	}
 	for (unsigned at = 0; at < LINE; at++) {
-		double *of = &worst[at + size > LINE];
+		double best = time_of(code + at * APART + at, rounds, n);
 
-		*of = best[at] > *of ? best[at] : *of;
+		for (unsigned try = 1; try < TRIES; try++) {
+			double took = time_of(code + at * APART + at, rounds, n);
+
+			best = took < best ? took : best;
+		}
+		sum[at + size > LINE] += best / parts;
+		places[at + size > LINE]++;
 	}
-	printf(" %5.2f %5.2f ns", worst[0], worst[1]);
+	printf(" %5.2f %5.2f ns", sum[0] / places[0], sum[1] / places[1]);
 }
 
 int main(void)
@@ -104,8 +103,8 @@ int main(void)
 			place[loops[i].size] = 0xc3; /* ret */
 		}
 		printf("%2u bytes:", loops[i].size);
-		print_worst(code, loops[i].size, once, 1, LONG);
-		print_worst(code, loops[i].size, visits, VISITS, VISITS);
+		print_means(code, loops[i].size, once, 1, LONG);
+		print_means(code, loops[i].size, visits, VISITS, VISITS);
 		puts("");
 	}
 	return 0;

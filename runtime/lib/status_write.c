@@ -224,7 +224,8 @@ static void write_file(const struct status_heat *heat, const struct status_funct
 			put(&w, &world->images[i].status, sizeof(struct status_module));
 	for (u32 i = 0; i < world->n_images; i++)
 		put_translations(&w, i);
-	put(&w, functions, n_functions * sizeof(*functions));
+	if (n_functions)
+		put(&w, functions, n_functions * sizeof(*functions));
 	flush(&w);
 	sys_close(w.fd);
 	if (w.failed || sys_failed(sys_rename(temporary, path)))

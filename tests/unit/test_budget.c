@@ -25,7 +25,8 @@ static void test_credit(void)
 	CU_ASSERT_EQUAL(credit(100, 0), 3 * MS);
 	CU_ASSERT_EQUAL(credit(334, 0), 10 * MS);
 	CU_ASSERT_EQUAL(credit(1000, 0), 10 * MS);
-	CU_ASSERT_EQUAL(credit(1500, 0), 20 * MS); /* as long again as it is past the first second */
+	CU_ASSERT_EQUAL(credit(1500, 0),
+	                20 * MS); /* as long again as it is past the first second */
 	CU_ASSERT_EQUAL(credit(2000, 0), 30 * MS);
 	CU_ASSERT_EQUAL(credit(5000, 0), 60 * MS); /* a second more, where nothing is saved */
 	CU_ASSERT_EQUAL(credit(10000, 0), 110 * MS);
@@ -38,7 +39,9 @@ static void test_credit(void)
 	CU_ASSERT_EQUAL(credit(100, -2), 1 * MS);
 	CU_ASSERT_EQUAL(credit(100, -20), 0);
 	for (u32 i = 0; i < LENGTHS; i++) {
-		u64 cpu = lengths[i], most = cpu > 2000 ? cpu + 1000 : cpu > 1000 ? 2 * cpu - 1000 : 1000;
+		u64 cpu = lengths[i], most = cpu > 2000   ? cpu + 1000
+		                             : cpu > 1000 ? 2 * cpu - 1000
+		                                          : 1000;
 
 		CU_ASSERT(credit(cpu, 0) <= (3 * cpu < most ? 3 * cpu : most) * MS / 100);
 		CU_ASSERT(credit(cpu, 0) >= cpu * MS / 100);

@@ -490,6 +490,33 @@ static void test_align(void)
 	free(decoder);
 }
 
+/* Of two ways back the one that is taken more often tells how long the loop is. */
+static void test_align_hottest(void)
+{
+	for (u32 n = 1; n <= CACHE_ALIGN; n++) {
+		char before[2 * CACHE_ALIGN + 1] = "", other[2 * LIMIT_ALIGN_LOOP + 1] = "";
+		struct block_row rows[] = {
+			{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 1000 },
+			{ HEAD + n, "89c8 75fc", TO(HEAD + n + 4, 2), BACK(HEAD + n, 1), 100000 },
+			{ HEAD + n + 4, other, BACK(HEAD + n, 1), NOWHERE, 10000 },
+		};
+		const struct code_fixup *back;
+
+		for (u32 i = 0; i < n; i++)
+			strcat(before, "90");
+		for (u32 i = 0; i < LIMIT_ALIGN_LOOP; i++)
+			strcat(other, "90");
+		make_tree(rows, 3);
+		blocks[1].parent = 0;
+		blocks[2].parent = 1;
+		blocks[1].aligned = true;
+		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
+		back = &code.fixups[0];
+		CU_ASSERT_FATAL(code.n_fixups == 2 && back->kind == FIXUP_BACK);
+		CU_ASSERT_EQUAL(back->to / CACHE_ALIGN, (back->end - 1) / CACHE_ALIGN);
+	}
+}
+
 /* A longer one, that needs two lines from anywhere or three from somewhere; and one that is too long to be moved. */
 static void test_align_longer(void)
 {
@@ -527,22 +554,23 @@ static void test_align_longer(void)
 static void test_links(void)
 {
 	for (u32 n = 1; n < 140; n++) {
-		char between[2 * 140 + 1] = "";
+		char between[2 * 140 + 3] = "";
 		struct block_row rows[] = {
 			{ HEAD, "7402", TO(HEAD + 2, 1), TO(OUT, 2), 0 },
-			{ HEAD + 2, between, EXIT(OUT + 9), NOWHERE, 0 },
+			{ HEAD + 2, between, NOWHERE, NOWHERE, 0 },
 			{ OUT, "90c3", NOWHERE, NOWHERE, 0 },
 		};
 		u32 to;
 
 		for (u32 i = 0; i < n; i++)
 			strcat(between, "90");
+		strcat(between, "c3");
 		make_tree(rows, 3);
 		blocks[1].parent = blocks[2].parent = 0;
 		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
 		to = code.size - 2;
 		CU_ASSERT(code.bytes[to] == 0x90 && code.bytes[to + 1] == 0xc3);
-		if (to - 2 <= 127) {
+		if (n + 1 <= 127) {
 			CU_ASSERT(code.bytes[0] == 0x74 && code.bytes[1] == to - 2);
 		} else {
 			s32 distance;
@@ -660,6 +688,7 @@ int main(void)
 		{ "roles", test_roles },
 		{ "prefixes", test_prefixes },
 		{ "loops in few lines", test_align },
+		{ "the hottest way back in few lines", test_align_hottest },
 		{ "longer loops in few lines", test_align_longer },
 		{ "jumps to children", test_links },
 		{ "limits", test_limits },
