@@ -224,8 +224,7 @@ static void write_file(const struct status_heat *heat, const struct status_funct
 			put(&w, &world->images[i].status, sizeof(struct status_module));
 	for (u32 i = 0; i < world->n_images; i++)
 		put_translations(&w, i);
-	if (n_functions)
-		put(&w, functions, n_functions * sizeof(*functions));
+	put(&w, functions, n_functions * sizeof(*functions));
 	flush(&w);
 	sys_close(w.fd);
 	if (w.failed || sys_failed(sys_rename(temporary, path)))
@@ -246,6 +245,7 @@ void status_write(void)
 void status_write_last(void)
 {
 	const struct status_heat none = { 0 };
+	const struct status_function no_function = { 0 };
 
-	write_file(&none, NULL, 0);
+	write_file(&none, &no_function, 0);
 }
