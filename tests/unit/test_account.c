@@ -52,16 +52,16 @@ static void test_samples(void)
 	struct account account = { .cpu_ns = 2ull * SECOND_NS };
 
 	begin(500, 5 * MS_NS);
-	CU_ASSERT_EQUAL(account_left(&account), 15 * MS_NS);
+	CU_ASSERT_EQUAL(account_left(&account), 25 * MS_NS);
 	account.sample_ns = FAST_NS;
-	CU_ASSERT_EQUAL(account_left(&account), 15 * MS_NS - 500 * FAST_NS);
+	CU_ASSERT_EQUAL(account_left(&account), 25 * MS_NS - 500 * FAST_NS);
 	account.sample_ns = SLOW_NS;
-	CU_ASSERT_EQUAL(account_left(&account), 3 * MS_NS);
-	CU_ASSERT(account_has(&account, 3 * MS_NS - 1));
-	CU_ASSERT_FALSE(account_has(&account, 3 * MS_NS));
-	here.samples = 1000;
+	CU_ASSERT_EQUAL(account_left(&account), 13 * MS_NS);
+	CU_ASSERT(account_has(&account, 13 * MS_NS - 1));
+	CU_ASSERT_FALSE(account_has(&account, 13 * MS_NS));
+	here.samples = 1500;
 	CU_ASSERT_EQUAL(account_left(&account), 0);
-	CU_ASSERT_EQUAL(account_change(&account), 20 * MS_NS - 5 * MS_NS - 1000 * (s64)SLOW_NS);
+	CU_ASSERT_EQUAL(account_change(&account), 20 * MS_NS - 5 * MS_NS - 1500 * (s64)SLOW_NS);
 }
 
 /* Who does everything at once needs no account; tests have more time. */
@@ -72,7 +72,7 @@ static void test_modes(void)
 	begin(0, 100 * MS_NS);
 	CU_ASSERT_EQUAL(account_left(&account), 0);
 	here.options.all = 1;
-	CU_ASSERT_EQUAL(account_left(&account), 20 * ACCOUNT_TESTS * MS_NS - 100 * MS_NS);
+	CU_ASSERT_EQUAL(account_left(&account), 30 * ACCOUNT_TESTS * MS_NS - 100 * MS_NS);
 	here.options.agent = 0;
 	CU_ASSERT_EQUAL(account_left(&account), ~(u64)0);
 }
@@ -83,12 +83,12 @@ static void test_left(void)
 	const struct account account = { .cpu_ns = 2ull * SECOND_NS };
 
 	begin(0, 0);
-	left_ns = 7 * MS_NS;
-	CU_ASSERT_EQUAL(account_credit(&account), 27 * MS_NS);
+	left_ns = 17 * MS_NS;
+	CU_ASSERT_EQUAL(account_credit(&account), 37 * MS_NS);
 	here.batches = 1;
-	CU_ASSERT_EQUAL(account_credit(&account), 20 * MS_NS);
+	CU_ASSERT_EQUAL(account_credit(&account), 30 * MS_NS);
 	left_ns = -7 * (s64)MS_NS;
-	CU_ASSERT_EQUAL(account_credit(&account), 13 * MS_NS);
+	CU_ASSERT_EQUAL(account_credit(&account), 23 * MS_NS);
 }
 
 /* A run of which a part is over leaves what there is to the next, unless that is more than can be left. Samples count. */
