@@ -23,7 +23,6 @@
 #define JMP_REL8_LEN 2
 #define JMP_REL32_LEN 5
 #define CALL_REL32_LEN 5
-#define JCC_REL32_LEN 6
 
 enum insn_role {
 	ROLE_PLAIN,         /* goes on with the next instruction, or faults */

@@ -14,12 +14,11 @@
  */
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include "cache.h"
 #include "limits.h"
 #include "queue.h"
 #include "reading.h"
 #include "translate.h"
-
-#define CACHE_ROUND 64 /* CACHE_ALIGN: fields of links then lie in one page */
 
 /* One trace that became code. */
 struct making {
@@ -347,7 +346,7 @@ static bool place(struct submission *s, u32 trace, const struct site *site, u64 
                   struct code *code, struct refusal *refusal)
 {
 	struct making *making = &s->makings[s->n];
-	u64 offset = s->at + round_up(s->len, CACHE_ROUND);
+	u64 offset = s->at + round_up(s->len, CACHE_ALIGN);
 	u32 before = s->len;
 	enum status status;
 
@@ -522,7 +521,7 @@ static void publish_revivals(struct submission *s)
 static u64 next_room(const struct submission *s)
 {
 	return round_up(patch_cache_next(s->file, s->reading->cache, s->reading->cache_end),
-	                CACHE_ROUND);
+	                CACHE_ALIGN);
 }
 
 /* Has somebody patched by hand meanwhile? */
@@ -616,7 +615,7 @@ static void find_room(struct submission *s)
 	mutex_unlock(&requests);
 	if (s->at < s->reading->cache_end)
 		s->room = min_t(u64, s->reading->cache_end - s->at,
-		                (u64)s->block->n_traces * (LIMIT_CODE_BYTES + CACHE_ROUND));
+		                (u64)s->block->n_traces * (LIMIT_CODE_BYTES + CACHE_ALIGN));
 }
 
 /* Of all traces, as long as nothing else is known of them. */

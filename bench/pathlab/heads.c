@@ -64,18 +64,19 @@ static double time_of(const unsigned char *code, const unsigned *rounds, unsigne
 static void print_means(const unsigned char *code, unsigned size, const unsigned *rounds,
                         unsigned n, unsigned parts)
 {
-	double sum[2] = { 0 };
+	double best[LINE] = { 0 }, sum[2] = { 0 };
 	unsigned places[2] = { 0 };
 
-	for (unsigned at = 0; at < LINE; at++) {
-		double best = time_of(code + at * APART + at, rounds, n);
-
-		for (unsigned try = 1; try < TRIES; try++) {
+	for (unsigned try = 0; try < TRIES; try++) {
+		for (unsigned at = 0; at < LINE; at++) {
 			double took = time_of(code + at * APART + at, rounds, n);
 
-			best = took < best ? took : best;
+			if (try == 0 || took < best[at])
+				best[at] = took;
 		}
-		sum[at + size > LINE] += best / parts;
+	}
+	for (unsigned at = 0; at < LINE; at++) {
+		sum[at + size > LINE] += best[at] / parts;
 		places[at + size > LINE]++;
 	}
 	printf(" %5.2f %5.2f ns", sum[0] / places[0], sum[1] / places[1]);

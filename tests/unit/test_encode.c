@@ -449,6 +449,47 @@ static u32 count_nops(u32 at, u32 end, u64 origin, void *decoder)
 	return n;
 }
 
+static const char *nops(u32 n)
+{
+	static char hex[2 * MAX_OPS + 1];
+
+	hex[0] = 0;
+	for (u32 i = 0; i < n; i++)
+		strcat(hex, "90");
+	return hex;
+}
+
+/* A loop that n NOPs stand in front of: its head, its end with a way back, and NOPs from there, if they are not 0, that lead back too. The first way back. */
+static const struct code_fixup *encode_loop(u32 n, u32 body, u32 other)
+{
+	char before[2 * MAX_OPS + 1], loop[2 * MAX_OPS + 1], more[2 * MAX_OPS + 1];
+	u64 end = HEAD + n + 2 + body + 2;
+	struct block_row rows[] = {
+		{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 1000 },
+		{ HEAD + n, loop, EXIT(OUT), BACK(HEAD + n, 1), 100000 },
+		{ end, more, BACK(HEAD + n, 1), NOWHERE, 10000 },
+	};
+
+	strcpy(before, nops(n));
+	sprintf(loop, "89c8%s75fc", nops(body));
+	strcpy(more, nops(other));
+	if (other)
+		rows[1].next = (struct ir_edge)TO(end, 2);
+	make_tree(rows, other ? 3 : 2);
+	blocks[1].parent = 0;
+	blocks[2].parent = 1;
+	blocks[1].aligned = true;
+	CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
+	CU_ASSERT_FATAL(code.n_fixups == 2 && code.fixups[0].kind == FIXUP_BACK);
+	return &code.fixups[0];
+}
+
+/* Cache lines that who goes round needs. */
+static u32 lines_of(const struct code_fixup *back)
+{
+	return (back->end - 1) / CACHE_ALIGN - back->to / CACHE_ALIGN + 1;
+}
+
 /*
  * A loop of 8 to 11 bytes, wherever it falls: it never needs a second line, what is in front of it are as few NOPs as can be, of its
  * head's origin, and the way back leads behind them.
@@ -459,26 +500,12 @@ static void test_align(void)
 	u32 padded = 0;
 
 	for (u32 n = 1; n <= 2 * CACHE_ALIGN; n++) {
-		char before[4 * CACHE_ALIGN + 1] = "";
-		struct block_row rows[] = {
-			{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 0 },
-			{ HEAD + n, "89c8 75fc", EXIT(OUT), BACK(HEAD + n, 1), 0 },
-		};
-		const struct code_fixup *back;
-		u32 pad;
+		const struct code_fixup *back = encode_loop(n, 0, 0);
+		u32 pad = back->to - n;
 
-		for (u32 i = 0; i < n; i++)
-			strcat(before, "90");
-		make_tree(rows, 2);
-		blocks[1].parent = 0;
-		blocks[1].aligned = true;
-		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
-		back = &code.fixups[0];
-		CU_ASSERT_FATAL(code.n_fixups == 2 && back->kind == FIXUP_BACK);
 		CU_ASSERT(code.bytes[back->to] == 0x89 && code.bytes[back->to + 1] == 0xc8);
-		CU_ASSERT_EQUAL(back->to / CACHE_ALIGN, (back->end - 1) / CACHE_ALIGN);
+		CU_ASSERT_EQUAL(lines_of(back), 1);
 		CU_ASSERT_FATAL(back->to >= n);
-		pad = back->to - n;
 		CU_ASSERT_EQUAL(code.n_origins, n + (pad + 14) / 15 + 3);
 		CU_ASSERT_EQUAL(count_nops(n, back->to, HEAD + n, decoder), (pad + 14) / 15);
 		if (!pad)
@@ -493,60 +520,16 @@ static void test_align(void)
 /* Of two ways back the one that is taken more often tells how long the loop is. */
 static void test_align_hottest(void)
 {
-	for (u32 n = 1; n <= CACHE_ALIGN; n++) {
-		char before[2 * CACHE_ALIGN + 1] = "", other[2 * LIMIT_ALIGN_LOOP + 1] = "";
-		struct block_row rows[] = {
-			{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 1000 },
-			{ HEAD + n, "89c8 75fc", TO(HEAD + n + 4, 2), BACK(HEAD + n, 1), 100000 },
-			{ HEAD + n + 4, other, BACK(HEAD + n, 1), NOWHERE, 10000 },
-		};
-		const struct code_fixup *back;
-
-		for (u32 i = 0; i < n; i++)
-			strcat(before, "90");
-		for (u32 i = 0; i < LIMIT_ALIGN_LOOP; i++)
-			strcat(other, "90");
-		make_tree(rows, 3);
-		blocks[1].parent = 0;
-		blocks[2].parent = 1;
-		blocks[1].aligned = true;
-		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
-		back = &code.fixups[0];
-		CU_ASSERT_FATAL(code.n_fixups == 2 && back->kind == FIXUP_BACK);
-		CU_ASSERT_EQUAL(back->to / CACHE_ALIGN, (back->end - 1) / CACHE_ALIGN);
-	}
+	for (u32 n = 1; n <= CACHE_ALIGN; n++)
+		CU_ASSERT_EQUAL(lines_of(encode_loop(n, 0, LIMIT_ALIGN_LOOP)), 1);
 }
 
 /* A longer one, that needs two lines from anywhere or three from somewhere; and one that is too long to be moved. */
 static void test_align_longer(void)
 {
-	static const u32 bodies[] = { 100, LIMIT_ALIGN_LOOP };
-
-	for (u32 k = 0; k < 2; k++) {
-		for (u32 n = 1; n <= CACHE_ALIGN; n++) {
-			char before[2 * CACHE_ALIGN + 1] = "", body[2 * LIMIT_ALIGN_LOOP + 8] = "";
-			struct block_row rows[] = {
-				{ HEAD, before, TO(HEAD + n, 1), NOWHERE, 0 },
-				{ HEAD + n, body, EXIT(OUT), BACK(HEAD + n, 1), 0 },
-			};
-			const struct code_fixup *back;
-
-			for (u32 i = 0; i < n; i++)
-				strcat(before, "90");
-			for (u32 i = 0; i < bodies[k]; i++)
-				strcat(body, "90");
-			strcat(body, "75fc");
-			make_tree(rows, 2);
-			blocks[1].parent = 0;
-			blocks[1].aligned = true;
-			CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
-			back = &code.fixups[0];
-			if (k)
-				CU_ASSERT_EQUAL(back->to, n);
-			if (!k)
-				CU_ASSERT_EQUAL(
-					(back->end - 1) / CACHE_ALIGN - back->to / CACHE_ALIGN, 1);
-		}
+	for (u32 n = 1; n <= CACHE_ALIGN; n++) {
+		CU_ASSERT_EQUAL(lines_of(encode_loop(n, 100, 0)), 2);
+		CU_ASSERT_EQUAL(encode_loop(n, LIMIT_ALIGN_LOOP, 0)->to, n);
 	}
 }
 
@@ -554,7 +537,7 @@ static void test_align_longer(void)
 static void test_links(void)
 {
 	for (u32 n = 1; n < 140; n++) {
-		char between[2 * 140 + 3] = "";
+		char between[2 * MAX_OPS + 3];
 		struct block_row rows[] = {
 			{ HEAD, "7402", TO(HEAD + 2, 1), TO(OUT, 2), 0 },
 			{ HEAD + 2, between, NOWHERE, NOWHERE, 0 },
@@ -562,9 +545,7 @@ static void test_links(void)
 		};
 		u32 to;
 
-		for (u32 i = 0; i < n; i++)
-			strcat(between, "90");
-		strcat(between, "c3");
+		sprintf(between, "%sc3", nops(n));
 		make_tree(rows, 3);
 		blocks[1].parent = blocks[2].parent = 0;
 		CU_ASSERT_EQUAL_FATAL(encode(), STATUS_OK);
