@@ -63,8 +63,6 @@ static void look_lbr(struct findings_list *list, enum hardware_answer answer,
 		[HARDWARE_NO_COUNTERS] = { "the kernel knows no performance counters",
 		                           "in a virtual machine they are the hypervisor's to give (QEMU: -cpu host,pmu=on; clouds: "
 		                           "a larger or a bare-metal instance)" },
-		[HARDWARE_NO_LIBRARY] = { "the event cycles has no branch stacks, and libpfm.so.4 is not there to name others",
-		                          "install libpfm4" },
 		[HARDWARE_REFUSED] = { "the event cycles does not open",
 		                       "set kernel.perf_event_paranoid to 2 or less or give the capability CAP_PERFMON; in a container, allow "
 		                       "perf_event_open in its seccomp filter" },

@@ -4,6 +4,7 @@
  * load, start an agent, put a page in the place of another.
  */
 #include "doctor.h"
+#include "glibc.h"
 #include "launch.h"
 #include "policy.h"
 #include "remember.h"
@@ -11,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnu/libc-version.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,7 @@ static void look_library(struct findings_list *list)
 
 static void look_system(struct findings_list *list)
 {
+	char *version = glibc_version();
 	struct utsname u;
 	int major = 0, minor = 0;
 	bool fits;
@@ -48,12 +49,18 @@ static void look_system(struct findings_list *list)
 	finding_add(list, "kernel", fits ? LEVEL_OK : LEVEL_MISSING,
 	            base_printf("%s %s on %s", u.sysname, u.release, u.machine),
 	            fits ? NULL : "dynopt is for Linux on x86-64");
-	sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor);
+	if (version)
+		sscanf(version, "%d.%d", &major, &minor);
 	fits = major > 2 || (major == 2 && minor >= 34);
-	finding_add(list, "libc", fits ? LEVEL_OK : LEVEL_WARN,
-	            base_printf("glibc %s", gnu_get_libc_version()),
-	            fits ? NULL
-	                 : "tested with 2.36; before 2.34 threads live in a library of their own");
+	finding_add(list, "libc", fits      ? LEVEL_OK
+	                          : version ? LEVEL_WARN
+	                                    : LEVEL_MISSING,
+	            version ? base_printf("glibc %s", version)
+	                    : base_printf("no loader of glibc's answers"),
+	            fits      ? NULL
+	            : version ? "tested with 2.36; before 2.34 threads live in a library of their own"
+	                      : "the library needs glibc, and programs that are linked to it");
+	free(version);
 }
 
 static void look_maps(struct findings_list *list)

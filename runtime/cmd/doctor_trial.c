@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * doctor_trial.c - the proof: `dynopt run --eager -- sh -c :`, with a status folder of its own, and a look at the status
- * file. (This command itself would be a bad subject: it brings libclang along.)
+ * file.
  */
 #include "doctor.h"
 #include "status_dir.h"

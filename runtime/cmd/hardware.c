@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hardware.c - see hardware.h. libpfm4 is loaded when there are counters, and only then: its tables cost more to relocate than all else that a program
- * start takes.
+ * hardware.c - see hardware.h.
  */
 #include "hardware.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <perfmon/pfmlib_perf_event.h>
 #include <string.h>
@@ -26,22 +24,10 @@ u32 hardware_rows(void)
 	return ROWS;
 }
 
-static void *function(const char *name)
-{
-	static void *library;
-
-	if (!library)
-		library = dlopen("libpfm.so.4", RTLD_NOW | RTLD_LOCAL);
-	return library ? dlsym(library, name) : NULL;
-}
-
 bool hardware_encode(u32 row, struct hardware_event *event, const char **why)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr) };
 	pfm_perf_encode_arg_t arg = { .attr = &attr, .size = sizeof(arg) };
-	int (*initialize)(void);
-	pfm_err_t (*encode)(const char *, int, pfm_os_t, void *);
-	const char *(*message)(int);
 	pfm_err_t result;
 
 	*event = (struct hardware_event){ .name = rows[row],
@@ -49,18 +35,11 @@ bool hardware_encode(u32 row, struct hardware_event *event, const char **why)
 		                          .config = PERF_COUNT_HW_CPU_CYCLES };
 	if (row == ROWS - 1)
 		return true;
-	*(void **)&initialize = function("pfm_initialize");
-	*(void **)&encode = function("pfm_get_os_event_encoding");
-	*(void **)&message = function("pfm_strerror");
-	if (!initialize || !encode || !message) {
-		*why = "libpfm.so.4 is not there";
-		return false;
-	}
-	result = initialize();
+	result = pfm_initialize();
 	if (result == PFM_SUCCESS)
-		result = encode(rows[row], PFM_PLM3, PFM_OS_PERF_EVENT, &arg);
+		result = pfm_get_os_event_encoding(rows[row], PFM_PLM3, PFM_OS_PERF_EVENT, &arg);
 	if (result != PFM_SUCCESS) {
-		*why = message(result);
+		*why = pfm_strerror(result);
 		return false;
 	}
 	event->type = attr.type;
@@ -111,18 +90,12 @@ static bool has_counters(void)
 enum hardware_answer hardware_branches(struct hardware_event *event, int *error)
 {
 	const char *why;
-	bool library = true;
 
 	if (!has_counters())
 		return HARDWARE_NO_COUNTERS;
-	for (u32 row = 0; row < ROWS; row++) {
+	for (u32 row = 0; row < ROWS; row++)
 		if (hardware_encode(row, event, &why) && try(event, true) == 0)
 			return HARDWARE_WORKS;
-		if (row == 0)
-			library = function("pfm_initialize") != NULL;
-	}
 	*error = try(event, false);
-	if (*error)
-		return HARDWARE_REFUSED;
-	return library ? HARDWARE_NO_STACK : HARDWARE_NO_LIBRARY;
+	return *error ? HARDWARE_REFUSED : HARDWARE_NO_STACK;
 }

@@ -20,7 +20,6 @@ struct hardware_event {
 enum hardware_answer {
 	HARDWARE_WORKS,
 	HARDWARE_NO_COUNTERS, /* the kernel knows none: a virtual machine that is not given any, most often */
-	HARDWARE_NO_LIBRARY, /* libpfm4 is not there, and what needs no name does not work */
 	HARDWARE_REFUSED, /* by perf_event_open: *error says how */
 	HARDWARE_NO_STACK, /* counters, but none that keeps branches */
 };
@@ -28,7 +27,7 @@ enum hardware_answer {
 /* The first event that opens with branch stacks. */
 enum hardware_answer hardware_branches(struct hardware_event *event, int *error);
 
-/* One row of the table, encoded by libpfm4 and not tried; for tests. False: libpfm4 is missing or does not know the name, said in *why. */
+/* One row of the table, encoded by libpfm4 and not tried; for tests. False: libpfm4 does not know the name, said in *why. */
 u32 hardware_rows(void);
 bool hardware_encode(u32 row, struct hardware_event *event, const char **why);
 

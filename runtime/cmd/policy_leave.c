@@ -2,14 +2,13 @@
 /*
  * policy_leave.c - names of functions become ranges of link-time addresses, by the symbols of the files. The library knows no symbols.
  *
- * A library is looked for as the loader's cache and its default folders have it; one that is not found there is named by its path.
+ * libc is looked for as the loader finds it (glibc.h); another library is named by its path.
  */
+#include "glibc.h"
 #include "image.h"
 #include "policy.h"
 
-#include <dlfcn.h>
 #include <inttypes.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,23 +17,6 @@ static const char *file_name(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-/* The path of a library as this process would load it; without running anything of it that libc has not run already. */
-static char *library_path(const char *name)
-{
-	struct link_map *map = NULL;
-	void *handle;
-	char *path = NULL;
-
-	if (strchr(name, '/'))
-		return base_printf("%s", name);
-	handle = dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
-	if (handle && dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0)
-		path = base_printf("%s", map->l_name);
-	if (handle)
-		dlclose(handle);
-	return path;
 }
 
 /* Appends "MODULE:0xSTART-0xEND " for each function of that name. */
@@ -66,7 +48,8 @@ static bool add_name(char **ranges, char *name, const char *program, char **erro
 
 	if (colon)
 		*colon = 0;
-	path = colon ? library_path(name) : base_printf("%s", program);
+	path = colon && !strchr(name, '/') ? glibc_library(name)
+	                                   : base_printf("%s", colon ? name : program);
 	if (!path) {
 		*error = base_printf("leave: library '%s' is not known; name it by its path", name);
 		return false;
