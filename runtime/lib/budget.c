@@ -10,14 +10,9 @@
 
 static const char ran[] = "ran", left[] = "left", owes[] = "owed";
 
-static s64 per_mille_of(const struct budget *b, u64 cpu_ns)
-{
-	return (s64)(cpu_ns / 1000 * b->per_mille);
-}
-
 static s64 earned(const struct budget *b)
 {
-	s64 most = per_mille_of(b, b->cpu_ns) / BUDGET_SAVED_MOST;
+	s64 most = (s64)(b->cpu_ns / 1000 * b->per_mille) / BUDGET_SAVED_MOST;
 	s64 part = b->saved_ns / BUDGET_SAVED;
 
 	return part < 0 ? 0 : part < most ? part : most;
@@ -25,11 +20,7 @@ static s64 earned(const struct budget *b)
 
 static s64 part(const struct budget *b, u64 cpu_ns)
 {
-	u64 late_ns = cpu_ns > BUDGET_TRIED_NS ? cpu_ns - BUDGET_TRIED_NS : 0;
-	s64 whole = per_mille_of(b, late_ns), least = whole / BUDGET_VAIN;
-	s64 late = b->saved_ns < least ? least : b->saved_ns < whole ? b->saved_ns : whole;
-
-	return per_mille_of(b, cpu_ns - late_ns) + late;
+	return (s64)(cpu_ns / 1000 * b->per_mille);
 }
 
 static s64 paid(const struct budget *b, u64 cpu_ns)

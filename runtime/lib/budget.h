@@ -3,9 +3,8 @@
  * budget.h - CPU time that the agent may use: an account for each program, carried on from run to run.
  *
  * It is paid `per_mille` of the CPU time that the program uses, and a small part of what translations are reckoned to have saved; what the agent uses is taken from it. What BUDGET_BEFORE_NS will have earned is paid beforehand,
- * BUDGET_HASTE times as fast: nobody gets anything done of less. Who is past that is expected to run as long again, and is paid for that, up to BUDGET_AHEAD_NS of it, but not much more than translations have saved. Where it is known how long earlier runs were, half of what this one is expected to earn is there at once; what earlier runs have left counts as paid beforehand. Past BUDGET_TRIED_NS it is paid what
- * translations have saved, if that is less: where little is found, little is looked for. So a program that gains nothing loses `per_mille` of so long, in the mean over its runs and, but for what its account has, in each that takes
- * that long, and of what comes then one of BUDGET_VAIN parts of that.
+ * BUDGET_HASTE times as fast: nobody gets anything done of less. Who is past that is expected to run as long again, and is paid for that, up to BUDGET_AHEAD_NS of it, but not much more than translations have saved. Where it is known how long earlier runs were, half of what this one is expected to earn is there at once; what earlier runs have left counts as paid beforehand. So a program that gains nothing loses `per_mille`, in the mean over its runs and, but for what its account has, in each that takes
+ * that long.
  */
 #ifndef DYNOPT_BUDGET_H
 #define DYNOPT_BUDGET_H
@@ -15,8 +14,6 @@
 #define BUDGET_BEFORE_NS 1000000000u
 #define BUDGET_HASTE 3 /* times as fast, until that much is paid for */
 #define BUDGET_AHEAD_NS 4000000000u
-#define BUDGET_TRIED_NS 4000000000u
-#define BUDGET_VAIN 4 /* one of so many parts is paid whatever is saved, as programs change */
 #define BUDGET_SAVED 8 /* one of so many parts of what is saved, as instructions are not time, */
 #define BUDGET_SAVED_MOST 2 /* and of what is paid anyway, at most */
 #define BUDGET_AT_ONCE 2 /* one of so many parts of what a run is expected to earn, */
