@@ -14,7 +14,8 @@
 
 void walk_begin_round(struct walk *w)
 {
-	memset(w->places, 0, sizeof(w->places));
+	if (w->n_code)
+		memset(w->places, 0, sizeof(w->places));
 	w->n_code = w->last = 0;
 	if (w->native)
 		walk_native_forget(w->native);
