@@ -52,14 +52,16 @@ static void look_system(struct findings_list *list)
 	if (version)
 		sscanf(version, "%d.%d", &major, &minor);
 	fits = major > 2 || (major == 2 && minor >= 34);
-	finding_add(list, "libc", fits      ? LEVEL_OK
-	                          : version ? LEVEL_WARN
-	                                    : LEVEL_MISSING,
+	finding_add(list, "libc",
+	            fits      ? LEVEL_OK
+	            : version ? LEVEL_WARN
+	                      : LEVEL_MISSING,
 	            version ? base_printf("glibc %s", version)
 	                    : base_printf("no loader of glibc's answers"),
-	            fits      ? NULL
-	            : version ? "tested with 2.36; before 2.34 threads live in a library of their own"
-	                      : "the library needs glibc, and programs that are linked to it");
+	            fits ? NULL
+	            : version
+	                    ? "tested with 2.36; before 2.34 threads live in a library of their own"
+	                    : "the library needs glibc, and programs that are linked to it");
 	free(version);
 }
 

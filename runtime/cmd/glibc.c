@@ -33,8 +33,7 @@ static bool ask(const char *option, const char *program, char *said)
 	failed = posix_spawn(&pid, LOADER, &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
-	while (!failed && n < SAID_MAX - 1 &&
-	       (got = read(ends[0], said + n, SAID_MAX - 1 - n)) > 0)
+	while (!failed && n < SAID_MAX - 1 && (got = read(ends[0], said + n, SAID_MAX - 1 - n)) > 0)
 		n += (size_t)got;
 	close(ends[0]);
 	said[n] = 0;
@@ -45,14 +44,17 @@ static bool ask(const char *option, const char *program, char *said)
 
 char *glibc_version(void)
 {
-	static const char words[] = "stable release version ";
+	static const char words[] = " release version "; /* "stable", most often */
 	char said[SAID_MAX], *at;
+	size_t n;
 
 	if (!ask("--version", NULL, said) || !(at = strstr(said, words)))
 		return NULL;
 	at += strlen(words);
-	/* A full stop ends the sentence. */
-	return base_printf("%.*s", (int)strspn(at, "0123456789.") - 1, at);
+	n = strspn(at, "0123456789.");
+	if (n && at[n - 1] == '.') /* the sentence's */
+		n--;
+	return n ? base_printf("%.*s", (int)n, at) : NULL;
 }
 
 char *glibc_library(const char *name)

@@ -16,7 +16,8 @@
 
 #define WALK_STORES 512u /* words that a walk may write to, a power of 2 */
 #define WALK_PAGE 4096u
-#define WALK_CODE 16384u /* instructions that are kept: those of tcc's and sqlite's walks, which take half of the time where they do not fit */
+#define WALK_CODE \
+	16384u /* instructions that are kept: those of tcc's and sqlite's walks, which take half of the time where they do not fit */
 #define WALK_PLACES 32768u /* in which they are looked for, a power of 2 */
 
 /* X(NAME, "why a walk ended") */
