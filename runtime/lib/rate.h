@@ -15,7 +15,7 @@
 	4000000u /* while the budget is waited for, or after a look that has changed nothing */
 #define RATE_QUIET_NS 10000000u /* where nothing new is to be expected */
 #define RATE_PART \
-	128 /* one of so many parts of the program's time goes into samples until something is read, at most: where that makes them rarer, all others become rarer with them */
+	192 /* one of so many parts of the program's time goes into samples until something is read, at most: where that makes them rarer, all others become rarer with them */
 #define RATE_QUIET_AFTER_NS 5000000000u /* that long without a look or a change of phase, */
 #define RATE_SETTLED 2 /* or so many looks that have changed nothing, one after the other */
 
