@@ -35,6 +35,6 @@ add_library(dynopt_zydis STATIC ${zydis_sources})
 target_link_libraries(dynopt_zydis PUBLIC dynopt_zydis_headers)
 target_include_directories(dynopt_zydis PRIVATE ${DYNOPT_ZYDIS_SOURCE}/src)
 target_compile_definitions(dynopt_zydis PRIVATE ZYAN_RELEASE)
-target_compile_options(dynopt_zydis PRIVATE -w -O2 -ffreestanding -mgeneral-regs-only
+target_compile_options(dynopt_zydis PRIVATE -ffunction-sections -fdata-sections -w -O2 -ffreestanding -mgeneral-regs-only
   -fno-stack-protector)
 set_target_properties(dynopt_zydis PROPERTIES POSITION_INDEPENDENT_CODE ON)
