@@ -136,7 +136,7 @@ case_libraries()
 	expect 0 "$DYNOPT" audit --help
 	expect 0 "$DYNOPTD" --help
 	expect 0 "$lib/dynopt-policy" "$(command -v true)"
-	[ "$LINK" = -static ] || skip "commands with sanitizers need a loader"
+	[ "$LINK" = -static ] || skip "commands are not linked statically"
 	for command in "$DYNOPT" "$lib/dynopt-policy"; do
 		readelf -lW "$command" >headers
 		grep -q INTERP headers && fail "$command needs a loader"
