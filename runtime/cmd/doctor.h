@@ -7,6 +7,8 @@
 
 #include "base.h"
 
+#include <limits.h>
+
 enum level { LEVEL_OK, LEVEL_WARN, LEVEL_MISSING };
 
 struct finding {
@@ -31,7 +33,8 @@ void doctor_machine(struct findings_list *list);
 /* doctor_trial.c: starts a shell under run --eager. */
 void doctor_trial(struct findings_list *list);
 
-/* The number in a one-line file, or -1. */
+/* The number in a one-line file, or DOCTOR_UNKNOWN: perf_event_paranoid may well be -1. */
+#define DOCTOR_UNKNOWN LONG_MIN
 long doctor_number(const char *path);
 
 #endif

@@ -55,12 +55,12 @@ void finding_add(struct findings_list *list, const char *name, enum level level,
 long doctor_number(const char *path)
 {
 	FILE *in = fopen(path, "re");
-	long value = -1;
+	long value = DOCTOR_UNKNOWN;
 
 	if (!in)
-		return -1;
+		return DOCTOR_UNKNOWN;
 	if (fscanf(in, "%ld", &value) != 1)
-		value = -1;
+		value = DOCTOR_UNKNOWN;
 	fclose(in);
 	return value;
 }

@@ -110,12 +110,15 @@ static void look_samplers(struct findings_list *list)
 static void look_perf(struct findings_list *list)
 {
 	long paranoid = doctor_number("/proc/sys/kernel/perf_event_paranoid");
-	bool fits = paranoid >= 0 && paranoid <= 2;
+	bool known = paranoid != DOCTOR_UNKNOWN, fits = known && paranoid <= 2;
 	int cycles = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
 
 	finding_add(list, "perf-paranoid", fits ? LEVEL_OK : LEVEL_WARN,
-	            base_printf("kernel.perf_event_paranoid is %ld", paranoid),
-	            fits ? NULL : "samplers `lbr` and `ip` need at most 2");
+	            known ? base_printf("kernel.perf_event_paranoid is %ld", paranoid)
+	                  : base_printf("kernel.perf_event_paranoid cannot be read"),
+	            fits    ? NULL
+	            : known ? "samplers `lbr` and `ip` need at most 2"
+	                    : "mount /proc; a kernel without it has no perf_event_open");
 	finding_add(list, "perf-hardware", cycles ? LEVEL_WARN : LEVEL_OK,
 	            cycles ? base_printf("the event cycles does not open: %s", strerror(cycles))
 	                   : base_printf("the event cycles opens"),
@@ -128,12 +131,18 @@ static void look_limits(struct findings_list *list)
 	long overcommit = doctor_number("/proc/sys/vm/overcommit_memory");
 	long maps = doctor_number("/proc/sys/vm/max_map_count");
 
+	if (overcommit == DOCTOR_UNKNOWN || maps == DOCTOR_UNKNOWN) {
+		finding_add(list, "overcommit", LEVEL_WARN,
+		            base_printf("limits of memory in /proc/sys/vm cannot be read"),
+		            "mount /proc");
+		return;
+	}
 	finding_add(list, "overcommit", overcommit == 2 ? LEVEL_WARN : LEVEL_OK,
 	            base_printf("vm.overcommit_memory is %ld", overcommit),
 	            overcommit == 2 ? "reserved code caches count against the limit" : NULL);
-	finding_add(list, "map-count", maps >= 0 && maps < MAP_COUNT_USUAL ? LEVEL_WARN : LEVEL_OK,
+	finding_add(list, "map-count", maps < MAP_COUNT_USUAL ? LEVEL_WARN : LEVEL_OK,
 	            base_printf("vm.max_map_count is %ld", maps),
-	            maps >= 0 && maps < MAP_COUNT_USUAL
+	            maps < MAP_COUNT_USUAL
 	                    ? "a patched run of text pages needs up to two more mappings"
 	                    : NULL);
 }
@@ -143,7 +152,7 @@ static void look_tracing(struct findings_list *list)
 	long scope = doctor_number("/proc/sys/kernel/yama/ptrace_scope"),
 	     tracer = self_field("TracerPid");
 
-	if (scope < 0)
+	if (scope == DOCTOR_UNKNOWN)
 		finding_add(list, "yama", LEVEL_OK, base_printf("Yama is not active"), NULL);
 	else
 		finding_add(list, "yama", scope > 1 ? LEVEL_WARN : LEVEL_OK,
