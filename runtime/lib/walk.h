@@ -17,7 +17,7 @@
 #define WALK_STORES 512u /* words that a walk may write to, a power of 2 */
 #define WALK_PAGE 4096u
 #define WALK_CODE \
-	16384u /* instructions that are kept: those of tcc's and sqlite's walks, which take half of the time where they do not fit */
+	16384u /* instructions that are kept: as many as tcc's walks meet; decoding them again took half of their time */
 #define WALK_PLACES 32768u /* in which they are looked for, a power of 2 */
 
 /* X(NAME, "why a walk ended") */
