@@ -136,6 +136,9 @@ case_libraries()
 	expect 0 "$DYNOPT" audit --help
 	expect 0 "$DYNOPTD" --help
 	expect 0 "$lib/dynopt-policy" "$(command -v true)"
+	# What every run would pay for loading.
+	readelf -dW "$DYNOPT" >needed
+	grep -qE "NEEDED.*lib(clang|LLVM)" needed && fail "the command loads a compiler"
 	[ "$LINK" = -static ] || skip "commands are not linked statically"
 	for command in "$DYNOPT" "$lib/dynopt-policy"; do
 		readelf -lW "$command" >headers
@@ -986,6 +989,13 @@ case_doctor()
 		json_is works true
 		json_is findings.0.name library
 	fi
+	# -1 is the best that there is, and 3 is not enough; where one may put a file over the kernel's, for this command alone.
+	for paranoid in -1 3; do
+		echo "$paranoid" >paranoid
+		unshare -m sh -c 'mount --bind paranoid /proc/sys/kernel/perf_event_paranoid && exec "$@"' sh "$DYNOPT" doctor >out 2>err || [ -s out ] || break
+		[ "$paranoid" = 3 ] || says out "ok       perf-paranoid  kernel.perf_event_paranoid is -1"
+		[ "$paranoid" = -1 ] || says out "warn     perf-paranoid  kernel.perf_event_paranoid is 3"
+	done
 	expect 1 env DYNOPT_LIBRARY=/no/such DYNOPT_RUN_DIR="$WORK/none" "$DYNOPT" doctor
 	says out "run uses embedded: for kernel, dynoptd: it does not run"
 	says out "missing  library"
