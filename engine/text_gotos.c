@@ -36,6 +36,11 @@ struct finder {
 	/* Of the function and the register that are looked at: */
 	u8 base;
 	u64 array;
+	struct {
+		struct insn_brief brief;
+		bool writes, opaque; /* it writes the register; nothing is known of it */
+		u64 loads; /* the address that it loads into the register; 0: it does something else */
+	} at; /* the instruction that was met last */
 	u8 *met; /* one byte for each of the function's */
 	u64 *ways;
 	u32 n_ways, steps;
@@ -147,10 +152,35 @@ static void find_jumps(struct finder *s)
 
 /* ---- the array's address ---- */
 
-static bool loads_array(const struct finder *s)
+/* lea T(%rip),%r64: T; 0: it is something else. */
+static u64 loaded(const struct insn *insn, u8 base)
 {
-	return (s->insn->flags & INSN_RIP) && !(s->insn->flags & (INSN_LOAD | INSN_STORE)) &&
-	       s->insn->full.gpr == 1u << s->base && s->insn->target == s->array;
+	bool lea = (insn->flags & INSN_RIP) && !(insn->flags & (INSN_LOAD | INSN_STORE));
+
+	return lea && insn->full.gpr == 1u << base ? insn->target : 0;
+}
+
+/* What the instruction at addr does to the register. Most are no business of it, which their bytes tell. */
+static bool meet(struct finder *s, u64 addr)
+{
+	const struct insn *insn = s->insn;
+	u64 size;
+	const u8 *bytes = text_bytes(s->b->text, addr, &size);
+
+	s->at.writes = s->at.opaque = false;
+	s->at.loads = 0;
+	if (bytes && size >= INSN_MAX_LEN && is_certified(s->b->text, addr) &&
+	    text_quick_keeps(bytes, addr, s->base, &s->at.brief))
+		return true;
+	if (!decode(s, addr))
+		return false;
+	s->at.brief = (struct insn_brief){ .target = insn->target,
+		                           .len = insn->len,
+		                           .role = insn->role };
+	s->at.writes = insn->def.gpr >> s->base & 1;
+	s->at.opaque = insn->flags & INSN_OPAQUE;
+	s->at.loads = loaded(insn, s->base);
+	return true;
 }
 
 static bool is_jump(const struct finder *s, u64 addr)
@@ -179,14 +209,13 @@ static bool spoil(struct finder *s, u64 addr)
 static bool spread(struct finder *s, u64 addr)
 {
 	const struct text_table *table;
-	const struct insn *insn = s->insn;
-	u64 target = insn->target, behind = addr + insn->len;
+	u64 target = s->at.brief.target, behind = addr + s->at.brief.len;
 
-	switch (insn->role) {
+	switch (s->at.brief.role) {
 	case ROLE_PLAIN:
 	case ROLE_CALL:
 	case ROLE_CALL_INDIRECT:
-		return loads_array(s) || spoil(s, behind);
+		return s->at.loads == s->array || spoil(s, behind);
 	case ROLE_JMP:
 		return spoil(s, target);
 	case ROLE_JCC:
@@ -248,16 +277,15 @@ static bool holds_array(struct finder *s)
 	memset(s->met, 0, s->f->end - s->f->start);
 	if (!spoil(s, addr))
 		return false;
-	for (; addr < s->f->end; addr += s->insn->len) {
-		if (!decode(s, addr) || (s->insn->flags & INSN_OPAQUE))
+	for (; addr < s->f->end; addr += s->at.brief.len) {
+		if (!meet(s, addr) || s->at.opaque)
 			return false;
-		if ((s->insn->def.gpr >> s->base & 1) && !loads_array(s) &&
-		    !spoil(s, addr + s->insn->len))
+		if (s->at.writes && s->at.loads != s->array && !spoil(s, addr + s->at.brief.len))
 			return false;
 	}
 	while (s->n_ways) {
 		addr = s->ways[--s->n_ways];
-		if (is_jump(s, addr) || ++s->steps == STEPS || !decode(s, addr) || !spread(s, addr))
+		if (is_jump(s, addr) || ++s->steps == STEPS || !meet(s, addr) || !spread(s, addr))
 			return false;
 	}
 	return true;
@@ -326,12 +354,11 @@ static bool read_array(struct finder *s, const struct goto_jump *jump, struct ar
 /* The one address that the function loads into the register by itself; 0: none. */
 static u64 array_of(struct finder *s)
 {
-	for (u64 addr = s->f->start; addr < s->f->end; addr += s->insn->len) {
-		if (!decode(s, addr))
+	for (u64 addr = s->f->start; addr < s->f->end; addr += s->at.brief.len) {
+		if (!meet(s, addr))
 			return 0;
-		s->array = s->insn->target;
-		if (loads_array(s))
-			return s->array;
+		if (s->at.loads)
+			return s->at.loads;
 	}
 	return 0;
 }

@@ -216,6 +216,8 @@ __must_check enum status text_decode_kind(const u8 *bytes, u64 size, u64 addr, v
 u8 text_quick_kind(const u8 *insn);
 /* And what decode_brief() would say of it; false: the decoder is to be asked. */
 bool text_quick_brief(const u8 *insn, u64 addr, struct insn_brief *out);
+/* The same of an instruction that does not write general register `reg`, one that calls preserve; false: it may, or the decoder is to be asked. It is not opaque. */
+bool text_quick_keeps(const u8 *insn, u64 addr, u32 reg, struct insn_brief *out);
 /* Where the direct branch of this kind, whose end is at `end` and at address `end_addr`, leads. */
 u64 text_kind_target(u8 kind, const u8 *end, u64 end_addr);
 /* Does the instruction's last field hold the address of what may be a jump table? */

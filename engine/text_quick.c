@@ -18,6 +18,11 @@
 #define PREFIX_FS 16u
 #define CS \
 	0x2e /* of no effect in 64-bit mode, but in front of branches a hint: longer encodings begin with it */
+#define REX_B 1
+#define REX_R 4
+#define LEAVE 0xc9
+#define RBX 3u
+#define RBP 5u
 #define PADDING_MAX 4 /* prefixes that are passed over */
 
 /* Of an opcode: with which of the prefixes above it is known (low bits), and what follows it. */
@@ -232,7 +237,13 @@ static const u8 *pass_prefixes(const u8 *insn, u32 *prefix)
 	return *at == CS && *prefix == PREFIX_66 ? at + 1 : at; /* as in long NOPs */
 }
 
-static u8 quick(const u8 *insn, u8 *opcode_out)
+/* Where an instruction's registers are named. */
+struct names {
+	const u8 *modrm; /* NULL: it has none */
+	u8 opcode, rex;
+};
+
+static u8 quick(const u8 *insn, struct names *names)
 {
 	const u8 *at = insn;
 	u32 prefix = PREFIX_NONE, row, reg, len;
@@ -247,8 +258,8 @@ static u8 quick(const u8 *insn, u8 *opcode_out)
 	if (wide_map)
 		at++;
 	opcode = *at++;
-	*opcode_out = opcode;
 	row = wide_map ? two_bytes[opcode] : one_byte[opcode];
+	*names = (struct names){ row & MODRM ? at : NULL, opcode, rex };
 	if (!(row & prefix))
 		return 0;
 	reg = *at >> 3 & 7;
@@ -273,12 +284,12 @@ static u8 quick(const u8 *insn, u8 *opcode_out)
 
 u8 text_quick_kind(const u8 *insn)
 {
-	u8 opcode;
+	struct names names;
 
-	return quick(insn, &opcode);
+	return quick(insn, &names);
 }
 
-bool text_quick_brief(const u8 *insn, u64 addr, struct insn_brief *out)
+static bool brief_of(const u8 *insn, u64 addr, struct names *names, struct insn_brief *out)
 {
 	static const u8 roles[] = {
 		[KIND_PLAIN] = ROLE_PLAIN,
@@ -295,16 +306,44 @@ bool text_quick_brief(const u8 *insn, u64 addr, struct insn_brief *out)
 		[KIND_JUMP_TABLE] = ROLE_JMP_INDIRECT,
 		[KIND_BARRIER] = ROLE_JMP_INDIRECT,
 	};
-	u8 opcode, kind = quick(insn, &opcode);
+	u8 kind = quick(insn, names);
 	u32 class = kind_class(kind), len = kind_len(kind);
+	bool returns = class == KIND_BARRIER && names->opcode == 0xc3;
 
 	if (!kind)
 		return false;
 	*out = (struct insn_brief){ .len = (u8)len,
-		                    .role = class == KIND_BARRIER && opcode == 0xc3 ? ROLE_RET
-		                                                                    : roles[class],
+		                    .role = returns ? ROLE_RET : roles[class],
 		                    .nop = class == KIND_NOP };
 	if (kind_direct(class))
 		out->target = text_kind_target(kind, insn + len, addr + len);
 	return true;
+}
+
+bool text_quick_brief(const u8 *insn, u64 addr, struct insn_brief *out)
+{
+	struct names names;
+
+	return brief_of(insn, addr, &names, out);
+}
+
+/* May a field of three bits, which bit `extension` of REX goes with, stand for a part of the register? */
+static bool is_named(u32 field, const struct names *names, u8 extension, u32 reg)
+{
+	bool high = !names->rex && field == 7 && reg == RBX; /* bh */
+
+	return high || ((field & 7) | (names->rex & extension ? 8u : 0)) == reg;
+}
+
+/* What an instruction writes it names, but for rax, rcx, rdx, rsp, and what leave does to rbp. */
+bool text_quick_keeps(const u8 *insn, u64 addr, u32 reg, struct insn_brief *out)
+{
+	struct names names;
+
+	if (!brief_of(insn, addr, &names, out) || (names.opcode == LEAVE && reg == RBP))
+		return false;
+	if (!names.modrm)
+		return out->role != ROLE_PLAIN || !is_named(names.opcode & 7u, &names, REX_B, reg);
+	return !is_named(*names.modrm >> 3 & 7u, &names, REX_R, reg) &&
+	       (*names.modrm < 0xc0 || !is_named(*names.modrm & 7u, &names, REX_B, reg));
 }

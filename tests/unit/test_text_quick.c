@@ -10,7 +10,7 @@
 #include "unit.h"
 
 static void *decoder;
-static u64 n_compared, n_quick;
+static u64 n_compared, n_quick, n_kept;
 
 /* Distances such that 1-byte and 4-byte fields lead to different places. */
 static const u8 tail[] = { 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x12, 0x23, 0x34, 0x45, 0x56 };
@@ -26,6 +26,30 @@ static bool same_brief(const u8 *bytes)
 	       quick.endbr == slow.endbr && quick.nop == slow.nop;
 }
 
+/* Registers that calls preserve: those that an instruction keeps, it does not define. */
+static bool same_kept(const u8 *bytes)
+{
+	static const u32 regs[] = { 3, 5, 12, 13, 14, 15 };
+	struct insn_brief quick, kept;
+	struct insn insn = { 0 };
+	struct failure fail;
+	enum status status =
+		decode_insn(bytes, INSN_MAX_LEN, 0x401000, decoder, &insn, &fail);
+
+	if (!text_quick_brief(bytes, 0x401000, &quick))
+		return false;
+	for (u32 i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
+		if (!text_quick_keeps(bytes, 0x401000, regs[i], &kept))
+			continue;
+		n_kept++;
+		if (status || (insn.flags & INSN_OPAQUE) || (insn.def.gpr >> regs[i] & 1) ||
+		    kept.target != quick.target || kept.len != quick.len || kept.role != quick.role ||
+		    insn.len != kept.len || insn.role != kept.role)
+			return false;
+	}
+	return true;
+}
+
 static bool same(const u8 *bytes)
 {
 	u8 quick = text_quick_kind(bytes), kind = 0;
@@ -37,7 +61,7 @@ static bool same(const u8 *bytes)
 		return true;
 	n_quick++;
 	status = text_decode_kind(bytes, INSN_MAX_LEN, 0x401000, decoder, &kind, &fail);
-	if (status == STATUS_OK && kind == quick && same_brief(bytes))
+	if (status == STATUS_OK && kind == quick && same_brief(bytes) && same_kept(bytes))
 		return true;
 	printf("\n    ");
 	for (u32 i = 0; i < INSN_MAX_LEN; i++)
@@ -106,6 +130,7 @@ static void test_all(void)
 	}
 	CU_ASSERT_EQUAL(n_wrong, 0);
 	CU_ASSERT(n_quick * 10 > n_compared);
+	CU_ASSERT(n_kept > n_quick * 4); /* of six registers */
 }
 
 static void test_random(void)
