@@ -20,6 +20,7 @@ static struct budget budget_of(const struct account *account)
 		                             (world->options.all ? ACCOUNT_TESTS : 1),
 		                .cpu_ns = account->cpu_ns,
 		                .saved_ns = world->saved_ns,
+		                .looked = world->batches,
 		                .expected_ns = account->told ? remember_expect(account->cpu_ns) : 0,
 		                .left_ns = left_ns > 0 && world->batches ? 0 : left_ns };
 }

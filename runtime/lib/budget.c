@@ -67,7 +67,10 @@ u64 budget_credit(const struct budget *b)
 
 s64 budget_change(const struct budget *b, u64 used_ns)
 {
-	return paid(b, b->cpu_ns) - (s64)used_ns;
+	bool vain = b->looked && b->saved_ns < (s64)used_ns;
+	s64 owed = used_ns < BUDGET_VAIN_NS ? (s64)used_ns : BUDGET_VAIN_NS;
+
+	return paid(b, b->cpu_ns) - (s64)used_ns - (vain ? owed : 0);
 }
 
 bool budget_waits(const struct budget *b, u64 expected_ns, u64 used_ns)

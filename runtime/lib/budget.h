@@ -21,6 +21,8 @@
 	4000000000u /* and no more than is paid for so long, as it may be another one */
 #define BUDGET_LATE 4 /* one of so many parts of a run */
 #define BUDGET_LEFT_NS 20000000 /* that is carried on, or owed, at most */
+#define BUDGET_VAIN_NS \
+	10000000 /* that a run owes besides which has looked and saved less than that took, at most: the same would come of it the next time */
 
 /* A run so far. */
 struct budget {
@@ -29,6 +31,7 @@ struct budget {
 	s64 saved_ns; /* of that, by translations; may be less than nothing */
 	u64 expected_ns; /* that it is expected to use in all; 0: nothing is known */
 	s64 left_ns; /* by earlier runs; less than 0: owed */
+	bool looked; /* for something to translate; the agent has, in this run */
 };
 
 /* What the agent may have used by now. */

@@ -31,22 +31,19 @@
 #include "sys.h"
 #include "waits.h"
 #include "walks.h"
+#include "ways.h"
 
 #include <fcntl.h>
 
 #define NS_PER_MS 1000000u
 #define WARM_NS 500000000u /* of expected CPU time, that what is remembered is worth work */
+#define KEEP_NS 200000000u /* of CPU time, of a run that is remembered, */
+#define KEEP_SAMPLES 32 /* and its samples, at least: with a slow kernel they come rarely */
 #define WALK_PART 3 /* of the budget */
-#define WALKS_ALL 64 /* walks in modules that are read */
-#define WALK_ONE_OF 16 /* samples, for which there is one more */
-#define WALKS_LEAST 8 /* at a time, as going where a thread is takes as long as a walk */
-#define WALKS_MOST 16
 #define OUTSIDE 8 /* a sample outside of translations counts as so many in them */
 #define NEW_SAMPLES (32 * OUTSIDE) /* until what is hot is looked at again */
 #define LOOK_GROWN 32 /* and one in so many more than there were: a look goes through all of them */
 #define READ_WORTH 60
-#define FIRST_WALKS \
-	64 /* samples before the first look where no ways are known, if there are fewer than WALKS_ALL walks by then */
 #define FIRST 200 /* samples of a module */
 #define SURE 1000 /* samples from which a second look that changes nothing is the last for long */
 #define FOREIGN 4 /* one of so many samples in code without notes: the module is read as a whole */
@@ -62,7 +59,7 @@
 static struct {
 	bool open, kept;
 	bool read; /* a module was */
-	bool told_ways; /* earlier runs have seen ways */
+	u32 told_walks; /* what earlier runs have seen is worth so many */
 	struct account account;
 	int walk_tid; /* of a thread that was sampled in a module that is read; 0: none was */
 	u64 walking_ns; /* CPU time of the agent's up to which samples of this tick are walked from; 0: none are */
@@ -105,13 +102,17 @@ static s64 saved_by(u64 rip)
 	return t ? (s64)hot.meter.stands_ns * t->saves / 1000 : 0;
 }
 
-/* Most of what walks say is known after some, or from earlier runs. */
+static struct ways ways(void)
+{
+	return (struct ways){ hot.account.told, world->remembered, hot.told_walks, world->samples,
+		              world->walks.walks };
+}
+
 static u32 walks_due(void)
 {
-	u64 wanted = (hot.told_ways ? 0 : WALKS_ALL) + world->samples / WALK_ONE_OF;
-	u64 n = wanted > world->walks.walks ? wanted - world->walks.walks : 0;
+	const struct ways now = ways();
 
-	return n < WALKS_LEAST ? 0 : n < WALKS_MOST ? (u32)n : WALKS_MOST;
+	return ways_due(&now);
 }
 
 /* Asks the clock no more once the time is over. */
@@ -169,6 +170,19 @@ static u64 enough(u64 n)
 	return world->options.all ? n / ACCOUNT_TESTS : n;
 }
 
+/* What is not begun yet is left to the next run, which has the use of it from its start. */
+static bool is_left(void)
+{
+	return account_waits(&hot.account);
+}
+
+/* Nothing was done yet, and earlier runs have told enough of what could be: samples and walks would only take from what that waits for. */
+static bool saves_up(void)
+{
+	return hot.account.told && !world->batches && hot.heat.samples >= enough(FIRST) &&
+	       (is_left() || !has_credit(hot.next_ns));
+}
+
 /* There would be work that takes so long. */
 static void could_use(u64 ns)
 {
@@ -187,13 +201,13 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 sp
 	if (!record || !record->wanted || record->status.refusal)
 		return NULL;
 	workshop = workshop_find(record, module->base);
-	if (!workshop && samples < enough(FIRST_WALKS))
+	if (!workshop && samples < enough(WAYS_SAMPLES))
 		return NULL;
 	whole = world->traces || (!workshop && !image_is_noted(record));
 	cost = image_cost_ns(record, whole);
 	if (!workshop && samples >= enough(FIRST))
 		could_use(cost + look_ns);
-	if (workshop || !has_credit(cost + look_ns) || account_waits(&hot.account) ||
+	if (workshop || !has_credit(cost + look_ns) || is_left() ||
 	    (world->options.agent && spent_ns < cost * enough(READ_WORTH)))
 		return workshop;
 	workshop = workshop_open(record, module->base, whole);
@@ -301,9 +315,12 @@ static void translate(struct workshop *workshop, const struct pick *pick)
 /* Before the first look it should be known where control goes: from earlier runs, or by some walks. */
 static bool knows_ways(const struct workshop *w)
 {
-	return w->judged_samples || hot.account.told || !world->options.agent ||
-	       world->walks.walks - w->opened_walks >= enough(WALKS_ALL) ||
-	       world->samples - w->opened_samples >= enough(FIRST_WALKS);
+	const struct ways now = ways();
+
+	return w->judged_samples || !world->options.agent ||
+	       ways_known(&now, world->samples - w->opened_samples,
+	                  world->walks.walks - w->opened_walks,
+	                  world->options.all ? ACCOUNT_TESTS : 1);
 }
 
 /* Has the module enough more samples? `news`: of functions that have become hot. */
@@ -374,7 +391,7 @@ static void look_at(const struct module *module, u32 from, u32 to)
 		spent_ns += hot.heat.at[i].ns + hot.heat.at[i].told * remember_sample_ns();
 	}
 	workshop = shop_of(module, samples, spent_ns, pick_guess(to - from));
-	if (!workshop || !knows_ways(workshop))
+	if (!workshop || !knows_ways(workshop) || (!workshop->judged_samples && is_left()))
 		return;
 	workshop->thorough = false;
 	pick_spans(&pick, workshop, from, to);
@@ -560,7 +577,7 @@ static void begun(void)
 {
 	hot.n_new = NEW_SAMPLES;
 	hot.account.told = true;
-	hot.told_ways = hot.runs.touched;
+	hot.told_walks = ways_walks(&hot.runs);
 }
 
 /* options.samples. False with world->cause set if it cannot be read, or a line is wrong. */
@@ -580,7 +597,8 @@ static bool begin_with_samples(void)
 	world->remembered_left = sums.left;
 	if (sums.taken)
 		begun();
-	world->left_ns = BUDGET_LEFT_NS; /* who names a file wants it used */
+	world->left_ns = BUDGET_LEFT_NS; /* who names a file wants it used, */
+	hot.told_walks = WAYS_WALKS; /* at once */
 	if (good)
 		return true;
 	world->cause = STATUS_CAUSE_SAMPLES;
@@ -607,8 +625,16 @@ static void keep_samples(void)
 	if (!world->options.keep_samples[0] || !hot.heat.n ||
 	    !samples_create(&file, AT_FDCWD, world->options.keep_samples, 0644))
 		return;
-	kept_write(&file, &hot.heat, &hot.runs, 1);
+	kept_write(&file, &hot.heat, &hot.runs,
+	           &(const struct kept_shares){ .samples = 1, .runs = 1, .nameless = true });
 	samples_close(&file);
+}
+
+/* Does this run tell something that earlier ones have not? */
+static bool is_worth_keeping(u64 cpu_ns)
+{
+	return world->samples >= enough(KEEP_SAMPLES) && cpu_ns >= enough(KEEP_NS) &&
+	       (world->walks.walks || !saves_up());
 }
 
 void hot_keep(void)
@@ -621,8 +647,8 @@ void hot_keep(void)
 	if (cpu_ns > hot.account.cpu_ns)
 		hot.account.cpu_ns = cpu_ns;
 	keep_samples();
-	remember_keep(hot.account.cpu_ns, account_change(&hot.account),
-	              world->samples >= enough(FIRST), &hot.heat, &hot.runs);
+	remember_keep(hot.account.cpu_ns, account_change(&hot.account), is_worth_keeping(cpu_ns),
+	              &hot.heat, &hot.runs);
 }
 
 /* ---- start, go on, stop ---- */
@@ -635,7 +661,7 @@ static void adapt(void)
 		                   .read = hot.read,
 		                   .paid = (!hot.account.told && world->samples < FIRST) ||
 		                           has_credit(hot.next_ns),
-		                   .told = hot.account.told && !world->batches,
+		                   .saves_up = saves_up(),
 		                   .unchanged = hot.unchanged,
 		                   .look_ns = now - hot.last_batch_ns,
 		                   .phase_ns = now - hot.lively_ns };
@@ -694,6 +720,8 @@ static u64 for_walks(void)
 {
 	u64 part = account_credit(&hot.account) / WALK_PART, left = hot_credit();
 
+	if (saves_up())
+		return 0;
 	part = part > world->walks.cpu_ns ? part - world->walks.cpu_ns : 0;
 	left = left > hot.reserved_ns ? left - hot.reserved_ns : 0;
 	return part < left ? part : left;

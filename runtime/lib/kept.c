@@ -161,7 +161,7 @@ static void put_runs(struct sample_file *file, const struct module *module, u64 
 }
 
 /* False: its lines are not to be written. */
-static bool put_module(struct sample_file *file, const struct module *module, u32 share)
+static bool put_module(struct sample_file *file, const struct module *module, bool nameless)
 {
 	const struct image *record = loaded_record(module);
 	char build[BUILD_ROOM];
@@ -170,22 +170,22 @@ static bool put_module(struct sample_file *file, const struct module *module, u3
 		return false;
 	build_of(record, build);
 	if (!build[0])
-		return share == 1;
+		return nameless;
 	samples_put_module(file, loaded_name(module), build);
 	return true;
 }
 
 void kept_write(struct sample_file *file, const struct heat_table *heat, const struct runs *runs,
-                u32 share)
+                const struct kept_shares *shares)
 {
 	for (u32 from = 0, to; from < heat->n; from = to) {
 		u64 end;
 		const struct module *module = loaded_at(heat->at[from].rip, &end);
 
 		to = heat_from(heat, end);
-		if (!module || !put_module(file, module, share))
+		if (!module || !put_module(file, module, shares->nameless))
 			continue;
-		put_counts(file, module, heat->at + from, heat->at + to, share);
-		put_runs(file, module, end, runs, share);
+		put_counts(file, module, heat->at + from, heat->at + to, shares->samples);
+		put_runs(file, module, end, runs, shares->runs);
 	}
 }

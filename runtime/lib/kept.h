@@ -26,8 +26,11 @@ struct kept_modules {
  */
 bool kept_read(const char *text, u64 size, struct heat_table *heat, struct runs *runs,
                struct kept_sums *sums, struct kept_modules *told, u32 *line);
-/* Counts are divided by `share`. Modules whose build is not known are left out, but for `share` 1: then lines say their names alone. */
+struct kept_shares {
+	u32 samples, runs; /* one of so many is written */
+	bool nameless; /* modules whose build is not known are not left out: lines say their names alone */
+};
 void kept_write(struct sample_file *file, const struct heat_table *heat, const struct runs *runs,
-                u32 share);
+                const struct kept_shares *shares);
 
 #endif

@@ -9,7 +9,7 @@ static u64 wanted(const struct rate *rate)
 	bool lively = rate->phase_ns <= RATE_QUIET_AFTER_NS;
 	bool settled = rate->unchanged >= RATE_SETTLED || rate->look_ns > RATE_QUIET_AFTER_NS;
 
-	if ((settled && !lively) || (rate->told && !rate->paid))
+	if ((settled && !lively) || rate->saves_up)
 		return RATE_QUIET_NS;
 	if (!rate->paid || (rate->unchanged && !lively))
 		return RATE_RARE_NS;

@@ -23,7 +23,7 @@ struct rate {
 	bool all; /* for tests: as often as ever */
 	bool read; /* a module was */
 	bool paid; /* what could be done next can be paid, or is not known yet */
-	bool told; /* nothing was done yet, and earlier runs have told of what could be: more samples would only take from what that waits for */
+	bool saves_up; /* what could be done is known, and left to a later run: more samples would only take from that */
 	u64 sample_ns; /* what a sample costs */
 	u32 unchanged; /* looks since one that has changed something */
 	u64 look_ns,

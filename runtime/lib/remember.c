@@ -12,6 +12,7 @@
 #include "names.h"
 #include "rate.h"
 #include "sys.h"
+#include "ways.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #define NAME_MOST 100 /* of the program's */
 #define NAME_ROOM (NAME_MOST + 1 + BUILD_ROOM + SUFFIX_ROOM)
 #define SHARE 2 /* of samples, that is kept */
+#define PLENTY (2 * WAYS_TOLD_SAMPLES) /* of samples; of less all is kept, as half would not do */
 #define BYTES_MOST (4u << 20) /* of a file that is read */
 
 static struct {
@@ -316,6 +318,8 @@ static void write_anew(u64 cpu_ns, s64 change_ns, const struct heat_table *heat,
                        const struct runs *runs)
 {
 	static struct sample_file file;
+	const struct kept_shares shares = { .samples = heat->samples < PLENTY ? 1 : SHARE,
+		                            .runs = ways_walks(runs) < WAYS_WALKS ? 1 : SHARE };
 	char lines[BUDGET_LINES];
 	int folder = open_folder(),
 	    old = folder < 0 || !past.found ? -1 : open_file(folder, O_RDONLY);
@@ -330,7 +334,7 @@ static void write_anew(u64 cpu_ns, s64 change_ns, const struct heat_table *heat,
 	budget_print(&past.runs, lines);
 	if (samples_create(&file, folder, past.name, 0600)) {
 		samples_put_ran(&file, lines, sizeof(lines));
-		kept_write(&file, heat, runs, SHARE);
+		kept_write(&file, heat, runs, &shares);
 		samples_close(&file);
 	}
 	if (file.error)

@@ -4,7 +4,7 @@
  *
  *     folder (options.remember) / NAME-BUILD.samples -> taken when the run is worth it -> heat, runs -> written at the program's end
  *
- * A sample file (samples.h) that begins with how long the last runs were (budget.h). Each run halves what it finds there, so earlier ones count
+ * A sample file (samples.h) that begins with how long the last runs were (budget.h). Once there is plenty, each run halves what it finds there, so earlier ones count
  * less and less. It is taken when so much CPU time is expected of this run that work for it is worth it: else only the run's length is noted, in place.
  *
  * A file NAME-BUILD.fault beside it says that a translation was wrong (fault.h): while it is there the program is not translated.

@@ -14,7 +14,7 @@ static const u64 lengths[] = { 0, 5, 49, 100, 500, 3000, 3001, 60000, 3600000 };
 
 static u64 credit(u64 cpu_ms, s64 left_ms)
 {
-	const struct budget b = { 10, cpu_ms * MS, 0, 0, left_ms * MS };
+	const struct budget b = { 10, cpu_ms * MS, 0, 0, left_ms * MS, false };
 
 	return budget_credit(&b);
 }
@@ -51,7 +51,7 @@ static void test_credit(void)
 /* An eighth of what is saved, and no more than half as much again. */
 static void test_saved(void)
 {
-	struct budget b = { 10, 10000 * MS, 160 * MS, 0, 0 };
+	struct budget b = { 10, 10000 * MS, 160 * MS, 0, 0, false };
 
 	CU_ASSERT_EQUAL(budget_credit(&b), 140 * MS); /* 120, and more is there for as long again */
 	b.saved_ns = 400 * MS;
@@ -69,7 +69,7 @@ static void test_saved(void)
 	b.saved_ns = 30 * MS;
 	b.cpu_ns = 3000 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 50 * MS); /* two seconds past the first, as long again */
-	b = (struct budget){ 10, 800 * MS, 160 * MS, 0, 0 };
+	b = (struct budget){ 10, 800 * MS, 160 * MS, 0, 0, false };
 	CU_ASSERT_EQUAL(budget_credit(&b),
 	                12 * MS); /* 8 and 4: nothing of it is there beforehand */
 	b.cpu_ns = 400 * MS;
@@ -81,7 +81,7 @@ static void test_saved(void)
 /* Half of what a run will earn, at once, and no more until it has earned as much. */
 static void test_known(void)
 {
-	struct budget b = { 10, 0, 0, 6000 * MS, 0 };
+	struct budget b = { 10, 0, 0, 6000 * MS, 0, false };
 
 	CU_ASSERT_EQUAL(budget_credit(&b), 30 * MS);
 	b.left_ns = -20 * MS;
@@ -93,26 +93,42 @@ static void test_known(void)
 	CU_ASSERT_EQUAL(budget_credit(&b), 30 * MS);
 	b.cpu_ns = 4000 * MS;
 	CU_ASSERT_EQUAL(budget_credit(&b), 50 * MS);
-	b = (struct budget){ 10, 0, 0, 3600000 * MS, 0 };
+	b = (struct budget){ 10, 0, 0, 3600000 * MS, 0, false };
 	CU_ASSERT_EQUAL(budget_credit(&b), 40 * MS);
-	b = (struct budget){ 10, 500 * MS, 0, 1000 * MS, 0 };
+	b = (struct budget){ 10, 500 * MS, 0, 1000 * MS, 0, false };
 	CU_ASSERT_EQUAL(budget_credit(&b), 10 * MS);
 }
 
 /* What is paid beforehand is taken back from who ends early. */
 static void test_change(void)
 {
-	const struct budget young = { 10, 500 * MS, 0, 0, 7 * MS };
-	const struct budget old = { 10, 4000 * MS, 64 * MS, 0, 7 * MS };
+	const struct budget young = { 10, 500 * MS, 0, 0, 7 * MS, false };
+	const struct budget old = { 10, 4000 * MS, 64 * MS, 0, 7 * MS, false };
 
 	CU_ASSERT_EQUAL(budget_change(&young, 15 * MS), -10 * MS);
 	CU_ASSERT_EQUAL(budget_change(&young, 2 * MS), 3 * MS);
 	CU_ASSERT_EQUAL(budget_change(&old, 30 * MS), 18 * MS);
 }
 
+/* Who has looked in vain is not soon to do so again. */
+static void test_vain(void)
+{
+	struct budget b = { 10, 1000 * MS, 0, 0, 0, true };
+
+	CU_ASSERT_EQUAL(budget_change(&b, 4 * MS), 2 * MS);
+	CU_ASSERT_EQUAL(budget_change(&b, 16 * MS), -16 * MS);
+	b.saved_ns = 16 * MS - 1;
+	CU_ASSERT_EQUAL(budget_change(&b, 16 * MS), -16 * MS + 16 * MS / BUDGET_SAVED - 1);
+	b.saved_ns++;
+	CU_ASSERT_EQUAL(budget_change(&b, 16 * MS), -6 * MS + 16 * MS / BUDGET_SAVED);
+	b.saved_ns = 0;
+	b.looked = false;
+	CU_ASSERT_EQUAL(budget_change(&b, 16 * MS), -6 * MS);
+}
+
 static void test_waits(void)
 {
-	struct budget b = { 10, 100 * MS, 0, 0, 0 };
+	struct budget b = { 10, 100 * MS, 0, 0, 0, false };
 
 	CU_ASSERT_FALSE(budget_waits(&b, 1000 * MS, 2 * MS)); /* it has just begun */
 	b.cpu_ns = 300 * MS;
@@ -241,6 +257,7 @@ static const struct unit_test tests[] = {
 	{ "what is known of a run", test_known },
 	{ "what is saved", test_saved },
 	{ "what a run changes", test_change },
+	{ "what was in vain", test_vain },
 	{ "what can wait", test_waits },
 	{ "what is expected", test_expect },
 	{ "what is carried on", test_account },

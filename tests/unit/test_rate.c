@@ -67,19 +67,19 @@ static void test_dear(void)
 }
 
 /* What earlier runs have told of waits for the budget, from which samples are paid. */
-static void test_told(void)
+static void test_saves_up(void)
 {
-	struct rate rate = { .told = true, .phase_ns = 0 };
+	struct rate rate = { .saves_up = true, .paid = true, .phase_ns = 0 };
 
 	CU_ASSERT_EQUAL(rate_period(&rate), RATE_QUIET_NS);
-	rate.paid = true;
+	rate.saves_up = false;
 	CU_ASSERT_EQUAL(rate_period(&rate), RATE_FIRST_NS);
 }
 
 static const struct unit_test tests[] = {
 	{ "stages", test_stages }, { "another phase", test_lively },
 	{ "for tests", test_all }, { "dear samples", test_dear },
-	{ "told", test_told },
+	{ "saves up", test_saves_up },
 };
 
 int main(void)
