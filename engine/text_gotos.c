@@ -174,9 +174,8 @@ static bool meet(struct finder *s, u64 addr)
 		return true;
 	if (!decode(s, addr))
 		return false;
-	s->at.brief = (struct insn_brief){ .target = insn->target,
-		                           .len = insn->len,
-		                           .role = insn->role };
+	s->at.brief =
+		(struct insn_brief){ .target = insn->target, .len = insn->len, .role = insn->role };
 	s->at.writes = insn->def.gpr >> s->base & 1;
 	s->at.opaque = insn->flags & INSN_OPAQUE;
 	s->at.loads = loaded(insn, s->base);

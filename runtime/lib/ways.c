@@ -29,8 +29,8 @@ static u64 wanted_anyway(const struct ways *ways)
 u32 ways_due(const struct ways *ways)
 {
 	u64 all = wanted_anyway(ways);
-	u64 wanted = (all > ways->told_walks ? all - ways->told_walks : 0) +
-	             ways->samples / WAYS_ONE_OF;
+	u64 wanted =
+		(all > ways->told_walks ? all - ways->told_walks : 0) + ways->samples / WAYS_ONE_OF;
 	u64 n = wanted > ways->walks ? wanted - ways->walks : 0;
 
 	return n < WAYS_LEAST ? 0 : n < WAYS_MOST ? (u32)n : WAYS_MOST;

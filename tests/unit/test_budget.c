@@ -253,16 +253,11 @@ static void test_lines(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "what it may use", test_credit },
-	{ "what is known of a run", test_known },
-	{ "what is saved", test_saved },
-	{ "what a run changes", test_change },
-	{ "what was in vain", test_vain },
-	{ "what can wait", test_waits },
-	{ "what is expected", test_expect },
-	{ "what is carried on", test_account },
-	{ "runs as lines", test_lines },
-	{ "what samples stand for", test_sampled },
+	{ "what it may use", test_credit },  { "what is known of a run", test_known },
+	{ "what is saved", test_saved },     { "what a run changes", test_change },
+	{ "what was in vain", test_vain },   { "what can wait", test_waits },
+	{ "what is expected", test_expect }, { "what is carried on", test_account },
+	{ "runs as lines", test_lines },     { "what samples stand for", test_sampled },
 };
 
 int main(void)

@@ -77,9 +77,8 @@ static void test_saves_up(void)
 }
 
 static const struct unit_test tests[] = {
-	{ "stages", test_stages }, { "another phase", test_lively },
-	{ "for tests", test_all }, { "dear samples", test_dear },
-	{ "saves up", test_saves_up },
+	{ "stages", test_stages },     { "another phase", test_lively }, { "for tests", test_all },
+	{ "dear samples", test_dear }, { "saves up", test_saves_up },
 };
 
 int main(void)

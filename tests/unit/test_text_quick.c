@@ -33,8 +33,7 @@ static bool same_kept(const u8 *bytes)
 	struct insn_brief quick, kept;
 	struct insn insn = { 0 };
 	struct failure fail;
-	enum status status =
-		decode_insn(bytes, INSN_MAX_LEN, 0x401000, decoder, &insn, &fail);
+	enum status status = decode_insn(bytes, INSN_MAX_LEN, 0x401000, decoder, &insn, &fail);
 
 	if (!text_quick_brief(bytes, 0x401000, &quick))
 		return false;
@@ -43,8 +42,8 @@ static bool same_kept(const u8 *bytes)
 			continue;
 		n_kept++;
 		if (status || (insn.flags & INSN_OPAQUE) || (insn.def.gpr >> regs[i] & 1) ||
-		    kept.target != quick.target || kept.len != quick.len || kept.role != quick.role ||
-		    insn.len != kept.len || insn.role != kept.role)
+		    kept.target != quick.target || kept.len != quick.len ||
+		    kept.role != quick.role || insn.len != kept.len || insn.role != kept.role)
 			return false;
 	}
 	return true;
