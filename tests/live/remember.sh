@@ -303,4 +303,24 @@ done
 cmp <(sed 1,2d good) <(sed 1,2d "$file") || fail "a short run changes more than the lengths and what is left"
 [ "$(head -n 1 "$file")" != "$(head -n 1 good)" ] || fail "short runs are not noted"
 [ "$(awk 'NR == 1 { for (i = 2; i <= NF; i++) n += $i >= 500; print n + 0 }' "$file")" = 0 ] || fail "lengths: $(head -n 1 "$file")"
+
+# Enough is known, and nothing can be paid for: the run saves up, and what was known before is kept as it is.
+rm -rf cache/dynopt
+mkdir -m 700 cache/dynopt
+build=$(readelf -n "$program" | sed -n 's/.*Build ID: //p')
+file=cache/dynopt/$name-$build.samples
+{
+	echo "ran 0000003000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000"
+	echo "left 0000000000"
+	echo "module $name $build"
+	echo "samples $name 0x1100 3000"
+} >"$file"
+cp "$file" good
+rm -f status/*
+"$dynopt" run --budget=1 --status-dir=status --report=report --json -- "$program" 3 0 >out
+grep -qx 'ok text' out || fail "saves up: $(cat out)"
+wait_for_agent report
+[ "$(number remembered)" = 3000 ] && [ "$(number walks)" = 0 ] || fail "saves up: $(grep -E '"(remembered|walks)"' report)"
+cmp <(sed 1,2d good) <(sed 1,2d "$file") || fail "a run that saves up changes more than the lengths and what is left"
+grep -qE '^ran( [0-9]{10}){2}( 0{10}){6}$' <(head -n 1 "$file") || fail "not two runs' lengths: $(head -n 1 "$file")"
 exit $failed
