@@ -53,6 +53,12 @@ static bool is_certified(const struct text *text, u64 addr)
 	return (text_marks(text, addr) & certified) == certified;
 }
 
+/* May its bytes be believed? Not where translations are forbidden: control goes other ways there, or bytes change. */
+static bool is_plain(const struct text *text, u64 addr)
+{
+	return is_certified(text, addr) && !(text_marks(text, addr) & TEXT_NO_TRANSLATE);
+}
+
 static bool decode(struct finder *s, u64 addr)
 {
 	return is_certified(s->b->text, addr) &&
@@ -169,7 +175,7 @@ static bool meet(struct finder *s, u64 addr)
 
 	s->at.writes = s->at.opaque = false;
 	s->at.loads = 0;
-	if (bytes && size >= INSN_MAX_LEN && is_certified(s->b->text, addr) &&
+	if (bytes && size >= INSN_MAX_LEN && is_plain(s->b->text, addr) &&
 	    text_quick_keeps(bytes, addr, s->base, &s->at.brief))
 		return true;
 	if (!decode(s, addr))
