@@ -164,23 +164,25 @@ static bool has_credit(u64 for_ns)
 	return account_has(&hot.account, for_ns);
 }
 
-/* So many samples are wanted. For tests (--all) fewer do: more is translated, and earlier. */
+/* One of so many of what is wanted does. For tests (--all) little does: more is translated, and earlier. */
+static u32 part_wanted(void)
+{
+	return world->options.all ? ACCOUNT_TESTS : 1;
+}
+
 static u64 enough(u64 n)
 {
-	return world->options.all ? n / ACCOUNT_TESTS : n;
+	return n / part_wanted();
 }
 
-/* What is not begun yet is left to the next run, which has the use of it from its start. */
-static bool is_left(void)
-{
-	return account_waits(&hot.account);
-}
-
-/* Nothing was done yet, and earlier runs have told enough of what could be: samples and walks would only take from what that waits for. */
+/* Nothing was done yet, and earlier runs have told enough for a first look: samples and walks would only take from what that waits for. */
 static bool saves_up(void)
 {
+	const struct ways now = ways();
+
 	return hot.account.told && !world->batches && hot.heat.samples >= enough(FIRST) &&
-	       (is_left() || !has_credit(hot.next_ns));
+	       ways_known(&now, 0, 0, part_wanted()) &&
+	       (account_waits(&hot.account) || !has_credit(hot.next_ns));
 }
 
 /* There would be work that takes so long. */
@@ -207,7 +209,7 @@ static struct workshop *shop_of(const struct module *module, u64 samples, u64 sp
 	cost = image_cost_ns(record, whole);
 	if (!workshop && samples >= enough(FIRST))
 		could_use(cost + look_ns);
-	if (workshop || !has_credit(cost + look_ns) || is_left() ||
+	if (workshop || !has_credit(cost + look_ns) || account_waits(&hot.account) ||
 	    (world->options.agent && spent_ns < cost * enough(READ_WORTH)))
 		return workshop;
 	workshop = workshop_open(record, module->base, whole);
@@ -319,8 +321,7 @@ static bool knows_ways(const struct workshop *w)
 
 	return w->judged_samples || !world->options.agent ||
 	       ways_known(&now, world->samples - w->opened_samples,
-	                  world->walks.walks - w->opened_walks,
-	                  world->options.all ? ACCOUNT_TESTS : 1);
+	                  world->walks.walks - w->opened_walks, part_wanted());
 }
 
 /* Has the module enough more samples? `news`: of functions that have become hot. */
@@ -370,6 +371,14 @@ static void note_look(struct workshop *workshop, const struct pick *pick, u64 sa
 	}
 }
 
+/* A first look is left to the next run, if that can pay for it, and for reading the module again. */
+static bool next_can_look(const struct workshop *workshop, const struct pick *pick)
+{
+	u64 cost = image_cost_ns(workshop->record, !workshop->reading.text.parts) + pick_cost(pick);
+
+	return !workshop->judged_samples && cost <= BUDGET_LEFT_NS && account_waits(&hot.account);
+}
+
 static bool read_functions(struct workshop *workshop, const struct pick *pick)
 {
 	u64 addrs[PICK_RANGES];
@@ -391,7 +400,7 @@ static void look_at(const struct module *module, u32 from, u32 to)
 		spent_ns += hot.heat.at[i].ns + hot.heat.at[i].told * remember_sample_ns();
 	}
 	workshop = shop_of(module, samples, spent_ns, pick_guess(to - from));
-	if (!workshop || !knows_ways(workshop) || (!workshop->judged_samples && is_left()))
+	if (!workshop || !knows_ways(workshop))
 		return;
 	workshop->thorough = false;
 	pick_spans(&pick, workshop, from, to);
@@ -407,7 +416,7 @@ static void look_at(const struct module *module, u32 from, u32 to)
 		return;
 	}
 	could_use(pick_cost(&pick));
-	if (!is_due(workshop, samples, news_of(&pick, workshop)))
+	if (!is_due(workshop, samples, news_of(&pick, workshop)) || next_can_look(workshop, &pick))
 		return;
 	hot.reserved_ns = 0;
 	workshop->began_ns = sys_cpu_ns();
@@ -575,9 +584,12 @@ u32 hot_functions(struct status_function *out, struct status_heat *sums)
 /* With what earlier runs have sampled, which is as good as samples of this one. */
 static void begun(void)
 {
+	u32 walks; /* with this run's, where modules were loaded since */
+
 	hot.n_new = NEW_SAMPLES;
 	hot.account.told = true;
-	hot.told_walks = ways_walks(&hot.runs);
+	walks = ways_walks(&hot.runs);
+	hot.told_walks = walks > world->walks.walks ? walks - (u32)world->walks.walks : 0;
 }
 
 /* options.samples. False with world->cause set if it cannot be read, or a line is wrong. */
@@ -633,8 +645,9 @@ static void keep_samples(void)
 /* Does this run tell something that earlier ones have not? */
 static bool is_worth_keeping(u64 cpu_ns)
 {
-	return world->samples >= enough(KEEP_SAMPLES) && cpu_ns >= enough(KEEP_NS) &&
-	       (world->walks.walks || !saves_up());
+	bool new = world->walks.walks || hot.heat.samples < REMEMBER_PLENTY || !saves_up();
+
+	return new && world->samples >= enough(KEEP_SAMPLES) && cpu_ns >= enough(KEEP_NS);
 }
 
 void hot_keep(void)

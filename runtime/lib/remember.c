@@ -12,7 +12,6 @@
 #include "names.h"
 #include "rate.h"
 #include "sys.h"
-#include "ways.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +24,6 @@
 #define NAME_MOST 100 /* of the program's */
 #define NAME_ROOM (NAME_MOST + 1 + BUILD_ROOM + SUFFIX_ROOM)
 #define SHARE 2 /* of samples, that is kept */
-#define PLENTY (2 * WAYS_TOLD_SAMPLES) /* of samples; of less all is kept, as half would not do */
 #define BYTES_MOST (4u << 20) /* of a file that is read */
 
 static struct {
@@ -318,7 +316,7 @@ static void write_anew(u64 cpu_ns, s64 change_ns, const struct heat_table *heat,
                        const struct runs *runs)
 {
 	static struct sample_file file;
-	const struct kept_shares shares = { .samples = heat->samples < PLENTY ? 1 : SHARE,
+	const struct kept_shares shares = { .samples = heat->samples < REMEMBER_PLENTY ? 1 : SHARE,
 		                            .runs = ways_walks(runs) < WAYS_WALKS ? 1 : SHARE };
 	char lines[BUDGET_LINES];
 	int folder = open_folder(),

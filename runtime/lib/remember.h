@@ -17,6 +17,10 @@
 
 #include "heat.h"
 #include "runs.h"
+#include "ways.h"
+
+#define REMEMBER_PLENTY \
+	(2 * WAYS_TOLD_SAMPLES) /* samples; fewer are all kept, as half would not do */
 
 /* Has a translation of this build once faulted where the original does not? Asked before anything is translated. */
 bool remember_faulted(void);
@@ -36,7 +40,7 @@ void remember_more(void);
 u64 remember_sample_ns(void);
 /* Adds what is remembered of modules that are loaded when this run has become worth it, and later of others; how many samples that were. `worth_ns`: of expected CPU time. */
 u64 remember_take(u64 cpu_ns, u64 worth_ns, struct heat_table *heat, struct runs *runs);
-/* At the end. `change_ns`: of the budget (budget.h); `enough`: were enough samples taken to be kept? */
+/* At the end. `change_ns`: of the budget (budget.h); `enough`: is what was sampled to be kept, and not the run's length alone? */
 void remember_keep(u64 cpu_ns, s64 change_ns, bool enough, const struct heat_table *heat,
                    const struct runs *runs);
 

@@ -12,7 +12,8 @@ u32 ways_walks(const struct runs *runs)
 	u32 at = 0;
 
 	for (const struct run *run; (run = runs_next(runs, &at));)
-		bytes += run->start ? (run->last - run->start) * run->n : 0;
+		bytes += run->start && run->last > run->start ? (run->last - run->start) * run->n
+		                                              : 0;
 	return bytes < (u64)WAYS_WALKS * WALK_BYTES ? (u32)(bytes / WALK_BYTES) : WAYS_WALKS;
 }
 

