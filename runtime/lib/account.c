@@ -56,6 +56,11 @@ bool account_waits(const struct account *account)
 	       budget_waits(&now, expected_ns, used_ns(account));
 }
 
+bool account_next_has(const struct account *account, u64 ns)
+{
+	return ns <= BUDGET_LEFT_NS && account_waits(account);
+}
+
 s64 account_change(const struct account *account)
 {
 	const struct budget now = budget_of(account);

@@ -30,6 +30,8 @@ static inline bool account_has(const struct account *account, u64 ns)
 }
 /* Is it better to leave what there is to the next run? */
 bool account_waits(const struct account *account);
+/* The same of work that takes so long, for which it has to be enough. */
+bool account_next_has(const struct account *account, u64 ns);
 /* What this run adds to the account that is carried on. */
 s64 account_change(const struct account *account);
 

@@ -374,9 +374,10 @@ static void note_look(struct workshop *workshop, const struct pick *pick, u64 sa
 /* A first look is left to the next run, if that can pay for it, and for reading the module again. */
 static bool next_can_look(const struct workshop *workshop, const struct pick *pick)
 {
-	u64 cost = image_cost_ns(workshop->record, !workshop->reading.text.parts) + pick_cost(pick);
+	u64 reading = image_cost_ns(workshop->record, !workshop->reading.text.parts);
 
-	return !workshop->judged_samples && cost <= BUDGET_LEFT_NS && account_waits(&hot.account);
+	return !workshop->judged_samples &&
+	       account_next_has(&hot.account, reading + pick_cost(pick));
 }
 
 static bool read_functions(struct workshop *workshop, const struct pick *pick)

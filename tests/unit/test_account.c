@@ -110,6 +110,24 @@ static void test_waits(void)
 	CU_ASSERT_FALSE(account_waits(&account));
 	here.samples = 15 * MS_NS / SLOW_NS + 1;
 	CU_ASSERT(account_waits(&account));
+	CU_ASSERT(account_next_has(&account, BUDGET_LEFT_NS));
+	CU_ASSERT_FALSE(
+		account_next_has(&account, BUDGET_LEFT_NS + 1)); /* no next one will have that */
+	account.cpu_ns = expected_ns / BUDGET_LATE - MS_NS;
+	CU_ASSERT_FALSE(account_next_has(&account, MS_NS));
+}
+
+/* Who has looked, and has not saved what that took, owes it twice. */
+static void test_vain(void)
+{
+	const struct account account = { .cpu_ns = 2ull * SECOND_NS };
+
+	begin(0, 9 * MS_NS);
+	CU_ASSERT_EQUAL(account_change(&account), 11 * MS_NS);
+	here.batches = 1;
+	CU_ASSERT_EQUAL(account_change(&account), 2 * MS_NS);
+	here.saved_ns = 16 * MS_NS;
+	CU_ASSERT_EQUAL(account_change(&account), 13 * MS_NS);
 }
 
 static const struct unit_test tests[] = {
@@ -117,6 +135,7 @@ static const struct unit_test tests[] = {
 	{ "modes", test_modes },
 	{ "left by earlier runs", test_left },
 	{ "waits", test_waits },
+	{ "in vain", test_vain },
 };
 
 int main(void)

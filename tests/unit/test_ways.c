@@ -32,8 +32,7 @@ static void test_told(void)
 	CU_ASSERT_EQUAL(ways_due(&ways), WAYS_MOST);
 	ways.told_samples = 0;
 	CU_ASSERT_EQUAL(ways_due(&ways), WAYS_TOLD - 2);
-	ways.told_samples = WAYS_TOLD_SAMPLES - 1;
-	ways.told_samples++;
+	ways.told_samples = WAYS_TOLD_SAMPLES;
 	CU_ASSERT_TRUE(ways_known(&ways, 0, 0, 1));
 	ways.walks = WAYS_TOLD_SAMPLES / WAYS_ONE_OF - 2 - WAYS_LEAST;
 	CU_ASSERT_EQUAL(ways_due(&ways), WAYS_LEAST);
@@ -52,6 +51,7 @@ static void test_runs(void)
 	CU_ASSERT_EQUAL(ways_walks(&runs), 0);
 	runs_add(&runs, 0x1000, 0x1000 + 40, 0x2000, 199);
 	runs_add(&runs, 0, 0x9000, 0x2000, 1000); /* where it came from is not known */
+	runs_add(&runs, 0x9000, 0x8000, 0x2000, 1000); /* a file says so, and no walk */
 	CU_ASSERT_EQUAL(ways_walks(&runs), 0);
 	runs_add(&runs, 0x2000, 0x2000 + 40, 0x1000, 201);
 	CU_ASSERT_EQUAL(ways_walks(&runs), 2);
