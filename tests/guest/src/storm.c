@@ -16,7 +16,7 @@
 #include "guest.h"
 
 #define STORMERS 5
-#define ROUNDS 300 /* at least; then until each of what follows came so often */
+#define ROUNDS 300 /* at least; then until each act, and a registered child, came so often */
 #define OFTEN 20
 
 enum act { FORKS, EXEC, KILLED, MOVE, SPLIT, LOCK, DROP, ACTS };
@@ -176,14 +176,18 @@ static pid_t start(int device, unsigned int seed)
 	return pid;
 }
 
-static bool often_enough(void)
+/*
+ * Who is not registered does most, as no end of a child waits for a grace period: where these take long, few children
+ * of the first rounds are registered.
+ */
+static bool often_enough(int device)
 {
 	int i;
 
 	for (i = 0; i < ACTS; i++)
 		if (__atomic_load_n(&shared->done[i], __ATOMIC_RELAXED) < OFTEN)
 			return false;
-	return true;
+	return counter(device, DYNOPT_COUNTER_FORKED) > OFTEN;
 }
 
 static void change(int device, int file, const struct site *site)
@@ -225,7 +229,7 @@ int main(int argc, char **argv)
 	check(shared != MAP_FAILED);
 	for (i = 0; i < STORMERS; i++)
 		pids[i] = start(device, i + 1);
-	for (rounds = 0; rounds < ROUNDS || !often_enough(); rounds++) {
+	for (rounds = 0; rounds < ROUNDS || !often_enough(device); rounds++) {
 		come_and_go(device, pids, rounds);
 		change(device, file, sites[rounds % 4]);
 		/* Whoever has ended has seen something wrong. */
@@ -240,7 +244,7 @@ int main(int argc, char **argv)
 	published = counter(device, DYNOPT_COUNTER_PUBLISHED);
 	printf("; %llu changes, %llu children registered\n", (unsigned long long)published,
 	       (unsigned long long)counter(device, DYNOPT_COUNTER_FORKED));
-	check(published > ROUNDS / 2 && counter(device, DYNOPT_COUNTER_FORKED) > OFTEN);
+	check(published > ROUNDS / 2);
 	check_is(counter(device, DYNOPT_COUNTER_FILES), 0);
 	check_is(counter(device, DYNOPT_COUNTER_PROCESSES), 0);
 	return 0;
