@@ -13,7 +13,7 @@ static volatile unsigned n_signals, n_returns;
 extern const char after_inner[];
 
 /* Executable memory, whatever it belongs to. */
-static void read_executable(void)
+static void read_maps(void)
 {
 	char line[512];
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -40,6 +40,27 @@ static int executable(uintptr_t word)
 		if (word >= exec_start[i] && word < exec_end[i])
 			return 1;
 	return 0;
+}
+
+/* From Linux 6.17 on, what is just being replaced by mremap may be missing in the list. */
+static void read_executable(void)
+{
+	unsigned i;
+
+	do {
+		read_maps();
+		for (i = 0; i < t_n_segments && executable(t_segments[i].start); i++)
+			continue;
+	} while (i < t_n_segments);
+}
+
+/* The loader computes numbers on the stack that may look like addresses in the code cache, and leaves them there. */
+static T_NOINLINE void wipe_stack(void)
+{
+	char below[1 << 16], *at = below;
+	size_t n = sizeof(below);
+
+	__asm__ volatile("rep stosb" : "+D"(at), "+c"(n) : "a"(0) : "memory");
 }
 
 static void handler(int sig, siginfo_t *info, void *context)
@@ -91,9 +112,11 @@ int main(void)
 	timer_t timer;
 
 	top = (uintptr_t)__builtin_frame_address(0) & ~7ul;
-	read_executable();
 	t_text_read();
+	read_executable();
 	CHECK(!sigaction(SIGALRM, &action, NULL));
+	known_frame(5); /* the loader is not asked later */
+	wipe_stack();
 	CHECK(!timer_create(CLOCK_MONOTONIC, &event, &timer));
 	CHECK(!timer_settime(timer, 0, &every, NULL));
 	while (n_signals < 2000)
