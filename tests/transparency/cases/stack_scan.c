@@ -42,7 +42,7 @@ static int executable(uintptr_t word)
 	return 0;
 }
 
-/* From Linux 6.17 on, what is just being replaced by mremap may be missing in the list. */
+/* Newer kernels (seen with Linux 6.18) may leave out what mremap is just replacing. */
 static void read_executable(void)
 {
 	unsigned i;
