@@ -590,11 +590,16 @@ u64 process_step(struct process *p)
 	return more ? now_ns() : now_ns() + pause_of(p);
 }
 
+/* What executes another program by now has left by that. */
 bool process_leave(struct process *p, char **error)
 {
 	p->cause = STATUS_CAUSE_REQUEST;
-	if (!kernel_unregister(p->work.device, p->pid, error))
-		return false;
+	if (!kernel_unregister(p->work.device, p->pid, error)) {
+		if (has_ended(p) || runs_the_same(p, p->pid))
+			return false;
+		free(*error);
+		*error = NULL;
+	}
 	end(p);
 	return true;
 }

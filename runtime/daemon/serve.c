@@ -95,7 +95,13 @@ static void say(const struct process *p, const char *what, const char *error)
 	        error ? ": " : "", error ? error : "");
 }
 
-/* True: the process stays. */
+/* It executes another program, which is attached in its place; children do not go on like that. */
+static bool is_another(const struct process *p)
+{
+	return p->executed && !p->asked.forked;
+}
+
+/* True: the process stays. Who asked for one that executes another program meanwhile is answered when that is attached. */
 static bool fulfil(struct process *p, const struct asked *asked)
 {
 	char *error = NULL;
@@ -116,7 +122,8 @@ static bool fulfil(struct process *p, const struct asked *asked)
 	case WISH_NONE:
 		break;
 	}
-	answer(asked->connection, error);
+	if (asked->wish != WISH_BEGIN || !is_another(p))
+		answer(asked->connection, error);
 	free(error);
 	return stays;
 }
@@ -150,14 +157,17 @@ struct heirs {
 	struct attach attach;
 	uid_t asker;
 	pid_t pid; /* 0: it has become nothing else */
+	int connection; /* who waits to hear of that; -1: nobody */
 	VEC(pid_t) children;
 };
 
-static void find_heirs(struct process *p, struct heirs *heirs)
+static void find_heirs(struct process *p, const struct asked *asked, struct heirs *heirs)
 {
-	*heirs = (struct heirs){ .attach = p->asked, .asker = p->asker };
-	if (p->executed && !p->asked.forked)
+	*heirs = (struct heirs){ .attach = p->asked, .asker = p->asker, .connection = -1 };
+	if (is_another(p)) {
 		heirs->pid = p->pid;
+		heirs->connection = asked->wish == WISH_BEGIN ? asked->connection : -1;
+	}
 	heirs->children.at = p->born.at;
 	heirs->children.n = p->born.n;
 	p->born.at = NULL;
@@ -168,7 +178,7 @@ static void find_heirs(struct process *p, struct heirs *heirs)
 static void attach_heirs(struct heirs *heirs)
 {
 	if (heirs->pid)
-		serve_attach(heirs->pid, &heirs->attach, heirs->asker, -1);
+		serve_attach(heirs->pid, &heirs->attach, heirs->asker, heirs->connection);
 	heirs->attach.forked = true;
 	for (size_t i = 0; i < heirs->children.n; i++)
 		if (!serve_has(heirs->children.at[i]))
@@ -197,7 +207,7 @@ static void *work(void *unused)
 			if (!stays)
 				say(place->process, "ended", NULL);
 		}
-		find_heirs(place->process, &heirs);
+		find_heirs(place->process, &asked, &heirs);
 		pthread_mutex_lock(&lock);
 		place->busy = false;
 		place->due_ns = place->asked.n ? 0 : due;

@@ -61,9 +61,16 @@ value() # PID KEY [COMMAND]
 	sed -n "s/^ *\"$2\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},*\$/\1/p" /tmp/report | head -n 1
 }
 
-# Between two questions: to answer takes of the daemon's time for the process, under the debug kernel all of it.
-pause()
+# Between two questions: to answer takes of the daemon's time for the process, under the debug kernel all of it. Who asks
+# for the same thing too often is told where he stands.
+asked=0
+waits_for=
+pause() # WHAT-FOR
 {
+	[ "$waits_for" = "$1" ] || asked=0
+	waits_for=$1
+	asked=$((asked + 1))
+	[ $asked -lt 1000 ] || fail "asked for $1 a thousand times"
 	sleep 0.2
 }
 
@@ -75,7 +82,7 @@ wait_for() # PID KEY LEAST
 		[ "${now:-0}" -lt "$3" ] || return 0
 		[ -d "/proc/$1" ] || fail "process $1 has ended"
 		[ -d "/proc/$daemon" ] || fail "the daemon has ended"
-		pause
+		pause "$2 of process $1"
 	done
 }
 
@@ -98,7 +105,7 @@ $dynopt run --backend=kernel --report=/tmp/report.second -- /t/programs/lua -e "
 second=$!
 until lua=$(pidof lua) && [ "$lua" != "$first" ] && $dynopt status "${lua%% *}" >/tmp/status; do
 	[ -d /proc/$second ] || fail "dynopt run has ended"
-	pause
+	pause "the second process"
 done
 lua=${lua%% *}
 [ "$lua" != "$first" ] || fail "pidof names the older one first"
@@ -157,7 +164,7 @@ user2=$!
 until $dynopt status $user2 >/dev/null 2>&1; do
 	[ -d /proc/$user2 ] || fail "user2 has ended"
 	[ -d /proc/$daemon ] || fail "the daemon has ended"
-	pause
+	pause "a status of user2"
 done
 # Its loop has little to save: that is found out, and asked for again for who wants all.
 wait_for $user2 heads 1
@@ -186,7 +193,7 @@ $dynopt attach --all $parent || fail "cannot attach the parent"
 until read -r child </tmp/forked && [ -n "$child" ] && $dynopt status "$child" >/dev/null 2>&1; do
 	[ -d /proc/$parent ] || fail "the parent has ended"
 	[ -d /proc/$daemon ] || fail "the daemon has ended"
-	pause
+	pause "a status of the child"
 done
 wait_for "$child" samples_cache 1
 mkfifo /tmp/go
@@ -199,7 +206,7 @@ exec 3>&-
 until [ "$(value $other program)" = /t/programs/user1 ]; do
 	[ -d /proc/$other ] || fail "who executed another program has ended"
 	[ -d /proc/$daemon ] || fail "the daemon has ended"
-	pause
+	pause "the status of the program that was executed"
 done
 wait_for $other samples_cache 1
 touch /tmp/enough
