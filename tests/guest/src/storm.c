@@ -176,10 +176,7 @@ static pid_t start(int device, unsigned int seed)
 	return pid;
 }
 
-/*
- * Who is not registered does most, as no end of a child waits for a grace period: where these take long, few children
- * of the first rounds are registered.
- */
+/* How many children of the first rounds are registered depends on the machine: 74 to 573 mostly, 12 once. */
 static bool often_enough(int device)
 {
 	int i;
